@@ -138,7 +138,7 @@ async def _watch(scene: Scene) -> Content:
     history = InlineHistory()
     fill_for_demo(history.store, account, BEGIN)
     client = SlurperClient(token_credentials(account.token), transport=account.transport())
-    past = history.past(account.account_id)
+    past = history.stored(account.account_id)
     ids = [account.account_id]
     monitor = Monitor(client, ids, past, clock=clock, rng=random.Random(0))
     session = Session(lambda: monitor, (), resolve)

@@ -226,7 +226,7 @@ def history_of(
     store, view = open_history(
         None if connection.demo or state is None else state / FILE,
         connection.base_url,
-        wanted=not options.no_history,
+        enabled=not options.no_history,
     )
     if state is None and not connection.demo and not options.no_history:
         view = HistoryView(Keeping.OFF, "there is no home folder to keep it in")

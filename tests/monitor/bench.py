@@ -64,13 +64,13 @@ class Bench:
 
     async def rounds(self, number: int) -> Snapshot:
         """Wait for that many further rounds."""
-        wanted = self.last.rounds + number
-        return await self.until(lambda s: s.rounds >= wanted)
+        target = self.last.rounds + number
+        return await self.until(lambda s: s.rounds >= target)
 
     async def seconds(self, number: float) -> Snapshot:
         """Wait for that many virtual seconds."""
-        wanted = now() + number
-        return await self.until(lambda s: now() >= wanted, within=number + 100)
+        target = now() + number
+        return await self.until(lambda s: now() >= target, within=number + 100)
 
     def job(self, job_id: str) -> JobView:
         """Return a job of the last snapshot."""

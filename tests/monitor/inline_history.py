@@ -51,6 +51,6 @@ class InlineHistory(Recorder):
         self.writes += 1
         super().record(jobs, samples)
 
-    def past(self, account_id: str, away_since: float | None = None) -> StoredHistory:
-        """What a next run is told."""
+    def stored(self, account_id: str, away_since: float | None = None) -> StoredHistory:
+        """Return the state that the next run begins with."""
         return StoredHistory(self, self.store.jobs([account_id]), away_since=away_since)

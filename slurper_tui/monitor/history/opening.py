@@ -72,14 +72,14 @@ _READ_NOTES = (
 
 
 def open_history(
-    path: Path | None, base_url: str, *, wanted: bool = True, clock: Clock = time.time
+    path: Path | None, base_url: str, *, enabled: bool = True, clock: Clock = time.time
 ) -> tuple[Store, HistoryView]:
     """Open the history at `path` and return it with its state; raise nothing.
 
     If the file cannot be used, the store is in memory for the whole run, with a copy of what can be
-    read from the file. It is also in memory, and empty, without a path or if no history is wanted.
+    read from the file. It is also in memory, and empty, without a path or if it is disabled.
     """
-    if not wanted:
+    if not enabled:
         return open_store(None, base_url), HistoryView(Keeping.ASKED_OFF)
     if path is None:
         return open_store(None, base_url), HistoryView()

@@ -278,12 +278,8 @@ class JobTrack:
         self.unseen, self.doubted, self.denied = 0, False, False
         status = view.status if self.answered else job.status
         from_history = view.from_history and self.mode is not PollMode.CLOSED
-        if (job, status, False, from_history) != (
-            view.job,
-            view.status,
-            view.gone,
-            view.from_history,
-        ):
+        shown = (view.job, view.status, view.gone, view.from_history)
+        if (job, status, False, from_history) != shown:
             self.view = replace(
                 view,
                 job=job,

@@ -284,7 +284,7 @@ def test_it_is_noted_as_done_from_here_and_later_looks_find_nothing_new(
 
 def events(folder: Path, key: JobKey) -> list[tuple[What, str]]:
     store, _ = open_history(
-        folder / "state" / FILE, "https://api.cloudflare.com/client/v4", wanted=True
+        folder / "state" / FILE, "https://api.cloudflare.com/client/v4", enabled=True
     )
     try:
         return [(event.what, event.detail) for event in store.notes.events(key, 50)]

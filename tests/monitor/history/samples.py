@@ -47,7 +47,7 @@ def run_of(number: int, every: float = 5.0, begin: float = 0.0) -> list[Recorded
 
 
 def of(whose: JobKey, samples: Sequence[Recorded]) -> list[tuple[JobKey, Recorded]]:
-    return [(whose, told) for told in samples]
+    return [(whose, one) for one in samples]
 
 
 @contextmanager
@@ -80,11 +80,11 @@ _KINDS = st.tuples(
 
 
 @st.composite
-def pasts(draw: st.DrawFn, *, unknown: bool = True) -> list[Recorded]:
+def sample_lists(draw: st.DrawFn, *, unknown: bool = True) -> list[Recorded]:
     """All samples of a job, oldest first. unknown: some counts may be None."""
-    at, done, past = 0.0, 10, list[Recorded]()
+    at, done, samples = 0.0, 10, list[Recorded]()
     for span, status, gap, stalled, moved in draw(st.lists(_KINDS, max_size=80)):
         at, done = at + span, max(0, done + moved)
-        told = None if unknown and draw(st.integers(0, 9)) == 0 else done
-        past.append(replace(sample(at, told, status), after_gap=gap, stalled=stalled))
-    return past
+        counted = None if unknown and draw(st.integers(0, 9)) == 0 else done
+        samples.append(replace(sample(at, counted, status), after_gap=gap, stalled=stalled))
+    return samples

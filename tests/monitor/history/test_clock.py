@@ -43,7 +43,7 @@ class Machine:
         return BEGUN + self.true + self.off
 
     def start(self) -> float | None:
-        """Begin a run; return since when nobody had looked, as it would be told."""
+        """Begin a run; return the seconds of absence that it would show; None if short."""
         healed = self.store.heal(self.wall)
         jobs = self.store.jobs([])
         opened = OpenHistory(self.store, HistoryView(), jobs, self.wall)
@@ -69,9 +69,9 @@ class Machine:
     def assert_in_order(self) -> None:
         """Everything that was recorded is kept, in the order in which it was recorded."""
         samples = self.store.samples(KEY)
-        assert [told.counts.done for told in samples] == list(range(self.polls))
-        [known] = self.store.jobs([])
-        assert known.last == samples[-1]
+        assert [one.counts.done for one in samples] == list(range(self.polls))
+        [stored] = self.store.jobs([])
+        assert stored.last == samples[-1]
         digest = make_digest(
             [(JobView(ACCOUNT, Job(KEY.job_id), status="running"), samples)],
             default_since([samples], self.wall),
@@ -100,7 +100,7 @@ def test_no_sample_is_lost_or_reordered_by_any_clock(
         machine.assert_in_order()
         while machine.store.thin(machine.wall):
             pass
-        done = [told.counts.done or 0 for told in machine.store.samples(KEY)]
+        done = [one.counts.done or 0 for one in machine.store.samples(KEY)]
         assert done == sorted(done)
         if len(done) < machine.polls:
             return  # what is old has been thinned
@@ -132,13 +132,13 @@ def test_times_are_right_after_a_wrong_clock_is_corrected(
                 assert machine.last.at == machine.wall
         machine.assert_in_order()
         samples = machine.store.samples(KEY)
-        assert wrong is not None or all(told.at <= machine.wall + 0.001 for told in samples)
+        assert wrong is not None or all(one.at <= machine.wall + 0.001 for one in samples)
         rates = [b.counts.done or 0 for a, b in pairwise(samples) if b.at - a.at < 1]
         assert all(b.after_gap for a, b in pairwise(samples) if b.at - a.at < 1), rates
     machine.true += away
-    told = machine.start()
-    assert (told is None) == (away <= ABSENCE)
-    assert told is None or told == pytest.approx(away)
+    shown = machine.start()
+    assert (shown is None) == (away <= ABSENCE)
+    assert shown is None or shown == pytest.approx(away)
 
 
 # Files that an earlier version left --------------------------------------------------------------
@@ -148,8 +148,8 @@ def poisoned(path: Path) -> Store:
     """The clock is once set a year ahead, then runs on from there."""
     store = open_store(path, URL)
     far = 400 * DAY
-    past = [sample(0.0, 0), *(replace(sample(far + n, n + 1), after_gap=True) for n in range(3))]
-    store.write([job()], of(KEY, past))
+    samples = [sample(0.0, 0), *(replace(sample(far + n, n + 1), after_gap=True) for n in range(3))]
+    store.write([job()], of(KEY, samples))
     store.notes.keep([Event(KEY, BEGUN + far, What.ELSEWHERE, "paused")], {})
     return store
 
@@ -158,11 +158,11 @@ def test_samples_in_the_future_are_corrected_on_opening(tmp_path: Path) -> None:
     store, now = poisoned(tmp_path / "history"), BEGUN + 7200.0
     assert store.heal(now)
     samples = store.samples(KEY)
-    assert [told.counts.done for told in samples] == [0, 1, 2, 3]
+    assert [one.counts.done for one in samples] == [0, 1, 2, 3]
     assert samples[0].at == BEGUN
-    assert [now - told.at for told in samples[1:]] == pytest.approx([2.001, 1.001, 0.001], abs=1e-6)
-    [known] = store.jobs([])
-    assert known.last == samples[-1]
+    assert [now - one.at for one in samples[1:]] == pytest.approx([2.001, 1.001, 0.001], abs=1e-6)
+    [stored] = store.jobs([])
+    assert stored.last == samples[-1]
     [event] = store.notes.events(KEY, 9)
     assert now - 1 < event.at < now
     assert not store.heal(now)
@@ -172,10 +172,10 @@ def test_samples_in_the_future_are_corrected_on_opening(tmp_path: Path) -> None:
 @pytest.mark.parametrize("now", [5.0, 1_500_000_000.0, BEGUN - 5 * DAY])
 def test_nothing_is_moved_if_the_present_clock_is_behind(now: float) -> None:
     store = open_store(None, URL)
-    past = [sample(5.0 * n, n) for n in range(9)]
-    store.write([job()], of(KEY, past))
+    samples = [sample(5.0 * n, n) for n in range(9)]
+    store.write([job()], of(KEY, samples))
     assert not store.heal(now)
-    assert store.samples(KEY) == tuple(past)
+    assert store.samples(KEY) == tuple(samples)
 
 
 def test_clock_some_days_behind_moves_no_watched_samples() -> None:
@@ -193,18 +193,18 @@ def test_samples_without_room_are_squeezed_and_marked_as_gaps() -> None:
     store.write([], of(KEY, [replace(sample(5.0 * n, n), after_gap=n == 1) for n in range(1, 9)]))
     back = replace(sample(3.0, 9), after_gap=True, set_back=True)
     store.write([], of(KEY, [back]))
-    told = store.samples(KEY)
-    assert [each.counts.done for each in told] == list(range(10))
-    assert told[-1].at == back.at
-    assert all(each.after_gap for each in told[1:])
+    found = store.samples(KEY)
+    assert [each.counts.done for each in found] == list(range(10))
+    assert found[-1].at == back.at
+    assert all(each.after_gap for each in found[1:])
 
 
 def test_impossible_times_do_not_count_as_absence() -> None:
-    known = StoredJob(ACCOUNT, Job("a", "running", CREATED), Recorded(5.0, Counts(), "running"))
+    stored = StoredJob(ACCOUNT, Job("a", "running", CREATED), Recorded(5.0, Counts(), "running"))
     store = open_store(None, URL)
-    assert OpenHistory(store, HistoryView(), [known], BEGUN).away_since is None
-    later = replace(known, last=sample(0.0))
-    opened = OpenHistory(store, HistoryView(), [known, later], BEGUN + 900.0)
+    assert OpenHistory(store, HistoryView(), [stored], BEGUN).away_since is None
+    later = replace(stored, last=sample(0.0))
+    opened = OpenHistory(store, HistoryView(), [stored, later], BEGUN + 900.0)
     assert opened.away_since == BEGUN
 
 

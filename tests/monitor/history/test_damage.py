@@ -123,7 +123,7 @@ def assert_sound(value: Any) -> None:
 
 
 def assert_good_is_whole(store: Store) -> None:
-    assert GOOD in [known.key for known in store.jobs([])]
+    assert GOOD in [stored.key for stored in store.jobs([])]
     assert store.samples(GOOD) == store.last_of_each(GOOD, 0.0, 1.0) == tuple(run_of(3))
     assert len(store.notes.events(GOOD, 9)) == 1
     assert GOOD in [link.child for link in store.notes.links()]
@@ -155,7 +155,7 @@ def test_unreadable_row_is_skipped_and_others_are_read(
     while writer.thin(BEGUN + 40 * DAY):
         pass
     later = run_of(2, begin=DAY)
-    writer.write([], [(whose, told) for whose in (GOOD, *BAD.values()) for told in later])
+    writer.write([], [(whose, one) for whose in (GOOD, *BAD.values()) for one in later])
     assert writer.samples(GOOD)[-2:] == tuple(later)
     for store in (reader, writer, memory):
         store.close()

@@ -74,11 +74,11 @@ def test_events_are_read_oldest_first_without_duplicates(events: list[Event]) ->
         for _ in range(2):
             store.notes.keep(events, {})
         for whose in {each.key for each in events}:
-            told = store.notes.events(whose, 200)
-            assert sorted(told, key=hash) == sorted(
+            found = store.notes.events(whose, 200)
+            assert sorted(found, key=hash) == sorted(
                 {each for each in events if each.key == whose}, key=hash
             )
-            assert [each.at for each in told] == sorted(each.at for each in told)
+            assert [each.at for each in found] == sorted(each.at for each in found)
 
 
 @given(st.lists(st.builds(Step, st.just(0), DRAFTS, at=TIMES, message=TEXT), max_size=4))
@@ -114,8 +114,8 @@ def test_newest_events_are_returned_and_old_ones_deleted() -> None:
             store.notes.keep([event(at) for at in range(begin, begin + 100)], {})
         store.notes.keep([event(0, whose=key("job1"))], {})
         assert store.notes.events(key(), 3) == (event(697), event(698), event(699))
-        told = store.notes.events(key(), 10_000)
-        assert (len(told), told[0]) == (MOST_EVENTS, event(200))
+        found = store.notes.events(key(), 10_000)
+        assert (len(found), found[0]) == (MOST_EVENTS, event(200))
         assert store.notes.events(key("job1"), 5) == (event(0, whose=key("job1")),)
 
 
@@ -203,9 +203,9 @@ def test_draft_is_stored_without_password(path: Path) -> None:
         store.notes.plans.keep(plan(odd))
         assert step(store).draft.endpoint == "https://s3.example.com"
     for each in path.parent.iterdir():
-        told = each.read_bytes()
-        assert b"pa55word" not in told
-        assert b"s3cret" not in told
+        content = each.read_bytes()
+        assert b"pa55word" not in content
+        assert b"s3cret" not in content
 
 
 def test_unreadable_plan_is_skipped_and_others_are_read() -> None:
@@ -247,7 +247,7 @@ def test_file_of_first_version_is_migrated_without_loss(path: Path) -> None:
     assert version(path) == 1
     with opened(path) as (store, view):
         assert (view, store.samples(key())) == (HistoryView(), tuple(run_of(2000)))
-        assert [known.job for known in store.jobs([ACCOUNT])] == [job().job]
+        assert [stored.job for stored in store.jobs([ACCOUNT])] == [job().job]
         fill_notes(store)
     assert version(path) == 2
     with opened(path) as (store, _):
@@ -346,7 +346,7 @@ def test_step_of_a_copied_plan_cannot_change(path: Path) -> None:
 
 
 def test_disabled_history_writes_no_notes_to_disk(path: Path) -> None:
-    store, _ = open_history(path, URL, wanted=False)
+    store, _ = open_history(path, URL, enabled=False)
     kept: Plan = fill_notes(store)
     assert store.notes.plans.all() == (kept,)
     store.close()

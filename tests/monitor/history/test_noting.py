@@ -253,8 +253,8 @@ async def test_waiting_events_are_limited(path: Path) -> None:
         for begin in range(0, 2 * module.MOST, 1000):
             one.notes.note([event(n, whose=key("j")) for n in range(begin, begin + 1000)])
         await done(one.recorder)
-        told = await one.notes.events(key("j"), 10**6)
-        assert (len(told), told[-1].at) == (module.MOST, event(2 * module.MOST - 1).at)
+        found = await one.notes.events(key("j"), 10**6)
+        assert (len(found), found[-1].at) == (module.MOST, event(2 * module.MOST - 1).at)
 
 
 # Several programs --------------------------------------------------------------------------------
@@ -310,8 +310,8 @@ def test_each_step_is_changed_by_one_of_several_programs(path: Path) -> None:
     for each in several:
         assert each.stdin is not None
         each.stdin.write("go\n")
-    told = [each.communicate()[0].split() for each in several]
-    moved = sorted(int(number) for words in told for number in words[:-1])
+    outputs = [each.communicate()[0].split() for each in several]
+    moved = sorted(int(number) for words in outputs for number in words[:-1])
     assert moved == list(range(1, 61))
     assert states(path) == [SENDING] * 60
 
@@ -322,15 +322,15 @@ def test_changes_reported_before_a_kill_are_on_disk(path: Path) -> None:
     assert program.stdin is not None
     assert program.stdout is not None
     program.stdin.write("go\n")
-    told = [program.stdout.readline() for _ in range(30)]
+    lines = [program.stdout.readline() for _ in range(30)]
     program.kill()
-    told += program.stdout.readlines()
+    lines += program.stdout.readlines()
     program.wait()
     program.stdin.close()
     program.stdout.close()
-    said = len([line for line in told if line.endswith("\n") and line != "end\n"])
+    reported = len([line for line in lines if line.endswith("\n") and line != "end\n"])
     now = states(path)
-    assert now.count(SENDING) - said in {0, 1}
+    assert now.count(SENDING) - reported in {0, 1}
     assert now == [SENDING] * now.count(SENDING) + [WAITING] * now.count(WAITING)
 
 

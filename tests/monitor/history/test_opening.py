@@ -115,8 +115,8 @@ def test_written_data_is_read_after_reopening(kept: Path) -> None:
 
 
 def test_history_without_path_or_disabled_is_in_memory(path: Path) -> None:
-    for where, wanted, keeping in ((None, True, Keeping.ON), (path, False, Keeping.ASKED_OFF)):
-        store, view = open_history(where, URL, wanted=wanted)
+    for where, enabled, keeping in ((None, True, Keeping.ON), (path, False, Keeping.ASKED_OFF)):
+        store, view = open_history(where, URL, enabled=enabled)
         store.write([job()], of(key(), run_of(3)))
         assert (store.path, view.keeping, len(store.samples(key()))) == (None, keeping, 3)
         store.close()
@@ -125,11 +125,11 @@ def test_history_without_path_or_disabled_is_in_memory(path: Path) -> None:
 
 def test_pragmas_for_safety_are_set(kept: Path) -> None:
     with opened(kept) as (store, _):
-        told = {
+        pragmas = {
             name: store._connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("journal_mode", "synchronous", "auto_vacuum", "user_version")
         }
-    assert told == {"journal_mode": "wal", "synchronous": 2, "auto_vacuum": 2, "user_version": 2}
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "auto_vacuum": 2, "user_version": 2}
 
 
 def test_empty_file_is_used_as_a_new_history(path: Path) -> None:
@@ -442,7 +442,7 @@ def test_copy_has_one_base_url_and_thins_old_samples(path: Path) -> None:
     ours, others = Store(connection, URL), Store(connection, "https://other.example")
     assert (ours.keys(), others.keys()) == ((key(),), ())
     kept = ours.samples(key())
-    assert [told.at - BEGUN for told in kept[:-10]] == [595.0 + 600 * n for n in range(10)]
+    assert [one.at - BEGUN for one in kept[:-10]] == [595.0 + 600 * n for n in range(10)]
     assert list(kept[-10:]) == run_of(10, begin=4 * DAY)
     assert ours.jobs([ACCOUNT])[0].last == kept[-1]
     ours.close()
@@ -493,7 +493,7 @@ def test_instances_that_create_a_file_at_once_all_use_it(path: Path) -> None:
     pipe = subprocess.PIPE
     words = [sys.executable, "-c", OPENING, str(path)]
     several = [subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) for _ in range(4)]
-    told = list[str]()
+    lines = list[str]()
     for line in ("ready\n", ""):
         for each in several:
             assert each.stdin is not None
@@ -507,10 +507,10 @@ def test_instances_that_create_a_file_at_once_all_use_it(path: Path) -> None:
                 each.stdin.flush()
     for each in several:
         assert each.stdout is not None
-        told.append(each.stdout.readline().strip())
+        lines.append(each.stdout.readline().strip())
     for each in several:
         each.communicate("end\n")
-    assert sorted(told) == ["on True", "shared True", "shared True", "shared True"]
+    assert sorted(lines) == ["on True", "shared True", "shared True", "shared True"]
 
 
 def on_connect(

@@ -67,16 +67,16 @@ def written(path: Path) -> list[Recorded]:
 
 
 async def test_recorded_samples_are_read_and_written(path: Path) -> None:
-    past = run_of(100)
+    samples = run_of(100)
     async with recording(path) as recorder:
-        for told in past:
-            recorder.record([job()], of(key(), [told]))
-        assert await recorder.samples(key()) == tuple(past)
-        assert await recorder.samples(key(), BEGUN + 5, BEGUN + 20) == tuple(past[1:5])
+        for one in samples:
+            recorder.record([job()], of(key(), [one]))
+        assert await recorder.samples(key()) == tuple(samples)
+        assert await recorder.samples(key(), BEGUN + 5, BEGUN + 20) == tuple(samples[1:5])
         last = await recorder.last_of_each(key(), BEGUN, 100.0)
-        assert [told.at - BEGUN for told in last] == [0.0, 95.0, 195.0, 295.0, 395.0, 495.0]
+        assert [one.at - BEGUN for one in last] == [0.0, 95.0, 195.0, 295.0, 395.0, 495.0]
         assert recorder.view == ON
-    assert written(path) == past
+    assert written(path) == samples
 
 
 async def test_only_the_recorders_thread_uses_the_disk(path: Path) -> None:
@@ -142,23 +142,23 @@ def fill(recorder: Recorder, pages: int) -> None:
 
 
 async def test_samples_wait_while_the_disk_is_full(path: Path) -> None:
-    past = run_of(3000)
+    samples = run_of(3000)
     async with recording(path) as recorder:
-        recorder.record([job()], of(key(), past[:10]))
+        recorder.record([job()], of(key(), samples[:10]))
         await done(recorder)
         fill(recorder, 1)
         for begin in range(10, 3000, 100):
-            recorder.record([job()], of(key(), past[begin : begin + 100]))
-        assert await recorder.samples(key()) == tuple(past)
+            recorder.record([job()], of(key(), samples[begin : begin + 100]))
+        assert await recorder.samples(key()) == tuple(samples)
         assert recorder.view == FULL
         step = await recorder.last_of_each(key(), 0.0, 600.0)
-        assert [told.at - BEGUN for told in step] == [0, *range(595, 15000, 600)]
+        assert [one.at - BEGUN for one in step] == [0, *range(595, 15000, 600)]
         assert len(written(path)) < 1500
         fill(recorder, 10**6)
         recorder.record([job()], of(key(), [sample(20_000)]))
         await done(recorder)
         assert recorder.view == ON
-        assert written(path) == [*past, sample(20_000)]
+        assert written(path) == [*samples, sample(20_000)]
 
 
 async def test_waiting_samples_are_written_on_close(path: Path) -> None:
@@ -207,7 +207,7 @@ async def test_deleted_file_is_created_again(path: Path) -> None:
         assert recorder.view == ON
     with opened(path) as (store, _):
         assert store.samples(key()) == tuple(run_of(3, begin=100))
-        assert [known.job for known in store.jobs([ACCOUNT])] == [
+        assert [stored.job for stored in store.jobs([ACCOUNT])] == [
             job().job,
             job("job1").job,
         ]
@@ -267,7 +267,7 @@ async def test_file_locked_at_the_start_is_not_used_in_this_run(path: Path) -> N
     assert await recorder.samples(key()) == (sample(0), sample(100), sample(200))
     await recorder.close()
     with opened(path) as (store, _):
-        assert [known.job.id for known in store.jobs([ACCOUNT])] == ["old"]
+        assert [stored.job.id for stored in store.jobs([ACCOUNT])] == ["old"]
 
 
 async def test_foreign_file_is_not_tried_again(path: Path) -> None:
@@ -282,7 +282,7 @@ async def test_foreign_file_is_not_tried_again(path: Path) -> None:
 
 
 async def test_disabled_history_writes_no_file(path: Path) -> None:
-    recorder = Recorder(*open_history(path, URL, wanted=False))
+    recorder = Recorder(*open_history(path, URL, enabled=False))
     for at in (0, 100, 200):
         recorder.record([job()], of(key(), [sample(at)]))
     await recorder.close()
@@ -394,13 +394,13 @@ def test_waiting_samples_are_taken_in_limited_batches_oldest_first() -> None:
 
 def test_too_many_waiting_samples_are_thinned_oldest_first() -> None:
     waiting = PendingSamples(most=1000)
-    past = run_of(5000)
-    for told in past:
-        waiting.add([], of(key(), [told]))
+    samples = run_of(5000)
+    for one in samples:
+        waiting.add([], of(key(), [one]))
     kept = waiting.of(key())
     assert len(kept) <= 1000
-    assert kept[-500:] == past[-500:]
-    assert kept[0] == past[0]
+    assert kept[-500:] == samples[-500:]
+    assert kept[0] == samples[0]
     assert all(b.at - a.at <= 600 for a, b in pairwise(kept))
 
 
@@ -426,7 +426,7 @@ async def main():
     recorder = Recorder(*open_history(Path(sys.argv[1]), "https://api.example/v4"))
     for number in range(int(sys.argv[2])):
         recorder.record([], [(key, Recorded(1790000400.0 + 5 * number, Counts(9, number), "r"))])
-        told = await recorder.samples(key, 1790000400.0 + 5 * number)
+        found = await recorder.samples(key, 1790000400.0 + 5 * number)
         print(number, recorder.view.reason or "-", flush=True)
     await recorder.close()
 asyncio.run(main())
@@ -437,12 +437,12 @@ def test_written_samples_survive_a_kill(path: Path) -> None:
     words = [sys.executable, "-c", WRITING, str(path), "1000000"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
-        told = [program.stdout.readline() for _ in range(200)]
+        lines = [program.stdout.readline() for _ in range(200)]
         program.kill()
-        told += program.stdout.readlines()
-    said = len([line for line in told if line.endswith("\n")])
+        lines += program.stdout.readlines()
+    reported = len([line for line in lines if line.endswith("\n")])
     kept = written(path)
-    assert len(kept) - said in {0, 1}
+    assert len(kept) - reported in {0, 1}
     assert [sample.counts.transferred for sample in kept] == list(range(len(kept)))
 
 

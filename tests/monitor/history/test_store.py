@@ -29,15 +29,15 @@ from tests.monitor.history.samples import (
     key,
     of,
     opened,
-    pasts,
     run_of,
     sample,
+    sample_lists,
 )
 
 
 def in_order(samples: list[Recorded]) -> list[Recorded]:
     """Only the first sample of each time, oldest first."""
-    by_time = {told.at: told for told in reversed(samples)}
+    by_time = {one.at: one for one in reversed(samples)}
     return [by_time[at] for at in sorted(by_time)]
 
 
@@ -46,33 +46,35 @@ def test_samples_are_read_as_written(samples: list[Recorded]) -> None:
     with opened(None) as (store, _):
         store.write([job()], of(key(), samples))
         assert list(store.samples(key())) == in_order(samples)
-        [known] = store.jobs([ACCOUNT])
-        assert known == replace(job(), last=samples[-1] if samples else None)
-        assert [told for _, told in store.every()] == in_order(samples)
+        [stored] = store.jobs([ACCOUNT])
+        assert stored == replace(job(), last=samples[-1] if samples else None)
+        assert [one for _, one in store.every()] == in_order(samples)
 
 
 def test_samples_at_both_limits_are_included() -> None:
     with opened(None) as (store, _):
         store.write([job()], of(key(), run_of(10, every=1.2345)))
         whole = store.samples(key())
-        told = store.samples(key(), BEGUN + 2 * 1.2345, BEGUN + 5 * 1.2345)
-        assert told == whole[2:6]
+        found = store.samples(key(), BEGUN + 2 * 1.2345, BEGUN + 5 * 1.2345)
+        assert found == whole[2:6]
         assert store.samples(key(), BEGUN + 9 * 1.2345) == whole[9:]
         assert store.samples(key(), BEGUN + 100) == ()
         assert store.samples(key("unknown")) == ()
 
 
-@given(pasts(), st.sampled_from([1.0, 2.5, 5.0, 60.0, 600.0, 23_040.0]), st.integers(-100, 9000))
+@given(
+    sample_lists(), st.sampled_from([1.0, 2.5, 5.0, 60.0, 600.0, 23_040.0]), st.integers(-100, 9000)
+)
 def test_last_of_each_equals_the_pure_function(
-    past: list[Recorded], step: float, since: int
+    samples: list[Recorded], step: float, since: int
 ) -> None:
     with opened(None) as (store, _):
         other = of(key("job1"), run_of(50, every=3.0))
-        store.write([job(), job("job1")], [*of(key(), past), *other])
-        wanted = [told for told in past if told.at >= BEGUN + since]
-        told = store.last_of_each(key(), BEGUN + since, step)
-        assert told == last_of_each(wanted, step)
-        assert last_of_each(told, step) == told
+        store.write([job(), job("job1")], [*of(key(), samples), *other])
+        since_then = [one for one in samples if one.at >= BEGUN + since]
+        found = store.last_of_each(key(), BEGUN + since, step)
+        assert found == last_of_each(since_then, step)
+        assert last_of_each(found, step) == found
 
 
 def test_accounts_and_base_urls_are_separate(tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_accounts_and_base_urls_are_separate(tmp_path: Path) -> None:
     with opened(path) as (store, _), opened(path, "https://other.example") as (other, _):
         store.write([job(), job(account_id="acc1")], of(key(), run_of(3)))
         other.write([job()], of(key(), run_of(5)))
-        assert [known.account_id for known in store.jobs([ACCOUNT])] == [ACCOUNT]
+        assert [stored.account_id for stored in store.jobs([ACCOUNT])] == [ACCOUNT]
         assert store.keys() == (key(), key(account_id="acc1"))
         assert store.keys(["acc1"]) == (key(account_id="acc1"),)
         assert (len(store.samples(key())), len(other.samples(key()))) == (3, 5)
@@ -141,9 +143,9 @@ def test_jobs_are_stored_without_keys_and_secrets(tmp_path: Path) -> None:
     )
     with opened(tmp_path / "h") as (store, _):
         store.write([StoredJob(ACCOUNT, secretive)], of(key(), run_of(3)))
-        [known] = store.jobs([ACCOUNT])
+        [stored] = store.jobs([ACCOUNT])
         written = [path.read_bytes() for path in tmp_path.iterdir()]
-    assert known.job == Job(
+    assert stored.job == Job(
         "job0", source=Source(bucket="from", endpoint="https://minio.example/x"), target=Target()
     )
     assert not any(b"s3cret" in text for text in written)
@@ -178,13 +180,13 @@ def test_sample_of_an_unlisted_job_is_stored() -> None:
 def test_unusual_text_and_numbers_are_stored() -> None:
     half = "\ud800"
     odd = StoredJob(half, Job(half, status=half + "x", source=Source(bucket=half)))
-    told = Recorded(BEGUN, Counts(2**70, 1, 0, 0), half + "\x00\x1b")
+    recorded = Recorded(BEGUN, Counts(2**70, 1, 0, 0), half + "\x00\x1b")
     with opened(None) as (store, _):
-        store.write([odd], of(odd.key, [told]))
-        [known] = store.jobs(["?"])
-        assert (known.job.id, known.job.status) == ("?", "?x")
-        assert known.last == Recorded(BEGUN, Counts(2**63 - 1, 1, 0, 0), "?\x00\x1b")
-        assert store.samples(odd.key) == (known.last,)
+        store.write([odd], of(odd.key, [recorded]))
+        [stored] = store.jobs(["?"])
+        assert (stored.job.id, stored.job.status) == ("?", "?x")
+        assert stored.last == Recorded(BEGUN, Counts(2**63 - 1, 1, 0, 0), "?\x00\x1b")
+        assert store.samples(odd.key) == (stored.last,)
 
 
 @pytest.mark.parametrize("nonsense", ["'{'", "CAST(x'ff00' AS TEXT)", "''", "3", "x'22'"])
@@ -218,32 +220,32 @@ def thin_all(store: Store, now: float) -> int:
     return goes
 
 
-@given(pasts(unknown=False), st.integers(-100, 10**5))
-def test_only_samples_older_than_a_day_are_thinned(past: list[Recorded], later: int) -> None:
+@given(sample_lists(unknown=False), st.integers(-100, 10**5))
+def test_only_samples_older_than_a_day_are_thinned(samples: list[Recorded], later: int) -> None:
     now = BEGUN + DAY + later
     cut = step_start(now - WHOLE_SECONDS)
-    old = [told for told in past if told.at < cut]
-    young = [told for told in past if told.at >= cut]
+    old = [one for one in samples if one.at < cut]
+    young = [one for one in samples if one.at >= cut]
     gone = superfluous(old, None, young[0] if young else None)
     with opened(None) as (store, _):
-        store.write([job()], of(key(), past))
+        store.write([job()], of(key(), samples))
         thin_all(store, now)
-        kept = [told for told in past if told not in gone]
+        kept = [one for one in samples if one not in gone]
         assert list(store.samples(key())) == kept
         thin_all(store, now)
         assert list(store.samples(key())) == kept
 
 
-@given(pasts(unknown=False), st.lists(st.integers(1, 40_000), max_size=8))
-def test_repeated_thinning_equals_thinning_once(past: list[Recorded], spans: list[int]) -> None:
+@given(sample_lists(unknown=False), st.lists(st.integers(1, 40_000), max_size=8))
+def test_repeated_thinning_equals_thinning_once(samples: list[Recorded], spans: list[int]) -> None:
     with opened(None) as (often, _), opened(None) as (once, _):
-        now, rest = BEGUN + DAY, list(past)
+        now, rest = BEGUN + DAY, list(samples)
         for span in spans:
             now += span
-            often.write([job()], of(key(), [told for told in rest if told.at <= now]))
-            rest = [told for told in rest if told.at > now]
+            often.write([job()], of(key(), [one for one in rest if one.at <= now]))
+            rest = [one for one in rest if one.at > now]
             thin_all(often, now)
-        once.write([job()], of(key(), past))
+        once.write([job()], of(key(), samples))
         often.write([job()], of(key(), rest))
         for store in (often, once):
             thin_all(store, BEGUN + 40 * DAY)

@@ -58,7 +58,7 @@ async def control_bench(
     """Yield a bench after its first complete poll, and its control."""
     accounts = accounts or make_accounts(1, jobs=8)
     history = history or InlineHistory()
-    past = history.past(accounts[0].account_id)
+    past = history.stored(accounts[0].account_id)
     async with bench(accounts, history=past, **options) as b:
         control = (await b.session.services()).control
         if unlocked:

@@ -535,7 +535,7 @@ async def test_slowly_written_sending_state_is_reset_and_written_again() -> None
 async def test_snapshots_count_unstarted_jobs_of_plans_after_a_restart_too() -> None:
     [account] = make_accounts(1, jobs=0, slots=1)
     history = InlineHistory()
-    async with bench([account], history=history.past(account.account_id)) as b:
+    async with bench([account], history=history.stored(account.account_id)) as b:
         services = await b.session.services()
         services.control.unlock()
         drafts = [replace(DRAFT, path_prefix=prefix) for prefix in ("a/", "b/", "c/")]
@@ -543,7 +543,7 @@ async def test_snapshots_count_unstarted_jobs_of_plans_after_a_restart_too() -> 
         seen = await b.until(lambda s: len(s.jobs) == 1 and s.unstarted[0].jobs < 3)
         [left] = seen.unstarted
         assert (left.source.bucket, left.target.bucket, left.jobs) == ("photos", "media", 2)
-    again = history.past(account.account_id)
+    again = history.stored(account.account_id)
     async with bench([account], history=again) as b:
         seen = await b.until(lambda s: s.complete)
         assert [one.jobs for one in seen.unstarted] == [2]

@@ -227,10 +227,10 @@ def test_a_token_bucket_grants_at_most_its_burst_plus_its_rate(
 ) -> None:
     now, granted, allowed = EPOCH, 0, float(burst)
     bucket = TokenBucket(burst)
-    for span, rate, wanted in steps:
+    for span, rate, requested in steps:
         now += span
         allowed += span * rate
-        tokens = min(wanted, bucket.refill(now, rate))
+        tokens = min(requested, bucket.refill(now, rate))
         assert 0 <= tokens <= burst
         bucket.take(tokens)
         granted += tokens

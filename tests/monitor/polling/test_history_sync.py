@@ -86,8 +86,8 @@ async def test_stored_jobs_are_shown_with_their_age_until_confirmed() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts)
     then = wall()
-    past = history.past(accounts[0].account_id)
-    async with bench(accounts, latency=_one_after_another, history=past) as b:
+    stored = history.stored(accounts[0].account_id)
+    async with bench(accounts, latency=_one_after_another, history=stored) as b:
         first = await b.until(lambda s: bool(s.jobs))
         assert now() < then - EPOCH + 1.0
         assert len(first.jobs) == 8
@@ -109,7 +109,7 @@ def _one_after_another(request: Request) -> float:
 async def test_a_closed_job_is_confirmed_by_the_list_alone() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts)
-    async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
+    async with bench(accounts, history=history.stored(accounts[0].account_id)) as b:
         await b.until(lambda s: s.complete)
         await b.seconds(60)
         completed = with_status(b.account, "completed")
@@ -126,8 +126,8 @@ async def test_a_job_that_ended_between_two_runs_is_polled() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     history = await first_run(accounts, 60.0)
     [job_id, *_] = with_status(accounts[0], "running")
-    past = history.past(accounts[0].account_id)
-    async with bench(accounts, history=past, clock=lambda: wall()) as b:
+    stored = history.stored(accounts[0].account_id)
+    async with bench(accounts, history=stored, clock=lambda: wall()) as b:
         await _abort(b, job_id)
         await b.until(lambda s: s.complete)
         view = b.job(job_id)
@@ -150,7 +150,7 @@ async def test_a_job_deleted_between_two_runs_is_gone_and_no_longer_stored() -> 
     history = await first_run(accounts)
     fewer = [SimulatedAccount(0, wall, jobs=7, running=3, token="t0ken")]
     fewer[0].account_id = accounts[0].account_id
-    async with bench(fewer, history=history.past(accounts[0].account_id)) as b:
+    async with bench(fewer, history=history.stored(accounts[0].account_id)) as b:
         from_history = len(history.store.jobs([accounts[0].account_id]))
         await b.until(lambda s: s.complete)
         await b.seconds(30)
@@ -165,7 +165,7 @@ async def test_a_job_deleted_between_two_runs_is_gone_and_no_longer_stored() -> 
 async def test_the_first_poll_of_a_next_run_already_has_a_forecast() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     history = await first_run(accounts, 600.0)
-    async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
+    async with bench(accounts, history=history.stored(accounts[0].account_id)) as b:
         done = await b.until(lambda s: s.complete)
         running = [v for v in live(done) if v.status == "running" and v.phase is not Phase.STALLED]
         assert running
@@ -177,8 +177,8 @@ async def test_the_first_poll_of_a_next_run_already_has_a_forecast() -> None:
 async def test_hidden_stored_jobs_still_seed_the_forecast() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     history = await first_run(accounts, 600.0)
-    past = history.past(accounts[0].account_id)._replace(shown=False)
-    async with bench(accounts, history=past, eager=True) as b:
+    stored = history.stored(accounts[0].account_id)._replace(shown=False)
+    async with bench(accounts, history=stored, eager=True) as b:
         first = await b.until(lambda s: True)
         assert first.jobs == ()
         done = await b.until(lambda s: s.complete)
@@ -190,17 +190,17 @@ async def test_hidden_stored_jobs_still_seed_the_forecast() -> None:
 async def test_only_stored_jobs_that_match_a_prefix_are_shown() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts, 60.0)
-    past = history.past(accounts[0].account_id)
+    stored = history.stored(accounts[0].account_id)
     [job_id, *_] = with_status(accounts[0], "running")
-    async with bench(accounts, history=past, prefixes=(job_id[:20],)) as b:
+    async with bench(accounts, history=stored, prefixes=(job_id[:20],)) as b:
         first = await b.until(lambda s: True)
         assert [view.job.id for view in first.jobs] == [job_id]
     from_history = snapshot_from_history(
-        past.jobs, [accounts[0].account_id], [job_id[:20]], 5.0, wall()
+        stored.jobs, [accounts[0].account_id], [job_id[:20]], 5.0, wall()
     )
     assert from_history is not None
     assert [view.job.id for view in from_history.jobs] == [job_id]
-    assert snapshot_from_history(past.jobs, [], ["no such job"], 5.0, wall()) is None
+    assert snapshot_from_history(stored.jobs, [], ["no such job"], 5.0, wall()) is None
     assert snapshot_from_history((), ["account"], [], 5.0, wall()) is None
 
 
@@ -208,7 +208,7 @@ async def test_only_stored_jobs_that_match_a_prefix_are_shown() -> None:
 async def test_the_trace_of_the_highlighted_job_is_read_and_extended() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     history = await first_run(accounts, 600.0)
-    async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
+    async with bench(accounts, history=history.stored(accounts[0].account_id)) as b:
         await b.until(lambda s: s.complete)
         [job_id, other, *_] = with_status(b.account, "running")
         key = key_of(b, job_id)
@@ -233,8 +233,8 @@ async def test_a_digest_starts_at_the_last_run_and_shows_the_absence_as_unobserv
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts, 600.0)
     left = wall()
-    past = history.past(accounts[0].account_id, away_since=left)
-    async with bench(accounts, history=past, clock=lambda: wall() + 7200.0) as b:
+    stored = history.stored(accounts[0].account_id, away_since=left)
+    async with bench(accounts, history=stored, clock=lambda: wall() + 7200.0) as b:
         snapshot = await b.until(lambda s: s.complete)
         assert snapshot.away_since == left
         digest = await b.session.digest()
@@ -269,7 +269,7 @@ async def test_the_snapshot_has_the_note_of_the_history(view: HistoryView, note:
 async def test_a_stale_job_has_no_forecast_but_a_reason() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     history = await first_run(accounts, 900.0)
-    async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
+    async with bench(accounts, history=history.stored(accounts[0].account_id)) as b:
         await b.until(lambda s: s.complete)
         faults: Any = b.account.faults
         faults.add(Fault(Kind.RESET))
@@ -299,8 +299,8 @@ async def test_a_stalled_job_that_stops_answering_is_stale_and_not_stalled() -> 
 async def test_a_slow_api_is_caught_up_although_requests_are_always_under_way() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts)
-    past = history.past(accounts[0].account_id)
-    async with bench(accounts, latency=lambda r: 7.0, history=past) as b:
+    stored = history.stored(accounts[0].account_id)
+    async with bench(accounts, latency=lambda r: 7.0, history=stored) as b:
         assert not (await b.until(lambda s: bool(s.jobs))).caught_up
         begun = now()
         await b.until(lambda s: s.caught_up)
@@ -311,7 +311,7 @@ async def test_a_slow_api_is_caught_up_although_requests_are_always_under_way() 
 async def test_many_ended_jobs_do_not_delay_caught_up() -> None:
     accounts = make_accounts(1, jobs=400, running=3)
     history = await first_run(accounts, 30.0)
-    async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
+    async with bench(accounts, history=history.stored(accounts[0].account_id)) as b:
         begun = now()
         await b.until(lambda s: s.caught_up)
         assert now() - begun < 30
@@ -323,7 +323,7 @@ async def test_a_silent_api_is_never_caught_up() -> None:
     history = await first_run(accounts)
     faults: Any = accounts[0].faults
     faults.add(Fault(Kind.RESET))
-    async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
+    async with bench(accounts, history=history.stored(accounts[0].account_id)) as b:
         await b.seconds(120)
         assert not b.last.caught_up
         faults.clear()
@@ -335,8 +335,8 @@ async def test_a_digest_starts_at_the_last_long_gap_of_the_same_run() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts, 600.0)
     left, asleep = wall(), [0.0]
-    past = history.past(accounts[0].account_id, away_since=left)
-    async with bench(accounts, history=past, clock=lambda: wall() + asleep[0]) as b:
+    stored = history.stored(accounts[0].account_id, away_since=left)
+    async with bench(accounts, history=stored, clock=lambda: wall() + asleep[0]) as b:
         await b.seconds(900)
         slept = wall()
         asleep[0] = 8 * 3600.0
@@ -354,8 +354,8 @@ async def test_a_clock_that_was_set_back_does_not_spoil_a_later_run() -> None:
         late[0] = 1800.0
         await b.seconds(1800)
         before = {v.key: v for v in live(b.last) if v.status == "running"}
-    past = history.past(accounts[0].account_id)
-    async with bench(accounts, history=past, clock=lambda: wall() - late[0]) as b:
+    stored = history.stored(accounts[0].account_id)
+    async with bench(accounts, history=stored, clock=lambda: wall() - late[0]) as b:
         done = await b.until(lambda s: s.complete)
         after = [v for v in live(done) if v.key in before and v.phase is not Phase.STALLED]
         assert after
@@ -384,9 +384,9 @@ async def test_the_time_between_two_runs_of_an_ended_job_is_a_gap(shown: bool) -
     async with bench(accounts, history=StoredHistory(history)) as b:
         await b.until(lambda s: any(v.state is State.ABORTED and v.as_of for v in s.jobs))
         [aborted, *_] = [v.key for v in b.last.jobs if v.state is State.ABORTED and v.as_of]
-    past = history.past(accounts[0].account_id)._replace(shown=shown)
+    stored = history.stored(accounts[0].account_id)._replace(shown=shown)
     later = {"clock": lambda: wall() + 7200.0}
-    async with bench(accounts, history=past, eager=not shown, clock=later["clock"]) as b:
+    async with bench(accounts, history=stored, eager=not shown, clock=later["clock"]) as b:
         await b.until(lambda s: s.complete)
         b.monitor.refresh(aborted)
         await b.until(lambda s: len(history.store.samples(aborted)) > 1)
@@ -397,7 +397,7 @@ async def test_the_time_between_two_runs_of_an_ended_job_is_a_gap(shown: bool) -
 async def test_the_trace_of_an_ended_job_ends_with_the_job() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts, 60.0)
-    async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
+    async with bench(accounts, history=history.stored(accounts[0].account_id)) as b:
         await b.until(lambda s: s.complete)
         ended = next(v for v in b.last.jobs if v.ended and v.job.finished_at)
         finished = parse_time(ended.job.finished_at)

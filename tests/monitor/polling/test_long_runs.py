@@ -51,8 +51,8 @@ async def look(
     account: SimulatedAccount, history: InlineHistory, left: float | None
 ) -> tuple[Snapshot | None, Snapshot, Digest, float]:
     """Return the first snapshot, the last of five minutes, the digest, and the time of the end."""
-    past = history.past(account.account_id, left)
-    async with bench([account], history=past) as b:
+    stored = history.stored(account.account_id, left)
+    async with bench([account], history=stored) as b:
         first = await b.until(lambda s: True)
         begun = now()
         found = await b.until(lambda s: s.complete)

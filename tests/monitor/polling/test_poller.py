@@ -338,18 +338,18 @@ async def test_a_job_that_answers_404_does_not_stop_the_pages_of_a_long_list() -
 async def test_only_jobs_with_a_requested_prefix_are_followed() -> None:
     async with bench() as b:
         await b.rounds(1)
-        wanted = running(b.account)[0]
-    async with bench(prefixes=(wanted[:10],)) as b:
+        chosen = running(b.account)[0]
+    async with bench(prefixes=(chosen[:10],)) as b:
         snapshot = await b.seconds(60)
-        assert [view.job.id for view in snapshot.jobs] == [wanted]
-        assert {r.job_id for r in b.requests} == {None, wanted}
+        assert [view.job.id for view in snapshot.jobs] == [chosen]
+        assert {r.job_id for r in b.requests} == {None, chosen}
     async with bench() as b:
         await b.rounds(1)
-        b.monitor.narrow(frozenset({JobKey(b.account.account_id, wanted)}))
+        b.monitor.narrow(frozenset({JobKey(b.account.account_id, chosen)}))
         before = len(b.requests)
         snapshot = await b.seconds(60)
-        assert [view.job.id for view in snapshot.jobs] == [wanted]
-        assert {r.job_id for r in b.requests[before:]} == {None, wanted}
+        assert [view.job.id for view in snapshot.jobs] == [chosen]
+        assert {r.job_id for r in b.requests[before:]} == {None, chosen}
 
 
 @timeless

@@ -32,9 +32,9 @@ def asks(rank: Rank, number: int) -> list[Ask]:
     return [Ask(rank, 0.0, account) for _ in range(number)]
 
 
-def chosen(pacing: Pacing, wanted: list[Ask], now: float = 0.0, *, eager: bool = False) -> int:
+def chosen(pacing: Pacing, asks: list[Ask], now: float = 0.0, *, eager: bool = False) -> int:
     """Return how many asks are granted, and record them as sent."""
-    granted = pacing.choose(wanted, now, 5.0, 0, eager=eager)
+    granted = pacing.choose(asks, now, 5.0, 0, eager=eager)
     for _ in granted:
         pacing.budget.record_request(now)
     return len(granted)

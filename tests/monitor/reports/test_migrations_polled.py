@@ -74,7 +74,7 @@ async def test_plan_of_another_program_reaches_a_running_monitor() -> None:
     jobs = [plan(name, f"{name}/", 1000, 30.0) for name in ("a", "b")]
     accounts = make_accounts(1, plans=jobs)
     history = InlineHistory()
-    async with bench(accounts, history=history.past(accounts[0].account_id)) as stage:
+    async with bench(accounts, history=history.stored(accounts[0].account_id)) as stage:
         await stage.until(lambda snapshot: snapshot.complete)
         draft = Draft("s3", "photos", "media", path_prefix="c/")
         steps = (Step(1, draft, StepState.WAITING),)
