@@ -369,13 +369,6 @@ class AccountTrack:
         self._outage = Outage(since, back.wall, sum(moved) if moved else None)
         self._recovered = None
 
-    def drop_missing(self, listed: frozenset[str]) -> list[JobTrack]:
-        """Count the absence of jobs that a whole reading lacks; return their tracks."""
-        missing = [track for job_id, track in self.jobs.items() if job_id not in listed]
-        for track in missing:
-            track.unlisted()
-        return missing
-
     def _done(self) -> dict[str, int]:
         views = ((job_id, track.view) for job_id, track in self.jobs.items())
         return {job_id: v.counts.done for job_id, v in views if v.counts.done is not None}

@@ -89,11 +89,6 @@ class HistorySync:
             self._trace = moved(self._trace, now)
         return self._trace
 
-    @property
-    def note(self) -> str:
-        """One clause about the history if it is not simply on."""
-        return self._recorder.view.note
-
     def store(self, new: Unsaved) -> None:
         """Store new data in the history and clear the lists."""
         if new.events:

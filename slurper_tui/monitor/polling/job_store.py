@@ -111,10 +111,11 @@ class AnswerApplier:
                 _log.warning("account %s: a listed job has no id", account.account_id)
         whole = account.listing.apply_page(jobs, total)
         if whole is not None:
-            there = {job_id: track.view for job_id, track in account.jobs.items()}
-            for track in account.drop_missing(whole):
-                self._watch_leaving(track, there[track.job_id], now)
-
+            for job_id, track in account.jobs.items():
+                if job_id not in whole:
+                    before = track.view
+                    track.unlisted()
+                    self._watch_leaving(track, before, now)
         self._ask_by_id(account)
 
     def lose_time(self) -> None:

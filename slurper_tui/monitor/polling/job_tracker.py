@@ -122,20 +122,6 @@ class RequestTracker:
         self._rounds = 0
 
 
-def _lifetime_rate(
-    job: Job, created_at: str | None, counts: Counts, status: str | None, now: float
-) -> float | None:
-    """Return objects per second from `createdAt` to the end, or to `now` (UTC seconds) if running.
-
-    None if a time or the counts are unknown.
-    """
-    begun = parse_time(created_at)
-    ended = parse_time(job.finished_at) if has_ended(job, status) else now
-    if begun is None or ended is None or counts.done is None or ended <= begun:
-        return None
-    return counts.done / (ended - begun)
-
-
 STALE_POLLS = 3
 """Polls in a row without an answer that make a job stale."""
 
@@ -363,6 +349,12 @@ class JobTrack:
         forecast = None if ended else self.series.forecast
         stalled = estimate.stalled_since
         total = Total.GROWING if estimate.growing else Total.PROVISIONAL
+        # The lifetime rate lasts from `createdAt` to the end, or to now.
+        begun = parse_time(self._created_at)
+        end = parse_time(before.job.finished_at) if ended else now.wall
+        lifetime_rate = None
+        if begun is not None and end is not None and counts.done is not None and end > begun:
+            lifetime_rate = counts.done / (end - begun)
         view = replace(
             before,
             status=status,
@@ -371,7 +363,7 @@ class JobTrack:
             percent=percent(counts, status),
             total=Total.FINAL if ended or estimate.settled else total,
             rate=estimate.rate,
-            lifetime_rate=_lifetime_rate(before.job, self._created_at, counts, status, now.wall),
+            lifetime_rate=lifetime_rate,
             plan_rate=estimate.plan_rate,
             transferred_rate=estimate.transferred_rate,
             skipped_rate=estimate.skipped_rate,

@@ -364,7 +364,7 @@ class Monitor:
             budget=replace(budget, blocked_by=blocked_by, waiting=self._waiting),
             rounds=self._rounds,
             complete=not self._under_way and all(a.complete for a in self._accounts),
-            history_note=self._history_sync.note,
+            history_note=self.history.recorder.view.note,
             trace=self._history_sync.trace(now.wall),
             away_since=self.history.away_since,
             events=self._history_sync.events(),
