@@ -29,7 +29,7 @@ from slurper_tui.config import (
 )
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.files import FILE, reason_at_start
-from slurper_tui.monitor.history.opening import open_history, open_store
+from slurper_tui.monitor.history.opening import memory_store, open_history
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey, Moment, is_too_early
 from slurper_tui.monitor.model.job import Counts
@@ -240,7 +240,7 @@ def history_of(
     except (OSError, sqlite3.Error) as error:
         with suppress(sqlite3.Error):
             store.close()
-        memory = open_store(None, connection.base_url)
+        memory = memory_store(connection.base_url)
         return OpenHistory(memory, HistoryView(Keeping.OFF, reason_at_start(error)), (), now)
 
 

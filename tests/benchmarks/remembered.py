@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.opening import open_file
 from slurper_tui.simulated.account import SimulatedAccount
 from tests.benchmarks.api import Address
 from tests.earlier import look_at
@@ -33,7 +33,7 @@ def known_account(home: Path, jobs: int) -> Iterator[Address]:
     with silent() as url:
         file = home / FILE
         file.parent.mkdir(parents=True, exist_ok=True)
-        store = open_store(file, url)
+        store = open_file(file, url)[0]
         store.write(*look_at(account, now))
         store.close()
         try:

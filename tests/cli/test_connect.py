@@ -15,7 +15,7 @@ from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli.connect import Connection, fill_for_demo, history_of, make_connection
 from slurper_tui.config import Config
 from slurper_tui.monitor.history.files import FILE
-from slurper_tui.monitor.history.opening import open_file, open_store
+from slurper_tui.monitor.history.opening import memory_store, open_file
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, StoredJob
@@ -61,7 +61,7 @@ COMMANDS = ("jobs", "history --json", "history", "history --csv", "digest", "cre
 def test_no_command_crashes_on_damaged_rows(tmp_path: Path, name: str) -> None:
     account = SimulatedAccount(account_id=ACCOUNT, jobs=1)
     columns = tables()
-    store = open_store(None, URL)
+    store = memory_store(URL)
     for number, _ in enumerate(columns):
         fill(store, key(f"bad{number}"))
     connection = store._connection
@@ -77,7 +77,7 @@ def test_no_command_crashes_on_damaged_rows(tmp_path: Path, name: str) -> None:
 
 
 def test_a_demo_at_a_clock_of_1970_records_no_time_before_it(tmp_path: Path) -> None:
-    store = open_store(tmp_path / "history.sqlite3", "https://example.test")
+    store = open_file(tmp_path / "history.sqlite3", "https://example.test")[0]
     fill_for_demo(store, SimulatedAccount(0, lambda: 60.0), 60.0)
     times = [row.at for _, row in store.every()]
     store.close()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
-from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.opening import memory_store
 from slurper_tui.monitor.history.recorder import OneThread, Recorder
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey
@@ -43,7 +43,7 @@ class InlineHistory(Recorder):
     on_disk = True
 
     def __init__(self, store: Store | None = None) -> None:
-        self.store = store or open_store(None, "https://example.com")
+        self.store = store or memory_store("https://example.com")
         super().__init__(self.store, thread=CallingThread())
         self.writes = 0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.opening import open_file
 from slurper_tui.simulated.account import Fault, Kind
 from tests.earlier import look_at
 from tests.patience import PATIENCE
@@ -29,7 +29,7 @@ def remember(home: Path, server: LoopbackServer, ago: float, url: str | None = N
     account, then = server.accounts[0], time.time() - ago
     file = home / FILE
     file.parent.mkdir(parents=True)
-    store = open_store(file, url or server.url)
+    store = open_file(file, url or server.url)[0]
     store.write(*look_at(account, then))
     store.close()
 

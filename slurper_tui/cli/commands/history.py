@@ -22,7 +22,7 @@ from slurper_tui.cli.output import Output, distinct_width
 from slurper_tui.config import Config
 from slurper_tui.config import accounts as ids_in
 from slurper_tui.monitor.history.files import FILE, reason_of
-from slurper_tui.monitor.history.opening import open_store, read_store
+from slurper_tui.monitor.history.opening import memory_store, read_store
 from slurper_tui.monitor.history.schema import HistoryError
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey
@@ -69,14 +69,14 @@ def _open(path: Path | None, config: Config) -> Store:
     if path is None:
         from slurper_tui.simulated.account import SimulatedAccount
 
-        store = open_store(None, DEFAULT_BASE_URL)
+        store = memory_store(DEFAULT_BASE_URL)
         fill_for_demo(store, SimulatedAccount(), time.time())
         return store
     base_url = config.base_url or DEFAULT_BASE_URL
     try:
         return read_store(path, base_url)
     except FileNotFoundError:
-        return open_store(None, base_url)
+        return memory_store(base_url)
 
 
 def _lines(

@@ -80,9 +80,9 @@ def open_history(
     read from the file. It is also in memory, and empty, without a path or if it is disabled.
     """
     if not enabled:
-        return open_store(None, base_url), HistoryView(Keeping.ASKED_OFF)
+        return memory_store(base_url), HistoryView(Keeping.ASKED_OFF)
     if path is None:
-        return open_store(None, base_url), HistoryView()
+        return memory_store(base_url), HistoryView()
     try:
         store, notice = open_file(path, base_url, clock=clock)
     except (HistoryError, OSError, ValueError, sqlite3.Error) as error:
@@ -97,13 +97,8 @@ def history_view(store: Store, notice: str) -> HistoryView:
     return HistoryView(Keeping.ON, notice)
 
 
-def open_store(path: Path | None, base_url: str) -> Store:
-    """Open a store for reading and writing; in memory if `path` is None.
-
-    Raises HistoryError, OSError and sqlite3.Error.
-    """
-    if path is not None:
-        return open_file(path, base_url)[0]
+def memory_store(base_url: str) -> Store:
+    """Open an empty store in memory."""
     connection = _connect(":memory:")
     prepare(connection)
     return Store(connection, base_url)
@@ -264,5 +259,5 @@ def _copy_in_memory(path: Path, base_url: str) -> Store:
             source.close()
     except (HistoryError, OSError, ValueError, sqlite3.Error):
         memory.close()
-        return open_store(None, base_url)
+        return memory_store(base_url)
     return Store(memory, base_url, is_copy=True)

@@ -12,7 +12,7 @@ import pytest
 
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.history.files import FILE
-from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.opening import open_file
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.plans import Draft, Step
@@ -42,7 +42,7 @@ def account(*plans: Plan) -> SimulatedAccount:
 
 def link(folder: Path, one: SimulatedAccount, child: str, parent: str, keys: int) -> None:
     """Let an earlier run have noted that one job retries another."""
-    store = open_store(folder / "state" / FILE, URL)
+    store = open_file(folder / "state" / FILE, URL)[0]
     pair = (JobKey(one.account_id, child), JobKey(one.account_id, parent))
     store.notes.keep((), {}, [RetryLink(*pair, keys, (FAILED,))])
     store.close()
@@ -50,7 +50,7 @@ def link(folder: Path, one: SimulatedAccount, child: str, parent: str, keys: int
 
 def test_a_migration_has_no_receipt_before_its_plan_is_over(tmp_path: Path) -> None:
     one = account(plan("job-1", path_prefix="1/", endpoint="https://s3.amazonaws.com"))
-    store = open_store(tmp_path / "state" / FILE, URL)
+    store = open_file(tmp_path / "state" / FILE, URL)[0]
     steps = (Step(1, Draft("s3", "photos", "media", path_prefix="2/")),)
     kept = store.notes.plans.keep(Planned(0, one.account_id, 0.0, steps))
     store.close()

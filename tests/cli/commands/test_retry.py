@@ -12,7 +12,7 @@ import pytest
 from slurper_tui.api.models import DEFAULT_BASE_URL, Source, Target
 from slurper_tui.cli.commands import logs as logs_command
 from slurper_tui.monitor.history.files import FILE
-from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.opening import open_file
 from slurper_tui.monitor.jobs import draft as retry
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
@@ -205,7 +205,7 @@ def test_a_retry_that_no_history_knows_is_known_by_its_keys() -> None:
 
 
 def links(someone: Person) -> dict[str, str]:
-    store = open_store(someone.folder / "state" / FILE, DEFAULT_BASE_URL)
+    store = open_file(someone.folder / "state" / FILE, DEFAULT_BASE_URL)[0]
     kept = store.notes.links()
     store.close()
     return {link.child.job_id: link.parent.job_id for link in kept}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from slurper_tui.api.models import Job
 from slurper_tui.monitor.estimate.series import CREATION_SLACK, Series
-from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.opening import memory_store
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import Counts, JobView, Phase
 from slurper_tui.monitor.model.samples import Recorded
@@ -129,7 +129,7 @@ def test_stored_samples_from_the_future_are_shifted_to_end_now() -> None:
 
 def as_stored(samples: list[Recorded]) -> list[Recorded]:
     """Return the samples as the history returns them."""
-    store, whose = open_store(None, "https://api.example"), JobKey("acc0", "job0")
+    store, whose = memory_store("https://api.example"), JobKey("acc0", "job0")
     for sample in samples:
         store.write((), [(whose, sample)])
     added = list(store.samples(whose))

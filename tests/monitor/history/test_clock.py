@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from slurper_tui.api.models import Job
 from slurper_tui.cli.connect import ABSENCE, OpenHistory
 from slurper_tui.monitor.estimate.series import Series
-from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.opening import memory_store, open_file
 from slurper_tui.monitor.history.store import Dated, Store, fitted
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.events import Event, What
@@ -34,7 +34,7 @@ class Machine:
     """
 
     def __init__(self) -> None:
-        self.store = open_store(None, URL)
+        self.store = memory_store(URL)
         self.true, self.off, self.polls = 0.0, 0.0, 0
         self.last: Recorded | None = None
 
@@ -146,7 +146,7 @@ def test_times_are_right_after_a_wrong_clock_is_corrected(
 
 def poisoned(path: Path) -> Store:
     """The clock is once set a year ahead, then runs on from there."""
-    store = open_store(path, URL)
+    store = open_file(path, URL)[0]
     far = 400 * DAY
     samples = [sample(0.0, 0), *(replace(sample(far + n, n + 1), after_gap=True) for n in range(3))]
     store.write([job()], of(KEY, samples))
@@ -171,7 +171,7 @@ def test_samples_in_the_future_are_corrected_on_opening(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("now", [5.0, 1_500_000_000.0, BEGUN - 5 * DAY])
 def test_nothing_is_moved_if_the_present_clock_is_behind(now: float) -> None:
-    store = open_store(None, URL)
+    store = memory_store(URL)
     samples = [sample(5.0 * n, n) for n in range(9)]
     store.write([job()], of(KEY, samples))
     assert not store.heal(now)
@@ -180,7 +180,7 @@ def test_nothing_is_moved_if_the_present_clock_is_behind(now: float) -> None:
 
 def test_clock_some_days_behind_moves_no_watched_samples() -> None:
     """Samples watched for days do not fit into the seconds since the last sample."""
-    store = open_store(None, URL)
+    store = memory_store(URL)
     watched = [sample(600.0 * n, n) for n in range(800)]
     store.write([job()], of(KEY, watched))
     assert not store.heal(BEGUN + 2 * DAY)
@@ -188,7 +188,7 @@ def test_clock_some_days_behind_moves_no_watched_samples() -> None:
 
 
 def test_samples_without_room_are_squeezed_and_marked_as_gaps() -> None:
-    store = open_store(None, URL)
+    store = memory_store(URL)
     store.write([job()], of(KEY, [sample(0.0, 0)]))
     store.write([], of(KEY, [replace(sample(5.0 * n, n), after_gap=n == 1) for n in range(1, 9)]))
     back = replace(sample(3.0, 9), after_gap=True, set_back=True)
@@ -201,7 +201,7 @@ def test_samples_without_room_are_squeezed_and_marked_as_gaps() -> None:
 
 def test_impossible_times_do_not_count_as_absence() -> None:
     stored = StoredJob(ACCOUNT, Job("a", "running", CREATED), Recorded(5.0, Counts(), "running"))
-    store = open_store(None, URL)
+    store = memory_store(URL)
     assert OpenHistory(store, HistoryView(), [stored], BEGUN).away_since is None
     later = replace(stored, last=sample(0.0))
     opened = OpenHistory(store, HistoryView(), [stored, later], BEGUN + 900.0)

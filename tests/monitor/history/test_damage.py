@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from slurper_tui.monitor.history.opening import open_history, open_store, read_store
+from slurper_tui.monitor.history.opening import memory_store, open_history, read_store
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink, What
@@ -46,7 +46,7 @@ BAD = {name: key(f"bad{number}") for number, name in enumerate(DAMAGE)}
 
 def tables() -> list[tuple[str, str]]:
     """Every table of a new history with every one of its columns."""
-    connection = open_store(None, URL)._connection
+    connection = memory_store(URL)._connection
     names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
     return [
         (table, row[1])
@@ -91,7 +91,7 @@ def damage(
 @pytest.fixture(scope="module")
 def whole() -> bytes:
     """A file with the same data of an intact job and of jobs to damage."""
-    store = open_store(None, URL)
+    store = memory_store(URL)
     for whose in (GOOD, *BAD.values()):
         fill(store, whose)
     return store._connection.serialize()
@@ -149,7 +149,7 @@ def test_unreadable_row_is_skipped_and_others_are_read(
             assert_sound(read(store))
         assert_good_is_whole(store)
     writer.heal(BEGUN + DAY)
-    memory = open_store(None, URL)
+    memory = memory_store(URL)
     writer.copy_to(memory._connection)
     assert_good_is_whole(memory)
     while writer.thin(BEGUN + 40 * DAY):

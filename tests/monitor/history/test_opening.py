@@ -16,12 +16,7 @@ import pytest
 
 from slurper_tui.monitor.history import opening, schema
 from slurper_tui.monitor.history.files import Ownership
-from slurper_tui.monitor.history.opening import (
-    open_file,
-    open_history,
-    open_store,
-    read_store,
-)
+from slurper_tui.monitor.history.opening import memory_store, open_file, open_history, read_store
 from slurper_tui.monitor.history.schema import (
     MIGRATIONS,
     ForeignFile,
@@ -480,7 +475,7 @@ def test_instance_counts_as_first_where_locks_are_impossible(tmp_path: Path) -> 
 OPENING = """
 import sys
 from pathlib import Path
-from slurper_tui.monitor.history.opening import open_history
+from slurper_tui.monitor.history.opening import open_file, open_history
 print("ready", flush=True)
 sys.stdin.readline()
 store, view = open_history(Path(sys.argv[1]), "https://api.example")
@@ -597,10 +592,9 @@ def test_read_store_sees_writes_of_others_and_cannot_write(kept: Path) -> None:
         reader.close()
 
 
-def test_open_store_opens_memory_or_file(path: Path) -> None:
-    for where in (None, path):
-        store = open_store(where, URL)
+def test_a_store_is_in_memory_or_in_a_file(path: Path) -> None:
+    for store, place in ((memory_store(URL), None), (open_file(path, URL)[0], path)):
         store.write([job()], of(key(), run_of(3)))
-        assert (store.path, len(store.samples(key()))) == (where, 3)
+        assert (store.path, len(store.samples(key()))) == (place, 3)
         store.close()
     assert path.stat().st_size > 0

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.history.codecs import place_text
-from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.opening import memory_store
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.thinning import (
     WHOLE_SECONDS,
@@ -297,7 +297,7 @@ def test_free_pages_are_returned_to_the_disk(tmp_path: Path) -> None:
 
 
 def test_store_in_memory_is_in_place_and_not_shared() -> None:
-    store = open_store(None, URL)
+    store = memory_store(URL)
     assert store.is_in_place
     assert not store.is_shared
     store.close()

@@ -17,7 +17,7 @@ import httpx
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Secret
-from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.opening import memory_store
 from slurper_tui.monitor.history.recorder import HistoryNotes
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
@@ -44,7 +44,7 @@ class Scenario:
 
     def __init__(self, slots: int = 100, **options: Any) -> None:
         self.account = SimulatedAccount(clock=wall, jobs=0, slots=slots, **options)
-        self.store = open_store(None, "https://example.com")
+        self.store = memory_store("https://example.com")
         self.posts: list[dict[str, Any]] = []
         self.requests: list[tuple[float, str, str]] = []
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import Conflict, Locked, NotSent, Refused, Unreachable
 from slurper_tui.api.models import Job, NewSource, Source, Target
-from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.opening import memory_store
 from slurper_tui.monitor.history.recorder import Recorder
 from slurper_tui.monitor.jobs.create import CLOCK_SLACK, ExistingJobs, WantedJob
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
@@ -291,7 +291,7 @@ async def test_secrets_are_neither_stored_nor_printed() -> None:
 async def test_plans_without_a_file_are_in_memory_and_not_durable() -> None:
     scenario = Scenario()
     program = scenario.program()
-    memory = Recorder(open_store(None, "https://example.com"), thread=CallingThread())
+    memory = Recorder(memory_store("https://example.com"), thread=CallingThread())
     creation = JobCreation(program.metered, program.job_store, memory.notes)
     view = await creation.plan(scenario.account.account_id, [DRAFT], SECRETS)
     assert not view.durable
