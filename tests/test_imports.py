@@ -15,16 +15,12 @@ CHECK = "from importlinter.cli import lint_imports_command; lint_imports_command
 
 
 LATER = [
-    *(
-        "slurper_tui.tui.screens.log",
-        "slurper_tui.tui.screens.failures",
-        "slurper_tui.tui.screens.create_form",
-    ),
-    *(
-        "slurper_tui.tui.screens.confirm",
-        "slurper_tui.tui.screens.receipt",
-        "slurper_tui.monitor.logs",
-    ),
+    "slurper_tui.tui.screens.log",
+    "slurper_tui.tui.screens.failures",
+    "slurper_tui.tui.screens.create_form",
+    "slurper_tui.tui.screens.confirm",
+    "slurper_tui.tui.screens.reports",
+    "slurper_tui.monitor.logs",
     "slurper_tui.monitor.jobs",
 ]
 """Modules that must not be imported before the first picture."""

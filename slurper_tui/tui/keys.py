@@ -229,10 +229,6 @@ def _has_trouble(state: ScreenState) -> bool:
     return any(a.problem for a in snapshot.accounts) or snapshot.job_has_problem
 
 
-def _has_failed(state: ScreenState) -> bool:
-    return state.job is not None and bool(state.job.counts.failed or state.job.not_copied)
-
-
 def _can(id: str, state: ScreenState) -> bool:
     """Return whether changes are allowed and this one works for the highlighted or marked jobs."""
     if not state.writing:
@@ -249,7 +245,10 @@ _OFFERS: tuple[tuple[tuple[str, ...], Callable[[ScreenState], bool]], ...] = (
     ),
     (("list.sort-left", "list.sort-right"), lambda state: len(state.jobs) > 1),
     (("show.log",), lambda state: state.job is not None),
-    (("show.failures",), _has_failed),
+    (
+        ("show.failures",),
+        lambda state: bool(state.job and (state.job.counts.failed or state.job.not_copied)),
+    ),
     (("pane.open",), lambda state: state.line is not None),
     (("list.filter",), lambda state: state.total > 1),
     (("change.resume",), partial(_can, "change.resume")),

@@ -190,16 +190,15 @@ def grouped(snapshot: Snapshot | None, before: Groups) -> Groups:
             return before
         if len(snapshot.jobs) == len(old.jobs):
             pairs = [*zip(snapshot.jobs, old.jobs, strict=True)]
-            if all(one is other or _is_grouped_alike(one, other) for one, other in pairs):
-                changed = [(one, other) for one, other in pairs if one is not other]
+            changed = [(one, other) for one, other in pairs if one is not other]
+            if all(
+                one.key == other.key and migration_of(one) == migration_of(other)
+                for one, other in changed
+            ):
                 return replace(_with_changes(before, changed, snapshot), snapshot=snapshot)
     found = migrations(snapshot.jobs, snapshot.links, before.by_key, snapshot.unstarted)
     by_job: dict[RowKey | None, MigrationKey] = {key: one.key for one in found for key in one.keys}
     return Groups(snapshot, {one.key: one for one in found}, by_job)
-
-
-def _is_grouped_alike(one: JobView, other: JobView) -> bool:
-    return one.key == other.key and migration_of(one) == migration_of(other)
 
 
 def _with_changes(

@@ -11,8 +11,8 @@ from slurper_tui.monitor.model.timeline import Trace, Window, trace_of
 from slurper_tui.monitor.reports.digest import Digest, JobDigest
 from slurper_tui.tui.render.glyphs import style_of
 from slurper_tui.tui.screens.dialogs import HelpDialog
-from slurper_tui.tui.screens.digest import DigestDialog
 from slurper_tui.tui.screens.palette import HOW_TO_TYPE, Palette
+from slurper_tui.tui.screens.reports import DigestDialog
 from tests.fake_feed import FakeFeed
 from tests.patience import until
 from tests.tui.jobs import ACCOUNT, NOW, forecast, snapshot, view

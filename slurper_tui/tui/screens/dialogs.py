@@ -1,13 +1,13 @@
 """Dialogs with text to read, open until a key closes them.
 
 `Dialog` is the base: a subclass yields its lines for a width. Subclasses here show help, problems,
-texts to copy, errors and log rows. `PageHelp` and the later classes serve the pages about one job.
+texts to copy, errors and log rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -15,7 +15,6 @@ from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import ModalScreen
 
-from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.job import Snapshot, State
@@ -26,9 +25,6 @@ from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details, problem_details
 from slurper_tui.tui.screens.base import NotedScreen
 from slurper_tui.tui.widgets.line_list import TextLines
-
-if TYPE_CHECKING:
-    from slurper_tui.tui.export import Saved
 
 PADDING = 4
 """Total padding in cells at the left and right of a page, as set in the stylesheet."""
@@ -208,7 +204,7 @@ class ProblemDialog(Dialog):
             yield from _labelled(label, wrap(text, max(8, width - KEY_COLUMN)), KEY_COLUMN)
 
 
-def can_copy(text: str) -> bool:
+def is_utf8(text: str) -> bool:
     """Return whether the text can be encoded as UTF-8; a key may contain lone surrogates."""
     try:
         text.encode()
@@ -252,7 +248,7 @@ def copy_text(screen: NotedScreen[Any], what: str, text: str) -> None:
 
     what: the name of the text in the note, "" for none.
     """
-    if not can_copy(text):
+    if not is_utf8(text):
         screen.show_note(f"not copied: the {what} is not UTF-8")
         return
     screen.app.copy_to_clipboard(text)
@@ -276,7 +272,7 @@ class TextDialog(Dialog):
         """Yield the title, the wrapped texts and the exact text."""
         look = self.look
         if self._title:
-            copies = self._exact and can_copy(self._exact)
+            copies = self._exact and is_utf8(self._exact)
             yield from _title(self._title, "   y copies" if copies else "")
         for text in self._texts:
             yield from ((Piece(part),) for part in wrap_words(look.sentence(text), width))
@@ -288,7 +284,7 @@ class TextDialog(Dialog):
 
     def action_copy(self) -> None:
         """Copy the exact text and close."""
-        if self._exact and can_copy(self._exact):
+        if self._exact and is_utf8(self._exact):
             self.app.copy_to_clipboard(self._exact)
             self.dismiss()
 
@@ -325,21 +321,3 @@ def row_dialog(look: Look, row: LogRow) -> PairsDialog:
     pairs = [(name, look.sanitise(value)) for name, value in fields.items()]
     pairs += [(look.sanitise(name), look.sanitise(str(value))) for name, value in row.extra.items()]
     return PairsDialog(look, "Log row", pairs)
-
-
-def saved_keys_dialog(
-    look: Look, saved: Saved, log_type: str, *, doubts: Sequence[str]
-) -> TextDialog:
-    """Return a dialog with the file, the number of keys and an rclone command that fetches them.
-
-    doubts: why some keys are missing. If a key holds a line break, there is no rclone command: the
-    file is a JSON array.
-    """
-    count = f"{fmt.count(saved.number)} {'key' if saved.number == 1 else 'keys'} saved"
-    texts = [f"{reason_of(log_type)}: ./{saved.path.name}"]
-    texts += [doubt[:1].upper() + doubt[1:] for doubt in doubts]
-    if saved.rclone:
-        how = "This would fetch them; SRC and DST are your own names for the stores:"
-    else:
-        how = "A JSON array, for some keys hold line breaks; it serves as source.keys of a new job"
-    return TextDialog(look, count, (*texts, "", how), saved.rclone)

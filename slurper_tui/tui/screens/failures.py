@@ -23,12 +23,18 @@ from slurper_tui.monitor.logs.reader import FailingObjects
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailuresView, cause_of, reason_of
 from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, hold_up, missing_keys
-from slurper_tui.tui.export import save_keys
 from slurper_tui.tui.keys import FAILURE_KEYS
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join
-from slurper_tui.tui.screens.dialogs import TextDialog, copy_text, saved_keys_dialog
-from slurper_tui.tui.screens.job_page import JobPage, closing
-from slurper_tui.tui.screens.log import title_line, trouble_line
+from slurper_tui.tui.screens.dialogs import TextDialog, copy_text
+from slurper_tui.tui.screens.job_page import (
+    JobPage,
+    Saved,
+    closing,
+    save_keys,
+    title_line,
+    trouble_line,
+)
 from slurper_tui.tui.widgets import failure_tree as states
 from slurper_tui.tui.widgets.failure_tree import (
     NOTHING,
@@ -215,3 +221,21 @@ async def export_failed(main: MainScreen, job: JobView) -> None:
     main.show_note(f"{fmt.count(saved.number)} keys saved to ./{saved.path.name}")
     if main.at_rest:
         main.app.push_screen(saved_keys_dialog(main.look, saved, FAILED_TYPE, doubts=doubts))
+
+
+def saved_keys_dialog(
+    look: Look, saved: Saved, log_type: str, *, doubts: Sequence[str]
+) -> TextDialog:
+    """Return a dialog with the file, the number of keys and an rclone command that fetches them.
+
+    doubts: why some keys are missing. If a key holds a line break, there is no rclone command: the
+    file is a JSON array.
+    """
+    count = f"{fmt.count(saved.number)} {'key' if saved.number == 1 else 'keys'} saved"
+    texts = [f"{reason_of(log_type)}: ./{saved.path.name}"]
+    texts += [doubt[:1].upper() + doubt[1:] for doubt in doubts]
+    if saved.rclone:
+        how = "This would fetch them; SRC and DST are your own names for the stores:"
+    else:
+        how = "A JSON array, for some keys hold line breaks; it serves as source.keys of a new job"
+    return TextDialog(look, count, (*texts, "", how), saved.rclone)

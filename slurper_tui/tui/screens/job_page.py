@@ -1,24 +1,34 @@
-"""The base of the pages about one job: head, rows, foot, and the worker that reads their data.
+"""The base of the pages about one job, and the files that the user saves.
 
 A page lies over the main screen, which keeps polling. `JobPage` follows the main screen's state,
 so that its job stays current; `read` runs in a worker until the page is closed.
+
+Logs, exact keys and receipts go to new files in a given folder; an existing file is never
+overwritten. File contents are exact; only file names are sanitised.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import PurePath
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
 from textual.binding import Binding
 
 from slurper_tui.api.errors import ApiError
+from slurper_tui.format import as_json
 from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.logs import FAILED_TYPE, LogView
+from slurper_tui.monitor.reports.records import row_record
+from slurper_tui.monitor.reports.wording import WAITING, next_step, rclone_line
 from slurper_tui.tui.keys import key_hint
+from slurper_tui.tui.render.columns import DrawContext, migration
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.screens.base import FramedScreen
-from slurper_tui.tui.screens.dialogs import PageHelp, TextDialog, error_dialog
+from slurper_tui.tui.screens.dialogs import PageHelp, TextDialog, error_dialog, is_utf8
 from slurper_tui.tui.state import ScreenState
 from slurper_tui.tui.widgets.line_list import LineList
 
@@ -27,6 +37,14 @@ if TYPE_CHECKING:
     from slurper_tui.tui.screens.main import MainScreen
 
 T = TypeVar("T")
+
+LEAST_NAME = 16
+"""Minimum width in cells of the migration's name."""
+
+MOST_NAMES = 1000
+"""The most files of one name in a folder; a number in the name distinguishes them."""
+
+_MOST_BUCKET, _MOST_ID = 40, 12
 
 
 class JobPage(FramedScreen[None]):
@@ -142,6 +160,33 @@ class JobPage(FramedScreen[None]):
         self.refresh(layout=True)
 
 
+def title_line(title: str, job: JobView, remarks: tuple[str, ...], look: Look, width: int) -> Line:
+    """Return the page's title and migration at the left, and a remark at the right.
+
+    remarks: variants of the remark, longest first; the first that fits is shown.
+    """
+    fits = (text for text in remarks if len(text) + len(title) + LEAST_NAME + 6 <= width)
+    right = look.to_ascii(next(fits, ""))
+    room = max(1, width - len(title) - len(right) - 6)
+    name = migration(job, DrawContext(look), room)
+    left: Line = (Piece(" "), Piece(title, "strong"), Piece("  "), *name)
+    return spread(left, (Piece(right, "muted"), Piece(" ")) if right else (), width)
+
+
+def problem_words(error: ApiError) -> str:
+    """Return the error message and the next step."""
+    return f"{error.message} · {next_step(error) or '! tells all'}"
+
+
+def trouble_line(problem: ApiError | None, *, waiting: bool, look: Look, room: int) -> Line:
+    """Return the problem or wait that holds up the reading; empty if there is none."""
+    clean = look.sanitise
+    if problem is not None:
+        text = clean(look.to_ascii(problem_words(problem)))
+        return (Piece(shorten(text, room, look.ellipsis), "error"),)
+    return (Piece(WAITING, "warning"),) if waiting else ()
+
+
 def _hinted(hints: Sequence[tuple[str, str]]) -> Line:
     return join([(Piece(key, "key"), Piece(f" {word}", "muted")) for key, word in hints])
 
@@ -155,3 +200,67 @@ async def closing(items: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
         close = getattr(items, "aclose", None)
         if close is not None:
             await close()
+
+
+class Saved(NamedTuple):
+    """A file that was written.
+
+    number: how many rows or keys it has.
+    rclone: the command that copies the keys, or "" if rclone cannot read the file.
+    """
+
+    path: Path
+    number: int
+    rclone: str = ""
+
+
+def save_log(folder: Path, job: JobView, view: LogView) -> Saved:
+    """Write a log's rows as JSON Lines with the API's own names. Raises OSError."""
+    lines = (as_json(row_record(row)) for row in view.rows)
+    return Saved(_write(folder, _name("log", job), ".jsonl", lines), len(view.rows))
+
+
+def save_keys(folder: Path, job: JobView, log_type: str, keys: Sequence[str]) -> Saved:
+    """Write one key per line, or a JSON array if some key does not fit on a line.
+
+    Raises OSError.
+    """
+    name = _name("failed" if log_type == FAILED_TYPE else log_type, job)
+    if not all(key and "\n" not in key and "\r" not in key and is_utf8(key) for key in keys):
+        rows = ",\n".join(map(as_json, keys))
+        return Saved(_write(folder, name, ".json", ("[", rows, "]")), len(keys))
+    path = _write(folder, name, ".txt", keys)
+    return Saved(path, len(keys), rclone_line(path.name, job))
+
+
+def save_receipt(folder: Path, name: str, text: str) -> Path:
+    """Write a receipt in Markdown. name: the job's or the bucket's name. Raises OSError."""
+    harmless = re.sub(r"[^A-Za-z0-9._-]+", "_", name[:_MOST_BUCKET]).strip("._-")
+    title = f"receipt-{harmless}" if harmless else "receipt"
+    return _write(folder, title, ".md", text.removesuffix("\n").split("\n"))
+
+
+def _name(what: str, job: JobView) -> str:
+    """Return a file name of kind, bucket and job id: `failed-photos-prod-3fa8b6c2`."""
+    bucket = job.job.source.bucket if job.job.source else None
+    parts = (what, (bucket or "")[:_MOST_BUCKET], (job.job.id or "")[:_MOST_ID])
+    harmless = (re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("._-") for part in parts)
+    return "-".join(part for part in harmless if part)
+
+
+def _write(folder: Path, name: str, suffix: str, lines: Iterable[str]) -> Path:
+    """Write lines to a new file and delete the file again if writing fails. Raises OSError."""
+    for number in range(1, MOST_NAMES + 1):
+        path = folder / (f"{name}{suffix}" if number == 1 else f"{name}-{number}{suffix}")
+        try:
+            file = path.open("x", encoding="utf-8", newline="")
+        except FileExistsError:
+            continue
+        try:
+            with file:
+                file.writelines(line + "\n" for line in lines)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+    raise FileExistsError(f"there are {MOST_NAMES} files of this name already")

@@ -21,19 +21,16 @@ from textual.reactive import var
 from textual.widgets import Input, Static
 
 from slurper_tui import format as fmt
-from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogView, reason_of
-from slurper_tui.monitor.reports.wording import WAITING, next_step, row_count_words
+from slurper_tui.monitor.reports.wording import row_count_words
 from slurper_tui.tui import log_state as states
-from slurper_tui.tui.export import save_log
 from slurper_tui.tui.keys import LOG_KEYS
 from slurper_tui.tui.log_state import LogState, kinds
-from slurper_tui.tui.render.columns import DrawContext, migration
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
+from slurper_tui.tui.render.lines import Line, Piece, join, shorten, width_of
 from slurper_tui.tui.screens.dialogs import copy_text, row_dialog
-from slurper_tui.tui.screens.job_page import JobPage, closing
+from slurper_tui.tui.screens.job_page import JobPage, closing, save_log, title_line, trouble_line
 from slurper_tui.tui.widgets.form_fields import MOST_TYPED, FilterInput
 from slurper_tui.tui.widgets.log_rows import NOTHING, LogLines
 
@@ -41,24 +38,8 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.session import Services
     from slurper_tui.tui.screens.main import MainScreen
 
-LEAST_NAME = 16
-"""Minimum width in cells of the migration's name."""
-
 MOST_WORDS = 28
 """Maximum width in cells of a search or filter text."""
-
-
-def title_line(title: str, job: JobView, remarks: tuple[str, ...], look: Look, width: int) -> Line:
-    """Return the page's title and migration at the left, and a remark at the right.
-
-    remarks: variants of the remark, longest first; the first that fits is shown.
-    """
-    fits = (text for text in remarks if len(text) + len(title) + LEAST_NAME + 6 <= width)
-    right = look.to_ascii(next(fits, ""))
-    room = max(1, width - len(title) - len(right) - 6)
-    name = migration(job, DrawContext(look), room)
-    left: Line = (Piece(" "), Piece(title, "strong"), Piece("  "), *name)
-    return spread(left, (Piece(right, "muted"), Piece(" ")) if right else (), width)
 
 
 def log_head(state: LogState, job: JobView, look: Look, width: int) -> list[Line]:
@@ -84,20 +65,6 @@ def read_words(view: LogView) -> tuple[str, ...]:
     if view.whole:
         return (row_count_words(view.read, whole=True),)
     return (f"reading… {row_count_words(view.read, whole=False)}", f"reading… {read}", "reading…")
-
-
-def problem_words(error: ApiError) -> str:
-    """Return the error message and the next step."""
-    return f"{error.message} · {next_step(error) or '! tells all'}"
-
-
-def trouble_line(problem: ApiError | None, *, waiting: bool, look: Look, room: int) -> Line:
-    """Return the problem or wait that holds up the reading; empty if there is none."""
-    clean = look.sanitise
-    if problem is not None:
-        text = clean(look.to_ascii(problem_words(problem)))
-        return (Piece(shorten(text, room, look.ellipsis), "error"),)
-    return (Piece(WAITING, "warning"),) if waiting else ()
 
 
 def _state(state: LogState, look: Look, width: int) -> Iterator[Line]:

@@ -433,7 +433,7 @@ class MainScreen(NotedScreen[None]):
 
     async def _show_digest(self, *, unasked: bool = False) -> None:
         """Open the digest; if `unasked`, only when it lists a job."""
-        from slurper_tui.tui.screens.digest import DigestDialog
+        from slurper_tui.tui.screens.reports import DigestDialog
 
         digest = await self.session.digest(zone=self.look.zone)
         if digest.jobs or not unasked:
@@ -498,7 +498,7 @@ class MainScreen(NotedScreen[None]):
     def action_receipt(self) -> None:
         """Open the receipt of an ended job or migration."""
         from slurper_tui.tui.availability import why_no_receipt
-        from slurper_tui.tui.screens.receipt import ReceiptPage
+        from slurper_tui.tui.screens.reports import ReceiptPage
 
         if why := why_no_receipt(self.state):
             self.show_note(f"no receipt: {why}")

@@ -22,9 +22,9 @@ from slurper_tui.monitor.model.logs import (
     cause_of,
 )
 from slurper_tui.monitor.reports.wording import failed_words, missing_keys, skipped_words
-from slurper_tui.tui.export import save_keys
 from slurper_tui.tui.screens.dialogs import CopyDialog
 from slurper_tui.tui.screens.failures import FailuresPage
+from slurper_tui.tui.screens.job_page import save_keys
 from slurper_tui.tui.screens.main import MainScreen
 from slurper_tui.tui.screens.retry_draft import DraftPage
 from tests.tui.jobs import NOW, harmless, iso, snapshot, view

@@ -21,7 +21,7 @@ from slurper_tui.monitor.reports.receipt import JobReceipt, NotEnded, Receipt
 from slurper_tui.monitor.reports.receipt_markdown import markdown
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.screens.dialogs import CopyDialog, Page
-from slurper_tui.tui.screens.receipt import ReceiptPage
+from slurper_tui.tui.screens.reports import ReceiptPage
 from slurper_tui.tui.state import ScreenOptions, ViewState
 from tests.fake_feed import FakeFeed
 from tests.fake_services import FakeServices
