@@ -115,6 +115,13 @@ async def test_while_more_pages_come_it_says_so() -> None:
         assert stage.text.startswith(" demo  3fa8b6…34455")
 
 
+async def test_a_snapshot_that_arrives_while_the_screen_is_removed_is_harmless() -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        await stage.app.main.remove_children()
+        await stage.show(snapshot(view(4)))
+        assert stage.app.main.state.total == 1
+
+
 async def test_an_empty_account_says_what_to_do() -> None:
     async with staged(snapshot(), size=(80, 24)) as stage:
         assert "There are no Super Slurper jobs here yet." in stage.text

@@ -35,8 +35,7 @@ from slurper_tui.tui import state as states
 from slurper_tui.tui.keys import MAIN_KEYS, Hint, hints_for, key_hint, next_interval
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.screens.base import NotedScreen
-from slurper_tui.tui.screens.job_actions import JobActions
-from slurper_tui.tui.screens.new_jobs import NewJobs
+from slurper_tui.tui.screens.job_actions import JobActions, NewJobs
 from slurper_tui.tui.state import ScreenOptions, ScreenState, ViewState, layout_classes
 from slurper_tui.tui.widgets.detail_pane import DetailPane
 from slurper_tui.tui.widgets.job_table import JobTable
@@ -88,6 +87,8 @@ class MainScreen(NotedScreen[None]):
         self.newest: Snapshot | None = None
         self.job_actions = JobActions(self)
         self.new_jobs = NewJobs(self)
+        self.table = JobTable(look, id="jobs")
+        self.detail = DetailPane(look, id="detail", window_key=self.sign("picture.longer"))
         self._save_view = save_view
         self._noted_in = 0
         self._digest_shown = False
@@ -113,11 +114,9 @@ class MainScreen(NotedScreen[None]):
         yield TotalsRow(self.look, id="totals").data_bind(MainScreen.state)
         yield Banners(self.look, id="banners").data_bind(MainScreen.state)
         with Container(id="panes"):
-            yield JobTable(self.look, id="jobs").data_bind(MainScreen.state)
-            key = self.sign("picture.longer")
-            pane = DetailPane(self.look, id="detail", window_key=key)
-            pane.set_class(not self.state.total, "-empty")
-            yield pane.data_bind(MainScreen.state)
+            yield self.table.data_bind(MainScreen.state)
+            self.detail.set_class(not self.state.total, "-empty")
+            yield self.detail.data_bind(MainScreen.state)
         status = StatusLine(self.look, id="status")
         yield status.data_bind(MainScreen.state, MainScreen.hints, MainScreen.note)
 
@@ -216,16 +215,6 @@ class MainScreen(NotedScreen[None]):
         if looked_at != self._looked_at:
             self._looked_at = looked_at
             self.session.look_at(*looked_at)
-
-    @property
-    def table(self) -> JobTable:
-        """The job list."""
-        return self.query_one(JobTable)
-
-    @property
-    def detail(self) -> DetailPane:
-        """The detail pane."""
-        return self.query_one(DetailPane)
 
     def on_resize(self, event: Resize) -> None:
         """Choose the layout classes for the new size."""
