@@ -32,7 +32,7 @@ _OF_A_JOB = frozenset(
 )
 """Ids of bindings that need a highlighted job."""
 
-_OF_A_LINE = frozenset({"pane.open", "poll.job"})
+_OF_A_LINE = frozenset({"pane.open", "poll.job", "show.receipt"})
 """Ids of bindings that need a highlighted job or migration."""
 
 NO_MIGRATION = "no migration is highlighted"
@@ -119,20 +119,14 @@ def why_not_now(id: str, state: ScreenState, unlock: str) -> str:
         return _no_job(state)
     if id in _OF_A_LINE and state.line is None:
         return NO_JOB
+    if id == "show.receipt" and state.line and state.line.view.live:
+        return f"the {'migration' if state.line.is_migration else 'job'} has not ended"
     if id in ("list.fold", "list.unfold"):  # a job can be folded, but not unfolded
         foldable = state.migration or (state.line and id == "list.fold" and state.line.migration)
         return "" if foldable else NO_MIGRATION
     if id == "list.mark" and state.job and not state.job.live:
         return "only a job that has not ended can be paused or resumed"
-    return why_no_receipt(state) if id == "show.receipt" else ""
-
-
-def why_no_receipt(state: ScreenState) -> str:
-    """Return the reason why the highlighted job or migration has no receipt, or ""."""
-    if state.line is None:
-        return NO_JOB
-    what = "migration" if state.line.is_migration else "job"
-    return f"the {what} has not ended" if state.line.view.live else ""
+    return ""
 
 
 def reasons(ids: Iterator[str], state: ScreenState, unlock: str) -> dict[str, str]:

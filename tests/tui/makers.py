@@ -168,7 +168,7 @@ class Workbench:
 
     async def create(self, **given: str) -> CreateForm:
         """Open the form, and fill in these fields."""
-        self.app.main.action_create()
+        self.app.main.new_jobs.open_form()
         await self.until(lambda: isinstance(self.app.screen, CreateForm))
         await self.pilot.pause()
         form = self.app.screen

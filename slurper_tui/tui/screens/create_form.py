@@ -92,10 +92,10 @@ class FormScreen(FramedScreen[ScreenResultType]):
         self, look: Look, environ: Mapping[str, str], values: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(look, environ)
-        self._given = dict(values or {})
+        self._initial = dict(values or {})
         self._fault = ""
         self._visited: set[str] = set()
-        self._asked = 0
+        self._check_number = 0
         self._shown_at = Message().time  # same clock as key events
 
     def sections(self) -> Sequence[Section]:
@@ -125,8 +125,8 @@ class FormScreen(FramedScreen[ScreenResultType]):
     def on_mount(self) -> None:
         """Fill in the initial values."""
         for row in self.query(FieldRow):
-            if row.field.name in self._given:
-                row.value = self._given[row.field.name]
+            if row.field.name in self._initial:
+                row.value = self._initial[row.field.name]
         self.show_fields()
 
     def show_fields(self) -> None:
@@ -165,9 +165,9 @@ class FormScreen(FramedScreen[ScreenResultType]):
 
     async def _check_visited(self) -> None:
         """Display the faults of visited fields, unless a newer check has started meanwhile."""
-        self._asked += 1
-        asked, faults = self._asked, await self.faults()
-        if asked == self._asked:
+        self._check_number += 1
+        number, faults = self._check_number, await self.faults()
+        if number == self._check_number:
             self._show(faults)
 
     def _show(self, faults: Sequence[FieldFault]) -> None:
@@ -300,7 +300,7 @@ class Filled(NamedTuple):
 async def filled(values: Values, jobs: Sequence[JobView] = ()) -> Filled:
     """Read the list files and check all values, in a thread to keep the screen responsive.
 
-    jobs: the known jobs, to find gaps between prefixes and jobs that copy the same objects.
+    jobs: the listed jobs, to find gaps between prefixes and jobs that copy the same objects.
     """
     return await asyncio.to_thread(_filled, values, jobs)
 
@@ -348,7 +348,7 @@ ACCOUNT = "account"
 class CreateForm(FormScreen[Sent]):
     """The form for a new migration.
 
-    accounts: account ids; the form asks for one if there are several. jobs: the known jobs, to
+    accounts: account ids; the form asks for one if there are several. jobs: the listed jobs, to
     compare prefixes with. keep: receives the values without secrets, for when the form reopens.
     """
 

@@ -82,8 +82,8 @@ class FailuresPage(JobPage):
         title = title_line("Failures", self.job, read_words(view), self.look, width)
         problem = self.problem or view.problem
         trouble = trouble_line(problem, waiting=view.waiting, look=self.look, room=width - 2)
-        known = view.rows_read or view.counts.whole
-        parts = (trouble, failed_line(view, width - 2) if known and not problem else ())
+        has_data = view.rows_read or view.counts.whole
+        parts = (trouble, failed_line(view, width - 2) if has_data and not problem else ())
         return [title, (Piece(" "), *join(parts, self.look.to_ascii(" · ")))]
 
     async def read(self, services: Services) -> None:

@@ -233,7 +233,7 @@ class LogPage(JobPage):
             self.state = states.show(self.state, filter_text=text.strip())
 
     @on(Input.Submitted, "#typed-text")
-    def _kept(self) -> None:
+    def _submitted(self) -> None:
         self._close_line()
         if self._typing == SEARCH:
             self.state = states.to_first_match(self.state)

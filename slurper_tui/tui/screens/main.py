@@ -121,7 +121,7 @@ class MainScreen(NotedScreen[None]):
         yield status.data_bind(MainScreen.state, MainScreen.hints, MainScreen.note)
 
     def on_mount(self) -> None:
-        """Post `Ready`: at once without data, else after the known data has been painted."""
+        """Post `Ready`: at once without data, else after the cached data has been painted."""
         self.hints = hints_for(self.state, self.options.keymap, self.look)
         if self.state.snapshot is None:
             self.post_message(self.Ready())
@@ -486,10 +486,10 @@ class MainScreen(NotedScreen[None]):
 
     def action_receipt(self) -> None:
         """Open the receipt of an ended job or migration."""
-        from slurper_tui.tui.availability import why_no_receipt
+        from slurper_tui.tui.availability import why_not_now
         from slurper_tui.tui.screens.reports import ReceiptPage
 
-        if why := why_no_receipt(self.state):
+        if why := why_not_now("show.receipt", self.state, ""):
             self.show_note(f"no receipt: {why}")
         elif line := self.state.line:
             jobs = self.state.migration.jobs if self.state.migration else (line.view,)
@@ -508,11 +508,3 @@ class MainScreen(NotedScreen[None]):
         from slurper_tui.tui.availability import change_for
 
         self.job_actions.ask(change_for(Action(action), self.state))
-
-    def action_create(self) -> None:
-        """Open the form for a new migration."""
-        self.new_jobs.open_form()
-
-    def action_plans(self) -> None:
-        """Open the page of plans."""
-        self.new_jobs.open_plans()

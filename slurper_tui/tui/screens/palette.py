@@ -139,8 +139,8 @@ def _unkeyed(main: MainScreen) -> Iterator[Entry]:
     for change, word, tooltip in changes:
         why = why_not_change(change, main.state, main.unlock_sign)
         yield _entry(main, f"{word:<14}{tooltip}", why), partial(main.job_actions.ask, change)
-    yield f"{'new':<14}Make a new migration.", partial(_run, main, "create")
-    yield f"{'plans':<14}Show what is still to be started.", partial(_run, main, "plans")
+    yield f"{'new':<14}Make a new migration.", main.new_jobs.open_form
+    yield f"{'plans':<14}Show what is still to be started.", main.new_jobs.open_plans
 
 
 def _nothing() -> None:

@@ -210,8 +210,8 @@ class PlansPane(LineList):
         place = self.place
         self._rows = [*self._make(max(1, self.size.width - MARGIN))]
         rows = [y for y, row in enumerate(self._rows) if row.place is not None]
-        kept = (y for y in rows if self._rows[y].place == place)
-        self._cursor = next(kept, rows[0] if rows else None)
+        same_place = (y for y in rows if self._rows[y].place == place)
+        self._cursor = next(same_place, rows[0] if rows else None)
         self.set_lines(self.lines)
 
     def line_at(self, y: int) -> Line:

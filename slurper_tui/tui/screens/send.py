@@ -360,14 +360,14 @@ class RequestScreen(FramedScreen[Sent]):
 
         Other answers that do not fit the width are left out. remark: shown after the answers.
         """
-        say = self.look.to_ascii
+        to_ascii = self.look.to_ascii
         key, _, words = default.partition(" ")
-        line = [Piece(say(" ▌ "), "accent"), Piece(key, "key"), Piece(f" {words}", "strong")]
+        line = [Piece(to_ascii(" ▌ "), "accent"), Piece(key, "key"), Piece(f" {words}", "strong")]
         for other in others:
             key, _, words = other.partition(" ")
             more = [Piece("    "), Piece(key, "key"), Piece(f" {words}", "muted")]
             line += more if width_of([*line, *more]) <= self.size.width else []
-        return (*line, Piece(say(f"   {remark}"), "muted")) if remark else tuple(line)
+        return (*line, Piece(to_ascii(f"   {remark}"), "muted")) if remark else tuple(line)
 
 
 class SendPage(RequestScreen):
@@ -385,7 +385,7 @@ class SendPage(RequestScreen):
         self.stage = Stage.OPENING
         self._checks: Prechecks | None = None
         self._sent = Sent()
-        self._asked_at: float | None = None
+        self._shown_at: float | None = None
 
     def on_mount(self) -> None:
         """Start the prechecks."""
@@ -418,7 +418,7 @@ class SendPage(RequestScreen):
 
     def _reach(self, stage: Stage) -> None:
         self.stage = stage
-        self._asked_at = Message().time  # same clock as key events
+        self._shown_at = Message().time  # same clock as key events
         self.redraw()
 
     async def _send(self, *, planned: bool = False) -> None:
@@ -478,7 +478,7 @@ class SendPage(RequestScreen):
 
     def on_key(self, event: Key) -> None:
         """Send on `y`, or plan on `w`, if the key was pressed after the question was shown."""
-        if event.key not in ("y", "w") or not may_confirm(event, self._asked_at):
+        if event.key not in ("y", "w") or not may_confirm(event, self._shown_at):
             return
         if event.key == "y" and self._may_send:
             event.stop()
@@ -493,7 +493,7 @@ class SendPage(RequestScreen):
     def action_check(self) -> None:
         """Check both buckets again."""
         if self.stage is Stage.ASKING:
-            self._asked_at = None
+            self._shown_at = None
             self._begin()
 
     async def action_unlock(self) -> None:

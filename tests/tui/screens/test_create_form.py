@@ -163,7 +163,7 @@ async def test_of_several_accounts_one_is_chosen() -> None:
 
 async def test_before_there_is_a_list_there_is_no_form() -> None:
     async with workbench(shown=lambda bench: snapshot(accounts=())) as bench:
-        bench.app.main.action_create()
+        bench.app.main.new_jobs.open_form()
         await bench.see("the job list is not there yet")
         assert bench.on_main
 

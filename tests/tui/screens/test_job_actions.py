@@ -421,11 +421,11 @@ async def test_new_migrations_and_plans_are_in_the_palette(
 ) -> None:
     async with changing() as stage:
         ran: list[str] = []
-        for name in ("create", "plans"):
-            monkeypatch.setattr(type(stage.app.main), f"action_{name}", ran_as(ran, name))
+        for name in ("open_form", "open_plans"):
+            monkeypatch.setattr(type(stage.app.main.new_jobs), name, ran_as(ran, name))
         await stage.choose("new")
         await stage.choose("plans")
-        await stage.until(lambda: ran == ["create", "plans"])
+        await stage.until(lambda: ran == ["open_form", "open_plans"])
 
 
 def ran_as(ran: list[str], name: str) -> Callable[[object], None]:

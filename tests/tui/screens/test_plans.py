@@ -51,7 +51,7 @@ async def restarted(*steps: Step, **options: Any) -> AsyncIterator[Workbench]:
 
 async def opened(bench: Workbench) -> PlansPage:
     """The page, with what it tells."""
-    bench.app.main.action_plans()
+    bench.app.main.new_jobs.open_plans()
     await bench.until(lambda: isinstance(bench.app.screen, PlansPage))
     await bench.pilot.pause()
     assert isinstance(bench.app.screen, PlansPage)
