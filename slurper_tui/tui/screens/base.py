@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.events import Key, Resize
 from textual.geometry import Size
 from textual.reactive import var
@@ -24,6 +25,17 @@ NARROW = 50
 """Width in cells below which labels are shorter."""
 
 T = TypeVar("T")
+
+
+SCROLL_KEYS: list[BindingType] = [
+    ("down,j", "scroll(1)", "down"),
+    ("up,k", "scroll(-1)", "up"),
+    ("pagedown,ctrl+d,space", "scroll(10)", "page down"),
+    ("pageup,ctrl+u", "scroll(-10)", "page up"),
+    ("home,g", "scroll(-1000000000)", "top"),
+    ("end,G", "scroll(1000000000)", "bottom"),
+]
+"""The bindings of a screen with one text to scroll."""
 
 
 class NotedScreen(Screen[ScreenResultType]):
@@ -56,6 +68,10 @@ class NotedScreen(Screen[ScreenResultType]):
         except OSError as error:
             self.show_note(f"{failed}: {error.strerror or error}")
             return None
+
+    def action_repaint(self) -> None:
+        """Repaint every cell, in case other output has overwritten the terminal."""
+        self.refresh(layout=True)
 
     def on_key(self, event: Key) -> None:
         """Clear the note before the key is handled."""

@@ -23,7 +23,7 @@ from slurper_tui.tui.keys import MAIN_KEYS, signs
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details, problem_details
-from slurper_tui.tui.screens.base import NotedScreen
+from slurper_tui.tui.screens.base import SCROLL_KEYS, NotedScreen
 from slurper_tui.tui.widgets.line_list import TextLines
 
 PADDING = 4
@@ -52,12 +52,7 @@ class Dialog(ModalScreen[None], NotedScreen[None]):
     CSS_PATH = "../pages.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape,q,enter,question_mark,exclamation_mark", "close", "close"),
-        ("down,j", "scroll(1)", "down"),
-        ("up,k", "scroll(-1)", "up"),
-        ("pagedown,ctrl+d,space", "scroll(10)", "page down"),
-        ("pageup,ctrl+u", "scroll(-10)", "page up"),
-        ("home,g", "scroll(-1000000)", "top"),
-        ("end,G", "scroll(1000000)", "bottom"),
+        *SCROLL_KEYS,
     ]
 
     def __init__(self, look: Look) -> None:

@@ -77,23 +77,26 @@ class JobActions:
         from slurper_tui.tui.screens.confirm import question_for
 
         main = self._main
-        why = why_not_change(change, main.state, main.unlock_sign)
+        if why := why_not_change(change, main.state, main.unlock_sign):
+            main.show_note(why)
+            return
         question = question_for(change, main.newest or main.state.snapshot, main.look)
-        if why or isinstance(question, str):
-            main.show_note(why or str(question))
-        else:
-            self._open_dialog(change, question, self._start)
+        self._open_dialog(change, question, self._start)
 
     def _open_dialog(
-        self, change: Change | None, question: Question, confirmed: Callable[[], None]
+        self, change: Change | None, question: Question | str, confirmed: Callable[[], None]
     ) -> None:
+        """Open the dialog; show a message instead of a question as a note."""
         from slurper_tui.tui.screens.confirm import ConfirmDialog
 
+        if isinstance(question, str):
+            self._main.show_note(question)
+            return
         self._change, self._dialog = change, ConfirmDialog(self._main.look, question, confirmed)
         self._main.app.push_screen(self._dialog)
 
     def update(self, snapshot: Snapshot) -> None:
-        """Update an open confirmation, and report the outcomes of requests in a new snapshot.
+        """Update an open confirmation, and report the requests that a poll has settled.
 
         The dialog closes if nothing is left to change.
         """
@@ -107,7 +110,14 @@ class JobActions:
             else:
                 self._dialog.show(question)
         if self._awaited:
-            self._report_outcomes(snapshot)
+            from slurper_tui.tui.render.job_text import outcome_words
+
+            awaited = [view for view in snapshot.jobs if view.key in self._awaited]
+            still_open = {v.key for v in awaited if v.request and v.request.state.open}
+            settled = [v for v in awaited if v.request and v.key not in still_open]
+            self._awaited = frozenset(still_open)
+            if settled:
+                self._main.show_note(outcome_words(settled, self._main.look))
 
     def _start(self) -> None:
         """Send the confirmed change, once."""
@@ -150,22 +160,9 @@ class JobActions:
         if not unsent or snapshot is None or self._main.app.screen is not self._main:
             return
         jobs = {view.key: view for view in (*snapshot.jobs, *outcome.newcomers)}
-        question = question_for(
-            change, replace(snapshot, jobs=tuple(jobs.values())), self._main.look
-        )
-        if not isinstance(question, str):
-            self._open_dialog(change, question, self._start)
-
-    def _report_outcomes(self, snapshot: Snapshot) -> None:
-        """Report the awaited requests that a poll has settled; keep awaiting the open ones."""
-        from slurper_tui.tui.render.job_text import outcome_words
-
-        waited = [view for view in snapshot.jobs if view.key in self._awaited]
-        open_still = {v.key for v in waited if v.request and v.request.state.open}
-        over = [v for v in waited if v.request and v.key not in open_still]
-        self._awaited = frozenset(open_still)
-        if over:
-            self._main.show_note(outcome_words(over, self._main.look))
+        with_newcomers = replace(snapshot, jobs=tuple(jobs.values()))
+        question = question_for(change, with_newcomers, self._main.look)
+        self._open_dialog(change, question, self._start)
 
 
 NO_LIST_YET = "the job list is not there yet"

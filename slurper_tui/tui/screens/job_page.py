@@ -155,10 +155,6 @@ class JobPage(FramedScreen[None]):
         else:
             self.app.push_screen(error_dialog(self.look, self.problem))
 
-    def action_repaint(self) -> None:
-        """Repaint every cell, in case other output has overwritten the terminal."""
-        self.refresh(layout=True)
-
 
 def title_line(title: str, job: JobView, remarks: tuple[str, ...], look: Look, width: int) -> Line:
     """Return the page's title and migration at the left, and a remark at the right.
@@ -173,16 +169,11 @@ def title_line(title: str, job: JobView, remarks: tuple[str, ...], look: Look, w
     return spread(left, (Piece(right, "muted"), Piece(" ")) if right else (), width)
 
 
-def problem_words(error: ApiError) -> str:
-    """Return the error message and the next step."""
-    return f"{error.message} · {next_step(error) or '! tells all'}"
-
-
 def trouble_line(problem: ApiError | None, *, waiting: bool, look: Look, room: int) -> Line:
     """Return the problem or wait that holds up the reading; empty if there is none."""
-    clean = look.sanitise
     if problem is not None:
-        text = clean(look.to_ascii(problem_words(problem)))
+        text = f"{problem.message} · {next_step(problem) or '! tells all'}"
+        text = look.sanitise(look.to_ascii(text))
         return (Piece(shorten(text, room, look.ellipsis), "error"),)
     return (Piece(WAITING, "warning"),) if waiting else ()
 

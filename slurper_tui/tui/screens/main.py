@@ -363,10 +363,6 @@ class MainScreen(NotedScreen[None]):
         self.session.set_interval(self._interval)
         self.show_note(f"asking every {self._interval:g} s")
 
-    def action_repaint(self) -> None:
-        """Repaint every cell, in case other output has overwritten the terminal."""
-        self.refresh(layout=True)
-
     def action_unfold(self) -> None:
         """Show the jobs of the highlighted migration."""
         self.state = states.unfold(self.state)

@@ -32,7 +32,7 @@ from slurper_tui.tui.render.columns import DrawContext, migration, short_id
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, width_of, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details
-from slurper_tui.tui.screens.base import NARROW, FramedScreen
+from slurper_tui.tui.screens.base import NARROW, SCROLL_KEYS, FramedScreen
 from slurper_tui.tui.widgets.line_list import TextLines
 
 if TYPE_CHECKING:
@@ -303,14 +303,7 @@ class RequestScreen(FramedScreen[Sent]):
 
     CSS_PATH = "../forms.tcss"
     TITLE_OF_PAGE = ""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("down,j", "scroll(1)", "down"),
-        ("up,k", "scroll(-1)", "up"),
-        ("pagedown,ctrl+d,space", "scroll(10)", "page down"),
-        ("pageup,ctrl+u", "scroll(-10)", "page up"),
-        ("home,g", "scroll(-1000000000)", "top"),
-        ("end,G", "scroll(1000000000)", "bottom"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = SCROLL_KEYS
 
     def __init__(self, context: PageContext, pending: PendingRequest) -> None:
         super().__init__(context.look, context.environ)
