@@ -100,7 +100,7 @@ async def test_it_shows_every_job_the_totals_and_the_highlighted_one() -> None:
         assert stage.job == "job0002"
 
 
-async def test_before_the_first_snapshot_it_says_what_it_does() -> None:
+async def test_before_the_first_snapshot_the_progress_is_shown() -> None:
     async with staged() as stage:
         assert "Asking for the job list" in stage.text
         account = AccountView(ACCOUNT, pages=1)
@@ -108,7 +108,7 @@ async def test_before_the_first_snapshot_it_says_what_it_does() -> None:
         assert "Reading the job list of account 3fa8b6…34455: page 2" in stage.text
 
 
-async def test_while_more_pages_come_it_says_so() -> None:
+async def test_reading_more_pages_of_the_list_is_shown() -> None:
     account = AccountView(ACCOUNT, answered=True, pages=2)
     async with staged(snapshot(*THREE, accounts=(account,)), demo=True) as stage:
         assert "reading the job list: page 3" in stage.status
@@ -122,7 +122,7 @@ async def test_a_snapshot_that_arrives_while_the_screen_is_removed_is_harmless()
         assert stage.app.main.state.total == 1
 
 
-async def test_an_empty_account_says_what_to_do() -> None:
+async def test_an_empty_account_has_instructions() -> None:
     async with staged(snapshot(), size=(80, 24)) as stage:
         assert "There are no Super Slurper jobs here yet." in stage.text
         assert "It will appear here by itself." in stage.text
@@ -199,7 +199,7 @@ async def test_moving_the_cursor_repaints_two_rows(repaints: Repaints) -> None:
         assert {region.y for who, region in repaints if who == "jobs"} == {1, 2}
 
 
-async def test_what_is_repainted_is_what_a_full_paint_would_show() -> None:
+async def test_partial_repaints_equal_a_full_paint() -> None:
     async with staged(snapshot(*many(60)), size=(80, 24)) as stage:
         for key in ("j", "G", "k", "ctrl+u", "I", "greater_than_sign", "tab", "j", "escape", "g"):
             await stage.press(key)
@@ -250,7 +250,7 @@ async def test_a_job_far_down_stays_in_sight() -> None:
         assert stage.job == "job0000"
 
 
-async def test_the_feed_is_told_what_is_looked_at() -> None:
+async def test_the_session_receives_highlighted_and_visible_jobs() -> None:
     async with staged(snapshot(*many(100)), size=(80, 24)) as stage:
         await stage.press("G")
         highlighted, visible = stage.feed.looked_at
@@ -263,7 +263,7 @@ async def test_the_feed_is_told_what_is_looked_at() -> None:
 # Keys -----------------------------------------------------------------------------------------
 
 
-async def test_a_filter_narrows_is_kept_and_is_cleared() -> None:
+async def test_a_filter_is_applied_kept_and_cleared() -> None:
     async with staged(snapshot(*THREE)) as stage:
         await stage.press("slash", *"status:failed")
         assert "photos-1 →" not in stage.text
@@ -280,7 +280,7 @@ async def test_a_filter_narrows_is_kept_and_is_cleared() -> None:
         assert not stage.app.main.has_class("-filtering")
 
 
-async def test_ended_jobs_hide_and_show_and_the_choice_is_kept() -> None:
+async def test_hiding_ended_jobs_is_saved() -> None:
     async with staged(snapshot(*THREE)) as stage:
         await stage.press("a")
         assert "photos-3" not in stage.text
@@ -290,7 +290,7 @@ async def test_ended_jobs_hide_and_show_and_the_choice_is_kept() -> None:
         assert stage.saved[-1] == ViewState(sort="status", inverted=True)
 
 
-async def test_a_kept_view_is_taken_up_again() -> None:
+async def test_a_saved_view_is_restored() -> None:
     kept = ViewState(theme="slurper-light", sort="percent", hide_ended=True)
     async with staged(snapshot(*THREE), view=kept) as stage:
         assert stage.app.theme == "slurper-light"
@@ -298,12 +298,12 @@ async def test_a_kept_view_is_taken_up_again() -> None:
         assert "%▾" in stage.text
 
 
-async def test_a_theme_nobody_knows_is_not_worn() -> None:
+async def test_an_unknown_theme_is_ignored() -> None:
     async with staged(snapshot(), view=ViewState(theme="no such theme")) as stage:
         assert stage.app.theme == "slurper-dark"
 
 
-async def test_frozen_means_that_only_the_screen_stands_still() -> None:
+async def test_freezing_stops_the_screen_but_not_the_polling() -> None:
     async with staged(snapshot(view(1, done=350))) as stage:
         await stage.press("z")
         assert "frozen since 09:46" in stage.status
@@ -331,7 +331,7 @@ async def test_a_note_gives_way_to_the_facts_after_two_rounds() -> None:
         assert "asking for everything" not in stage.status
 
 
-async def test_copying_says_so_and_a_second_time_shows_the_text() -> None:
+async def test_copying_shows_a_note_and_a_second_copy_the_text() -> None:
     async with staged(snapshot(view(1))) as stage:
         await stage.press("y")
         assert stage.app.clipboard == "job0001"
@@ -413,9 +413,7 @@ async def test_texts_of_any_length_from_the_api_hold_up_no_key() -> None:
         ("a" * 30 + "b", "a" * 60 + "b", "a" * 60),
     ],
 )
-def test_the_palette_ranks_what_is_closer_to_what_is_typed_higher(
-    query: str, better: str, worse: str
-) -> None:
+def test_the_palette_ranks_closer_matches_higher(query: str, better: str, worse: str) -> None:
     assert likeness(query, better) > likeness(query, worse) >= 0
 
 
@@ -476,14 +474,14 @@ async def test_it_suspends_from_every_page(page: str, monkeypatch: pytest.Monkey
         assert suspended == [page]
 
 
-async def test_a_theme_of_one_run_is_not_kept() -> None:
+async def test_a_theme_option_is_not_saved() -> None:
     async with staged(snapshot(*THREE), theme="slurper-light") as stage:
         assert stage.app.theme == "slurper-light"
         await stage.press("a")
         assert stage.saved[-1].theme is None
 
 
-async def test_the_status_line_stands_while_a_filter_is_typed() -> None:
+async def test_the_status_line_is_visible_while_a_filter_is_typed() -> None:
     async with staged(snapshot(*THREE), size=(80, 24)) as stage:
         await stage.press("slash", "p")
         await stage.show(snapshot(*THREE, accounts=(replace(FAILING, problem=problem()),)))
@@ -592,7 +590,7 @@ async def test_a_tiny_terminal_cuts_no_words_without_a_sign() -> None:
         assert stage.text.splitlines()[0] == "cannot con…n refused"
 
 
-async def test_a_tiny_terminal_tells_the_standing_problem() -> None:
+async def test_a_tiny_terminal_shows_the_current_problem() -> None:
     trouble = AccountView(ACCOUNT, listed=True, problem=problem())
     async with staged(snapshot(*THREE, accounts=(trouble,)), size=(29, 5)) as stage:
         assert stage.text.startswith("connection refused")
@@ -607,7 +605,7 @@ async def test_a_storm_of_sizes_breaks_nothing() -> None:
 
 
 @pytest.mark.parametrize("size", [(200, 50), (120, 40), (80, 24)])
-async def test_list_and_details_stand_together_where_there_is_room(size: tuple[int, int]) -> None:
+async def test_list_and_details_are_side_by_side_where_there_is_room(size: tuple[int, int]) -> None:
     async with staged(snapshot(*THREE), size=size) as stage:
         assert "transferred" in stage.text
         assert "photos-1 → media" in stage.text
@@ -627,7 +625,7 @@ def problem(error: Any = None) -> Problem:
 REFUSED = Rejected("refused", status=403, faults=(Fault(10000, "Authentication error"),), ray="8f")
 
 
-async def test_an_outage_is_told_with_its_age_and_the_next_try() -> None:
+async def test_an_outage_shows_its_age_and_the_next_attempt() -> None:
     trouble = AccountView(ACCOUNT, listed=True, answered=True, problem=problem())
     stale = replace(view(1), missed=3, stale=True, as_of=NOW - 605)
     async with staged(snapshot(stale, accounts=(trouble,))) as stage:
@@ -638,7 +636,7 @@ async def test_an_outage_is_told_with_its_age_and_the_next_try() -> None:
         assert "2026-03-20T09:36:35+00:00" in stage.text
 
 
-async def test_after_an_outage_one_line_says_what_happened_until_a_key() -> None:
+async def test_the_end_of_an_outage_is_shown_until_a_key() -> None:
     async with staged(snapshot(*THREE)) as stage:
         outage = Outage(NOW - 7800, NOW, 41_233)
         back = AccountView(ACCOUNT, listed=True, answered=True, outage=outage)
@@ -664,7 +662,7 @@ async def test_one_refused_account_gets_a_banner_and_the_rest_goes_on() -> None:
         assert "Authentication" not in stage.text
 
 
-async def test_being_told_to_wait_names_the_shared_budget() -> None:
+async def test_a_rate_limit_names_the_shared_budget() -> None:
     budget = BudgetView(used=1200, blocked_until=NOW + 300)
     async with staged(snapshot(*THREE, budget=budget)) as stage:
         assert "API asked to wait until 09:51; its budget is shared" in stage.status
@@ -693,7 +691,7 @@ async def test_a_refusal_later_does_not_end_it() -> None:
         assert "photos-1 → media" in stage.text
 
 
-async def test_a_bug_is_kept_and_nothing_of_it_is_printed(capsys: Any) -> None:
+async def test_an_exception_is_kept_and_not_printed(capsys: Any) -> None:
     bug, feed = ValueError("a bug"), FakeFeed(snapshot(*THREE))
     app = SlurperApp(feed, ScreenOptions(), lambda _: None)
     feed.push(bug)

@@ -109,7 +109,7 @@ async def test_it_unfolds_and_folds(keys: list[str]) -> None:
         assert rows(stage) == folded
 
 
-async def test_enter_opens_the_details_of_what_is_unfolded_already() -> None:
+async def test_enter_opens_the_details_of_an_unfolded_migration() -> None:
     async with staged(snapshot(*JOBS)) as stage:
         await stage.press("enter")
         assert stage.app.main.table.has_focus
@@ -145,7 +145,7 @@ async def test_a_job_alone_is_a_row_of_its_own() -> None:
         assert names(stage) == ["job0001", "job0004"]
 
 
-async def test_slots_are_told_while_a_job_may_move() -> None:
+async def test_slots_are_shown_while_a_job_may_move() -> None:
     async with staged(snapshot(ENDED, replace(ENDED, job=view(9).job), LOGS)) as stage:
         assert "/3 " not in rows(stage)[0]
     over = [view(n, "completed", 1000, source="photos", prefix=f"{n}/") for n in (1, 2)]
@@ -157,7 +157,7 @@ async def test_slots_are_told_while_a_job_may_move() -> None:
 # Retries and prefixes --------------------------------------------------------------------------
 
 
-async def test_a_retry_stands_below_its_migration_as_what_it_is() -> None:
+async def test_a_retry_is_listed_below_its_migration() -> None:
     child, link = retry(ENDED)
     async with staged(snapshot(*JOBS, child, links=(link,)), size=SMALL) as stage:
         assert " 1.70k/3.00k 56 9 184" in rows(stage)[0]
@@ -167,7 +167,7 @@ async def test_a_retry_stands_below_its_migration_as_what_it_is() -> None:
         assert stage.app.main.state.migration is not None
 
 
-async def test_a_retry_by_itself_bears_its_sign_as_soon_as_it_is_known_as_one() -> None:
+async def test_a_single_retry_has_its_sign() -> None:
     child, link = retry(ENDED)
     async with staged(snapshot(*JOBS, child), view=ViewState(migrations=False)) as stage:
         assert "↻" not in stage.text
@@ -190,7 +190,7 @@ async def test_overlapping_prefixes_are_warned_about_and_explained() -> None:
 # What is highlighted ---------------------------------------------------------------------------
 
 
-async def test_a_migration_is_told_in_the_detail_pane() -> None:
+async def test_the_detail_pane_describes_a_migration() -> None:
     async with staged(snapshot(*JOBS)) as stage:
         for part in ("photos → media", "transferred      1,687", "3 of 3 in use", "122/s now"):
             assert part in stage.text
@@ -201,7 +201,7 @@ async def test_a_migration_is_told_in_the_detail_pane() -> None:
         assert "transferred      1,837" in stage.text
 
 
-async def test_the_feed_is_told_of_the_jobs_of_a_migration_as_visible() -> None:
+async def test_the_jobs_of_a_folded_migration_are_reported_as_visible() -> None:
     async with staged(snapshot(*JOBS)) as stage:
         keys = frozenset(job.key for job in JOBS)
         highlighted, visible = stage.feed.looked_at
@@ -213,7 +213,7 @@ async def test_the_feed_is_told_of_the_jobs_of_a_migration_as_visible() -> None:
         assert visible == keys
 
 
-async def test_what_is_far_from_the_screen_is_not_visible() -> None:
+async def test_rows_outside_the_viewport_are_not_visible() -> None:
     jobs = [view(n, source=f"b{n // 2}", prefix=f"{n}/") for n in range(100)]
     async with staged(snapshot(*jobs), size=SMALL) as stage:
         _, visible = stage.feed.looked_at
@@ -250,7 +250,7 @@ async def test_the_palette_goes_to_a_job_that_is_folded_away() -> None:
         assert "2022/" in stage.text
 
 
-async def test_a_job_that_somebody_went_to_is_not_folded_away_by_another() -> None:
+async def test_a_visited_job_is_not_folded_by_a_new_job() -> None:
     async with staged(snapshot(LOGS, ONE)) as stage:
         await stage.press("home")
         await stage.show(snapshot(*JOBS))
@@ -258,7 +258,7 @@ async def test_a_job_that_somebody_went_to_is_not_folded_away_by_another() -> No
         assert names(stage)[0] == "migration"
 
 
-async def test_what_nobody_went_to_is_folded_with_the_highlight_on_its_migration() -> None:
+async def test_an_unvisited_job_is_folded_and_its_migration_highlighted() -> None:
     async with staged(snapshot(ONE)) as stage:
         assert at(stage) == "job0001"
         await stage.show(snapshot(*JOBS))
@@ -337,7 +337,7 @@ async def test_the_totals_count_what_was_tried_again_once_and_what_a_filter_find
 # Switching and keeping -------------------------------------------------------------------------
 
 
-async def test_it_can_be_switched_off_and_on_and_that_is_kept(tmp_path: Path) -> None:
+async def test_folding_can_be_switched_off_and_is_saved(tmp_path: Path) -> None:
     async with staged(snapshot(*JOBS)) as stage:
         await stage.press("m")
         assert names(stage) == ["job0002", "job0001", "job0004", "job0003"]
@@ -353,7 +353,7 @@ async def test_it_can_be_switched_off_and_on_and_that_is_kept(tmp_path: Path) ->
         assert len(names(stage)) == 4
 
 
-async def test_what_is_unfolded_stays_so_for_the_run() -> None:
+async def test_unfolded_migrations_stay_unfolded() -> None:
     async with staged(snapshot(*JOBS, PAUSED, NESTED)) as stage:
         await stage.press("home", "enter")
         unfolded = names(stage)
@@ -454,7 +454,7 @@ def test_a_changed_job_is_grouped_as_if_all_were_grouped_anew(change: dict[str, 
     assert one.by_job == other.by_job
 
 
-async def test_what_is_repainted_is_what_a_full_paint_would_show() -> None:
+async def test_partial_repaints_equal_a_full_paint() -> None:
     async with staged(busy(60), size=SMALL) as stage:
         for key in (
             "enter",
@@ -487,7 +487,7 @@ async def test_the_status_line_offers_to_unfold_and_then_to_open() -> None:
         assert "Enter open" in stage.status
 
 
-def test_keys_that_do_nothing_here_say_why() -> None:
+def test_unavailable_keys_show_the_reason() -> None:
     ids = ("list.unfold", "list.fold", "pane.open", "poll.job", "show.log")
     state = see(ScreenState(), snapshot(*JOBS))
     folded = reasons(iter(ids), state, "W")

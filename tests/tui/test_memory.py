@@ -53,7 +53,7 @@ async def test_jobs_from_the_history_are_shown_at_once_dimmed_and_dated() -> Non
         assert "Age" not in stage.text
 
 
-async def test_the_pictures_of_the_highlighted_job_stand_beside_its_numbers() -> None:
+async def test_the_charts_are_beside_the_numbers() -> None:
     job = moving()
     async with staged(snapshot(job, view(2), trace=past_of(job))) as stage:
         assert "rate · 1 h" in stage.text
@@ -120,7 +120,7 @@ async def test_a_digest_that_was_asked_for_comes_no_second_time() -> None:
         assert not isinstance(stage.app.screen, DigestDialog)
 
 
-async def test_what_is_only_remembered_is_as_old_as_it_is() -> None:
+async def test_data_from_the_history_shows_its_age() -> None:
     then = NOW - 3 * DAY
     account = AccountView(ACCOUNT)
     known = snapshot(view(1, from_history=True, as_of=then), accounts=(account,))
@@ -128,12 +128,12 @@ async def test_what_is_only_remembered_is_as_old_as_it_is() -> None:
         assert "as of Tue 09:46 UTC" in stage.status
 
 
-async def test_an_end_of_which_no_count_is_known_yet_is_no_success() -> None:
+async def test_an_ended_job_without_counts_is_not_shown_as_success() -> None:
     half = view(1, "completed", 500, from_history=True, verdict=None)
     assert style_of(half) == "muted"
 
 
-async def test_nothing_to_tell_opens_no_panel_but_the_key_does() -> None:
+async def test_an_empty_digest_opens_only_on_its_key() -> None:
     async with staged() as stage:
         stage.feed.happened = Digest(NOW - HOUR, NOW)
         await stage.show(snapshot(view(1, "completed", 1000), away_since=NOW - HOUR))
@@ -142,7 +142,7 @@ async def test_nothing_to_tell_opens_no_panel_but_the_key_does() -> None:
         assert isinstance(stage.app.screen, DigestDialog)
 
 
-async def test_interrupting_works_while_the_panel_stands() -> None:
+async def test_ctrl_c_works_while_the_digest_is_open() -> None:
     async with staged(snapshot(moving())) as stage:
         await stage.press("d")
         assert isinstance(stage.app.screen, DigestDialog)
@@ -157,7 +157,7 @@ async def test_interrupting_works_while_the_panel_stands() -> None:
     ("hours", "word", "said"),
     [(12.0, "on track", "on track"), (7.0, "at risk", "at risk"), (2.0, "late 4h", "will miss by")],
 )
-async def test_a_deadline_is_told_in_the_list_the_details_and_the_sum(
+async def test_a_deadline_is_shown_in_list_details_and_totals(
     hours: float, word: str, said: str
 ) -> None:
     deadline = NOW + hours * HOUR
@@ -170,13 +170,13 @@ async def test_a_deadline_is_told_in_the_list_the_details_and_the_sum(
         assert "needs " in stage.text
 
 
-async def test_without_a_deadline_nothing_is_said_of_one() -> None:
+async def test_without_a_deadline_none_is_shown() -> None:
     async with staged(snapshot(moving()), size=(140, 40)) as stage:
         assert "due " not in stage.text
         assert "Due" not in stage.text
 
 
-async def test_a_narrow_sum_tells_the_deadline_in_a_word() -> None:
+async def test_narrow_totals_show_the_deadline_in_a_word() -> None:
     deadline = NOW + 2 * HOUR
     async with staged(snapshot(moving()), deadline=deadline, size=(80, 24)) as stage:
         assert "late 4h" in stage.text.splitlines()[0]
@@ -230,7 +230,7 @@ async def test_enter_sets_the_deadline_that_was_typed(typed: str, told: str, hou
         assert stage.app.main.state.deadline == pytest.approx(midnight + hours * HOUR)
 
 
-async def test_the_palette_says_once_how_a_deadline_is_typed() -> None:
+async def test_the_palette_explains_once_how_to_type_a_deadline() -> None:
     async with staged(snapshot(moving()), size=(140, 40)) as stage:
         await type_in_palette(stage, "deadline")
         await see(stage, HOW_TO_TYPE)
@@ -249,7 +249,7 @@ async def test_a_deadline_is_set_however_it_is_typed(typed: str) -> None:
         assert stage.app.main.state.deadline is not None
 
 
-async def test_the_palette_says_what_is_wrong_with_a_deadline() -> None:
+async def test_the_palette_shows_what_is_wrong_with_a_deadline() -> None:
     async with staged(snapshot(moving()), size=(140, 40)) as stage:
         await type_in_palette(stage, "deadline yesterday")
         await see(stage, "past")

@@ -95,7 +95,7 @@ def shown(app: SlurperApp) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50), (40, 12)])
-async def test_the_terminal_shows_what_the_app_means(
+async def test_the_terminal_shows_what_the_app_draws(
     connect: Connect, size: tuple[int, int]
 ) -> None:
     terminal, feed = connect(*size), FakeFeed(snapshot(*jobs(0)))

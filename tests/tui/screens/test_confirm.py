@@ -60,7 +60,7 @@ def foot(question: Question, answer: Answer = NOTHING_YET) -> list[str]:
 # What is asked --------------------------------------------------------------------------------
 
 
-def test_the_consequence_is_told_in_this_jobs_numbers() -> None:
+def test_the_consequence_names_the_numbers_of_the_job() -> None:
     said = " ".join(text(asked(Action.ABORT, BIG)).split())
     assert "Abort this job?" in said
     assert "photos/2024/ → media" in said
@@ -88,7 +88,7 @@ def test_an_abort_is_typed_and_a_pause_is_not() -> None:
         ("", LOOK, "job0001"),
     ],
 )
-def test_what_cannot_be_typed_is_not_asked_for(bucket: str, look: Look, word: str) -> None:
+def test_a_word_that_cannot_be_typed_is_not_asked_for(bucket: str, look: Look, word: str) -> None:
     assert asked(Action.ABORT, view(1, source=bucket), look=look).word == word
 
 
@@ -107,13 +107,13 @@ def test_several_jobs_are_one_summary_with_those_that_cannot_and_why() -> None:
     assert "Stops 1,412,863 objects not yet started" in " ".join(said.split())
 
 
-def test_of_very_many_jobs_the_number_is_told() -> None:
+def test_many_jobs_are_listed_up_to_a_limit_with_their_number() -> None:
     said = text(asked(Action.PAUSE, *(view(n) for n in range(40))))
     assert "Pause 40 jobs?" in said
     assert "and 28 more" in said
 
 
-def test_aborting_all_asks_for_the_accounts_id_and_tells_of_all_of_them() -> None:
+def test_abort_all_asks_for_the_account_id_and_lists_its_jobs() -> None:
     question = question_for(Change(Action.ABORT_ALL, account_id=ACCOUNT), ALL, LOOK)
     assert isinstance(question, Question)
     assert question.word == ACCOUNT
@@ -123,7 +123,7 @@ def test_aborting_all_asks_for_the_accounts_id_and_tells_of_all_of_them() -> Non
     assert "avatars" not in said
 
 
-def test_unlocking_says_what_it_allows_and_that_each_change_asks_again() -> None:
+def test_the_unlock_question_names_the_keys_and_the_confirmations() -> None:
     said = text(unlock_question(["p", "u", "x", "w"]))
     assert "Then p pauses, u resumes and x aborts" in said
     assert "Each asks again" in said
@@ -141,7 +141,7 @@ def test_where_there_is_nothing_to_ask_there_is_news(job: JobView, news: str) ->
     assert question_for(Change(Action.PAUSE, (job.key,)), snapshot(job), LOOK) == news
 
 
-def test_where_it_is_low_what_follows_is_read_before_anything_else() -> None:
+def test_in_a_low_terminal_the_consequence_has_priority() -> None:
     lines = text(asked(Action.ABORT, BIG), 34, airy=False).splitlines()
     assert len(lines) <= 7
     assert "it cannot be resumed" in " ".join(" ".join(lines).split())
@@ -162,7 +162,7 @@ def test_every_line_fits_and_nothing_foreign_steers_the_terminal(
         assert all(width_of(line) <= max(width, 8) for line in named)
 
 
-def test_the_cursor_stands_on_cancelling_until_the_word_is_right() -> None:
+def test_the_cursor_is_on_cancel_until_the_word_matches() -> None:
     question = asked(Action.ABORT, BIG)
     assert foot(question)[-1].startswith("▌ Esc cancel")
     assert foot(question, Answer("photo"))[-1].startswith("▌ Esc cancel")
@@ -313,7 +313,7 @@ async def test_it_is_usable_at_every_size(size: tuple[int, int]) -> None:
         assert app.said_yes == 1
 
 
-async def test_newer_numbers_are_shown_while_it_stands_and_what_was_typed_stays() -> None:
+async def test_new_numbers_update_the_open_dialog_and_keep_the_input() -> None:
     app = Asking(asked(Action.ABORT, BIG))
     async with app.run_test(size=(80, 24)) as pilot:
         await drawn(app, pilot)

@@ -115,7 +115,7 @@ async def test_every_letter_in_a_field_is_text() -> None:
         assert bench.app.screen is form
 
 
-async def test_what_is_wrong_is_told_at_the_field_as_it_is_left() -> None:
+async def test_a_fault_is_shown_at_its_field_on_blur() -> None:
     async with workbench() as bench:
         await bench.create()
         await bench.press("down", "down", *"http://x")
@@ -127,7 +127,7 @@ async def test_what_is_wrong_is_told_at_the_field_as_it_is_left() -> None:
         assert bench.writes == []
 
 
-async def test_everything_wrong_is_told_at_sending_and_the_first_of_it_has_the_focus() -> None:
+async def test_sending_shows_all_faults_and_focuses_the_first() -> None:
     async with workbench(size=(120, 50)) as bench:
         await bench.create(endpoint="ftp://x", path_prefix="2024/")
         await bench.go_on()
@@ -168,7 +168,7 @@ async def test_before_there_is_a_list_there_is_no_form() -> None:
         assert bench.on_main
 
 
-async def test_what_is_no_secret_is_there_again_when_the_form_is_opened_again() -> None:
+async def test_a_reopened_form_keeps_all_values_but_secrets() -> None:
     async with workbench() as bench:
         form = await bench.create(**WHOLE)
         await bench.press("escape")
@@ -188,7 +188,7 @@ async def paste(bench: Workbench, text: str) -> None:
     await bench.pilot.pause()
 
 
-async def test_blanks_and_line_ends_around_what_is_pasted_are_taken_away() -> None:
+async def test_pasted_text_is_stripped() -> None:
     async with workbench() as bench:
         form = await bench.create()
         await bench.press("down")
@@ -210,7 +210,9 @@ async def test_a_pasted_private_key_keeps_its_lines() -> None:
 
 
 @pytest.mark.parametrize("ascii_only", [False, True])
-async def test_what_is_pasted_cannot_steer_the_terminal(*, ascii_only: bool) -> None:
+async def test_pasted_control_characters_are_not_written_to_the_terminal(
+    *, ascii_only: bool
+) -> None:
     evil = "a\x1b]0;pwned\x07\u202eb[red]"
     async with workbench(ascii_only=ascii_only) as bench:
         form = await bench.create()
@@ -247,7 +249,7 @@ async def test_both_buckets_are_checked_before_the_whole_request_is_shown() -> N
 
 
 @pytest.mark.parametrize("key", ["enter", "n", "escape", "q"])
-async def test_going_back_is_what_the_focus_stands_on_and_sends_nothing(key: str) -> None:
+async def test_the_default_answer_goes_back_and_sends_nothing(key: str) -> None:
     async with workbench() as bench:
         form = await bench.create(**WHOLE)
         await bench.go_on()
@@ -307,7 +309,7 @@ async def test_the_new_job_is_highlighted_as_soon_as_it_is_listed(
         assert "photos-prod" in highlighted
 
 
-async def test_what_is_typed_ahead_confirms_nothing() -> None:
+async def test_keys_typed_ahead_confirm_nothing() -> None:
     async with workbench() as bench:
         await bench.create(**WHOLE)
         bench.open.clear()
@@ -318,7 +320,7 @@ async def test_what_is_typed_ahead_confirms_nothing() -> None:
         assert bench.posts == []
 
 
-async def test_every_vendor_sends_what_it_has_and_nothing_else() -> None:
+async def test_every_vendor_sends_only_its_own_fields() -> None:
     async with workbench(account=SimulatedAccount(jobs=0, slots=9)) as bench:
         gcs = {**WHOLE, **SECRET_WORDS, "vendor": "gcs", "overwrite": "no"}
         r2 = {**WHOLE, **SECRET_WORDS, "vendor": "r2", "source_jurisdiction": "eu"}
@@ -345,7 +347,7 @@ async def test_every_vendor_sends_what_it_has_and_nothing_else() -> None:
         assert second["target"]["jurisdiction"] == "us"
 
 
-async def test_a_bucket_that_cannot_be_reached_is_told_and_nothing_can_be_sent() -> None:
+async def test_an_unreachable_bucket_is_shown_and_prevents_sending() -> None:
     async with workbench() as bench:
         form = await bench.create(**{**WHOLE, "bucket": "denied-bucket"})
         await bench.go_on()
@@ -359,7 +361,7 @@ async def test_a_bucket_that_cannot_be_reached_is_told_and_nothing_can_be_sent()
         assert bench.app.screen is form
 
 
-async def test_a_check_that_fails_itself_is_told_and_leaves_the_choice() -> None:
+async def test_a_failed_precheck_is_shown_and_allows_sending() -> None:
     async with workbench() as bench:
         bench.account.faults.add(Fault(Kind.HTML, operation="sourcePrecheck", status=502))
         await bench.create(**WHOLE)
@@ -369,7 +371,7 @@ async def test_a_check_that_fails_itself_is_told_and_leaves_the_choice() -> None
         assert "y start it" in bench.text
 
 
-async def test_an_answer_that_nobody_foresaw_is_told_in_its_own_word() -> None:
+async def test_an_unknown_precheck_answer_is_shown_verbatim() -> None:
     async with workbench() as bench:
         bench.account.faults.add(
             Fault(Kind.EDITED, operation="targetPrecheck", edit=_with_status("maybe\x1b[2J"))
@@ -388,7 +390,7 @@ def _with_status(word: str) -> Callable[[Any], object]:
 # Locked ---------------------------------------------------------------------------------------
 
 
-async def test_while_locked_nothing_but_get_leaves_and_it_says_how_to_unlock() -> None:
+async def test_a_locked_form_sends_only_get_and_names_the_unlock_key() -> None:
     async with workbench(unlocked=False) as bench:
         await bench.create(**WHOLE)
         await bench.go_on()
@@ -417,7 +419,7 @@ async def test_w_unlocks_from_there_and_the_checks_follow() -> None:
 # What comes of it -----------------------------------------------------------------------------
 
 
-async def test_without_a_free_slot_it_says_so_with_the_apis_words_and_what_runs() -> None:
+async def test_a_conflict_shows_the_api_message_and_the_running_jobs() -> None:
     async with workbench(account=SimulatedAccount(jobs=8, running=3)) as bench:
         form = await bench.create(**WHOLE)
         await bench.go_on()
@@ -454,7 +456,7 @@ async def _press_in_bad_company(bench: Workbench, name: str) -> None:
         await bench.pilot.pause()
 
 
-async def test_what_found_no_slot_can_be_left_to_wait_for_one() -> None:
+async def test_a_request_without_a_slot_can_wait_for_one() -> None:
     async with workbench(size=(100, 30), account=SimulatedAccount(jobs=8, running=3)) as bench:
         await bench.create(**WHOLE)
         await bench.go_on()
@@ -495,7 +497,7 @@ async def test_a_refusal_shows_code_and_message_and_the_form_can_be_mended() -> 
         (Fault(operation="create", status=429, code=971, message="slow down"), "971: slow down"),
     ],
 )
-async def test_what_never_reached_the_api_may_be_sent_again(fault: Fault, said: str) -> None:
+async def test_an_unsent_request_may_be_sent_again(fault: Fault, said: str) -> None:
     async with workbench() as bench:
         bench.account.faults.add(fault)
         form = await bench.create(**WHOLE)
@@ -516,7 +518,7 @@ async def test_what_never_reached_the_api_may_be_sent_again(fault: Fault, said: 
         assert len(bench.account.jobs()) == 1
 
 
-async def test_without_an_answer_it_says_to_look_first_and_sends_nothing_again(
+async def test_an_undecided_request_is_not_sent_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(making, "SEARCH_WAITS", (0.0,))
@@ -536,7 +538,7 @@ async def test_without_an_answer_it_says_to_look_first_and_sends_nothing_again(
 # Secrets --------------------------------------------------------------------------------------
 
 
-async def test_no_secret_is_seen_copied_logged_or_told(
+async def test_no_secret_is_shown_copied_or_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(textual.constants, "LOG_FILE", str(log := tmp_path / "log"))
@@ -612,7 +614,7 @@ async def test_a_key_list_is_read_and_shown_whole(tmp_path: Path, write: str) ->
         ("\n".join(map(str, range(10_001))), "10,001 keys, and one job takes 10,000"),
     ],
 )
-async def test_what_is_wrong_with_a_key_list_is_told_at_it(
+async def test_a_fault_of_a_key_list_is_shown_at_its_field(
     tmp_path: Path, text: str | None, said: str
 ) -> None:
     keys = tmp_path / "keys"
@@ -648,7 +650,7 @@ def make_no_list(path: Path, kind: str) -> None:
         ("latin", "not a text in UTF-8"),
     ],
 )
-def test_a_file_that_is_no_list_is_told_and_not_waited_for(
+def test_an_unusable_list_file_is_reported_without_blocking(
     tmp_path: Path, kind: str, said: str
 ) -> None:
     make_no_list(tmp_path / "list", kind)
@@ -657,7 +659,7 @@ def test_a_file_that_is_no_list_is_told_and_not_waited_for(
 
 
 @pytest.mark.parametrize("name", ["a\0b", "~nobody-of-that-name/list", "x" * 5000])
-def test_what_is_no_name_of_a_file_is_told(name: str) -> None:
+def test_an_invalid_file_name_is_reported(name: str) -> None:
     with pytest.raises(NoList, match=r"no such file|nobody knows|too long"):
         read_text(name)
 
@@ -670,7 +672,7 @@ def test_a_list_in_the_home_folder_is_found(
     assert keys_of(read_text("~/list")) == ("a",)
 
 
-async def test_what_a_person_hardly_means_is_noted_and_may_be_sent() -> None:
+async def test_an_unlikely_value_is_noted_but_may_be_sent() -> None:
     async with workbench(size=(100, 30)) as bench:
         await bench.create(**{**WHOLE, "path_prefix": "/2024/"})
         await bench.go_on()
@@ -724,7 +726,7 @@ async def test_a_list_of_prefixes_that_overlap_is_not_started(
         assert bench.requests == []
 
 
-async def test_a_list_of_prefixes_that_is_not_there_is_told(tmp_path: Path) -> None:
+async def test_a_missing_prefix_list_is_reported(tmp_path: Path) -> None:
     async with workbench() as bench:
         await bench.create(**{**WHOLE, "path_prefix": "", "prefixes_file": str(tmp_path / "none")})
         await bench.go_on()

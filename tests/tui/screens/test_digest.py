@@ -45,7 +45,7 @@ def is_open(app: App[int]) -> bool:
     return isinstance(app.screen, DigestDialog)
 
 
-def test_it_says_for_how_long_what_each_job_did_and_what_is_to_be_done() -> None:
+def test_it_shows_the_period_the_changes_and_the_advice() -> None:
     said = lines(an_eventful_night(), 75)
     assert said[:4] == [
         "Away 14 h 20 min, since Thu 19:26                            any key closes",
@@ -78,7 +78,7 @@ def test_a_quiet_night_is_short() -> None:
     ]
 
 
-def test_where_it_is_narrow_what_moved_has_its_own_line() -> None:
+def test_in_a_narrow_dialog_the_progress_has_its_own_line() -> None:
     said = lines(an_eventful_night(), 35)
     assert said[0] == "Away 14 h 20 min, since Thu 19:26"
     place = said.index("‖ backups → cold")
@@ -91,13 +91,13 @@ def test_where_it_is_narrow_what_moved_has_its_own_line() -> None:
 
 @pytest.mark.parametrize("look", [LOOK, PLAIN])
 @pytest.mark.parametrize("width", [20, 35, 59, 60, 75, 79])
-def test_every_line_fits_and_has_a_role_that_is_known(width: int, look: Look) -> None:
+def test_every_line_fits_and_has_a_known_style(width: int, look: Look) -> None:
     for line in digest_lines(an_eventful_night(), look, width):
         assert width_of(line) <= width
         assert {piece.style for piece in line} <= {"", *STYLES}
 
 
-def test_in_ascii_nothing_else_is_said() -> None:
+def test_ascii_output_has_the_same_text() -> None:
     assert all(line.isascii() for line in lines(an_eventful_night(), 75, PLAIN))
 
 
@@ -147,7 +147,7 @@ async def test_a_panel_that_does_not_fit_is_scrolled_and_any_other_key_closes_it
         assert pilot.app.return_code is None
 
 
-async def test_it_says_which_keys_there_are() -> None:
+async def test_the_head_names_the_keys() -> None:
     for digest, hint in ((a_quiet_night(), HOW_TO_CLOSE), (an_eventful_night(), HOW_TO_SCROLL)):
         async with opened(digest) as pilot:
             strips = pilot.app.screen._compositor.render_strips()

@@ -90,7 +90,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # What is told -------------------------------------------------------------------------------------
 
 
-async def test_it_tells_what_failed_by_reason_held_against_the_jobs_counters() -> None:
+async def test_failures_are_grouped_by_reason_and_compared_with_the_counters() -> None:
     async with opened("e") as program:
         assert program.logs.asked == [("failures", JOB.key)]
         assert "photos → media" in program.lines[0]
@@ -106,7 +106,7 @@ async def test_it_tells_what_failed_by_reason_held_against_the_jobs_counters() -
         ]
 
 
-async def test_it_says_how_far_it_has_read() -> None:
+async def test_the_head_shows_the_reading_progress() -> None:
     async with opened("e") as program:
         assert "reading…" in program.lines[0]
         await show(program, failures(group(FAILED_TYPE, 50), whole=False, rows_read=1250))
@@ -115,7 +115,7 @@ async def test_it_says_how_far_it_has_read() -> None:
         assert "skipped 38,110: at most 38,110 already there" in program.text
 
 
-async def test_a_listing_that_broke_is_told_in_red_as_what_it_means() -> None:
+async def test_a_broken_listing_is_shown_in_red_with_its_meaning() -> None:
     async with opened("e") as program:
         await show(program, failures(*GROUPS))
         assert "incomplete" not in program.text
@@ -164,7 +164,7 @@ def test_named_against_counted(given: dict[str, Any], said: str) -> None:
         ),
     ],
 )
-def test_harmless_skips_are_told_from_those_that_are_not_copied(
+def test_harmless_skips_are_separate_from_objects_that_were_not_copied(
     groups: Sequence[FailureGroup], skipped: int | None, said: tuple[str, str]
 ) -> None:
     assert skipped_words(failures(*groups, skipped_objects=skipped, failed_objects=0)) == said
@@ -189,7 +189,7 @@ def test_skips_are_not_harmless_where_the_log_does_not_name_every_failure(
     assert skipped_words(whole) == ("skipped 70: 70 already there", "")
 
 
-async def test_a_job_in_which_nothing_failed_is_told_in_a_word() -> None:
+async def test_a_job_without_failures_shows_one_line() -> None:
     async with opened("e") as program:
         await show(program, failures(failed_objects=0, skipped_objects=0), end=True)
         assert "nothing failed" in program.lines[1]
@@ -296,7 +296,7 @@ async def test_a_key_that_utf8_cannot_hold_is_shown_and_not_copied(key: str, sho
         assert program.app.clipboard == ""
 
 
-def test_why_a_list_of_keys_is_not_all_is_said() -> None:
+def test_the_reason_for_missing_keys_is_shown() -> None:
     whole = failures(group(FAILED_TYPE, 50), failed_objects=50)
     assert missing_keys(whole, inexact=0, keyless=0) == ()
     [fewer] = missing_keys(replace(whole, failed_objects=51), inexact=0, keyless=0)
@@ -308,7 +308,7 @@ def test_why_a_list_of_keys_is_not_all_is_said() -> None:
 # Reading ------------------------------------------------------------------------------------------
 
 
-async def test_a_problem_is_told_while_it_lasts() -> None:
+async def test_a_problem_is_shown_while_it_lasts() -> None:
     async with opened("e") as program:
         problem = BadAnswer("no JSON came")
         await show(program, failures(*GROUPS, whole=False, problem=problem))
@@ -320,7 +320,7 @@ async def test_a_problem_is_told_while_it_lasts() -> None:
         assert "waiting" not in program.text
 
 
-async def test_a_log_that_cannot_be_read_says_why_and_nothing_is_saved_of_it(folder: Path) -> None:
+async def test_an_unreadable_log_shows_the_reason_and_saves_nothing(folder: Path) -> None:
     async with opened("e") as program:
         await program.press("E")
         problem = Rejected("refused", status=403)
@@ -355,7 +355,7 @@ async def test_it_turns_to_the_log_and_back_without_reading_anew() -> None:
 # Exporting ----------------------------------------------------------------------------------------
 
 
-async def test_the_exact_keys_of_what_failed_are_saved_one_a_line(folder: Path) -> None:
+async def test_the_exact_failed_keys_are_saved_one_per_line(folder: Path) -> None:
     (folder / "failed-photos-job0001.txt").write_text("mine")
     async with opened("e") as program:
         program.logs.reading.named = {FAILED_TYPE: KEYS, ARCHIVED: ("old.jpg",)}
@@ -374,7 +374,7 @@ async def test_the_exact_keys_of_what_failed_are_saved_one_a_line(folder: Path) 
     assert (folder / "failed-photos-job0001.txt").read_text() == "mine"
 
 
-async def test_the_reason_under_the_cursor_is_what_is_saved(folder: Path) -> None:
+async def test_the_keys_of_the_highlighted_reason_are_saved(folder: Path) -> None:
     async with opened("e") as program:
         program.logs.reading.named = {FAILED_TYPE: KEYS, ARCHIVED: ("old.jpg",)}
         await show(program, failures(*GROUPS), end=True)
@@ -396,7 +396,7 @@ async def test_a_log_that_is_still_read_is_saved_once_it_is_whole(folder: Path) 
     assert os.listdir(folder) == ["failed-photos-job0001.txt"]
 
 
-async def test_what_is_saved_late_takes_no_key_from_the_page_that_stands_over_it(
+async def test_a_late_save_opens_no_dialog_over_another_page(
     folder: Path,
 ) -> None:
     async with opened("e") as program:
@@ -413,7 +413,7 @@ async def test_what_is_saved_late_takes_no_key_from_the_page_that_stands_over_it
         await program.see("3 keys saved to ./failed-photos-job0001.txt")
 
 
-async def test_a_log_with_gaps_says_so(folder: Path) -> None:
+async def test_a_log_with_gaps_is_marked_as_incomplete(folder: Path) -> None:
     async with opened("e") as program:
         program.logs.reading.named = {FAILED_TYPE: KEYS}
         await show(program, failures(*GROUPS, whole=False), end=True)
@@ -435,7 +435,7 @@ async def test_keys_that_no_line_could_hold_are_saved_as_json(folder: Path, key:
     assert json.loads(saved) == [key, "b\u202e\x1b"]
 
 
-async def test_saving_says_why_it_failed(folder: Path) -> None:
+async def test_a_failed_save_shows_the_reason(folder: Path) -> None:
     async with opened("e") as program:
         program.logs.reading.named = {FAILED_TYPE: KEYS}
         await show(program, failures(*GROUPS), end=True)
@@ -490,7 +490,7 @@ async def test_from_the_list_the_log_is_read_whole_and_then_saved(folder: Path) 
     assert (folder / "failed-photos-job0001.txt").read_text().splitlines() == [*KEYS]
 
 
-async def test_from_the_list_no_dialog_takes_a_key_from_what_is_open_then(folder: Path) -> None:
+async def test_a_save_from_the_list_opens_no_dialog_over_another_page(folder: Path) -> None:
     async with opened("E", "question_mark") as program:
         program.logs.reading.named = {FAILED_TYPE: KEYS}
         await show(program, failures(*GROUPS), end=True)
@@ -541,7 +541,7 @@ async def test_a_retry_is_drafted_of_exactly_the_failed_keys() -> None:
         assert isinstance(program.page, FailuresPage)
 
 
-async def test_what_was_not_copied_is_drafted_only_after_a_warning() -> None:
+async def test_skipped_objects_are_drafted_only_after_a_warning() -> None:
     async with opened("e") as program:
         program.logs.reading.named = {FAILED_TYPE: KEYS, ARCHIVED: ("old.jpg",)}
         await show(program, failures(*GROUPS), end=True)
@@ -555,7 +555,7 @@ async def test_what_was_not_copied_is_drafted_only_after_a_warning() -> None:
         assert [draft.keys for draft in pending.drafts] == [("old.jpg",)]
 
 
-async def test_why_there_is_no_draft_is_said_on_the_page() -> None:
+async def test_the_page_shows_why_there_is_no_draft() -> None:
     async with opened("e") as program:
         program.feed.push(snapshot(replace(JOB, job=Job(id=JOB.job.id))))
         await program.feed.taken()
@@ -609,7 +609,7 @@ async def test_foreign_text_is_harmless() -> None:
         assert "(no prefix)" in program.text
 
 
-async def test_a_view_that_tells_nothing_new_writes_nothing(connect: Connect) -> None:
+async def test_an_unchanged_view_repaints_nothing(connect: Connect) -> None:
     terminal = connect(100, 24)
     async with opened("e") as program:
         await show(program, failures(*GROUPS, whole=False))

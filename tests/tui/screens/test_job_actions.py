@@ -101,7 +101,7 @@ async def changing(
 
 
 @pytest.mark.parametrize("key", ["P", "U", "X"])
-async def test_while_it_only_reads_a_key_says_what_unlocks_and_sends_nothing(key: str) -> None:
+async def test_a_locked_key_names_the_unlock_key_and_sends_nothing(key: str) -> None:
     async with changing(write=False) as stage:
         assert "read-only" in stage.status
         await stage.press(key, "y", "enter")
@@ -250,7 +250,7 @@ async def test_the_dialog_goes_with_the_news_and_closes_when_the_job_has_ended(
         assert stage.control.asked == []
 
 
-async def test_what_was_moot_is_told() -> None:
+async def test_a_moot_request_is_reported() -> None:
     moot = ActionRequest(Action.PAUSE, NOW, RequestState.MOOT, detail="it completed meanwhile")
     async with changing(answer=moot) as stage:
         await stage.ask("P")
@@ -258,7 +258,7 @@ async def test_what_was_moot_is_told() -> None:
         await stage.until(lambda: "nothing was sent: it completed meanwhile" in stage.status)
 
 
-async def test_until_the_answer_comes_it_says_that_it_sends() -> None:
+async def test_a_note_shows_that_a_request_is_being_sent() -> None:
     async with changing() as stage:
         stage.control.held.clear()
         await stage.ask("P")
@@ -382,7 +382,7 @@ async def test_abort_all_asks_again_where_a_job_was_not_in_the_question() -> Non
         assert stage.dialog is None
 
 
-async def test_a_job_that_joins_the_question_takes_back_what_was_typed() -> None:
+async def test_a_job_added_to_the_question_discards_the_input() -> None:
     async with changing() as stage:
         await stage.choose("abort all")
         await stage.until(lambda: stage.dialog is not None and stage.dialog.is_painted)
@@ -404,7 +404,7 @@ async def test_each_account_has_an_entry_of_its_own() -> None:
         assert "now:" not in texts[0]
 
 
-async def test_what_cannot_work_now_says_why_in_the_palette_and_in_the_help() -> None:
+async def test_palette_and_help_show_why_an_action_is_unavailable() -> None:
     async with changing(write=False, size=(120, 70)) as stage:
         hits = [hit async for hit in Everything(stage.app.main).discover()]
         why = "now: read-only: W unlocks"
@@ -436,7 +436,7 @@ def ran_as(ran: list[str], name: str) -> Callable[[object], None]:
     ("job", "words"),
     [(RUNNING, {"pause", "abort"}), (PAUSED, {"resume", "abort"}), (ENDED, set())],
 )
-async def test_only_what_can_be_done_is_offered(job: JobView, words: set[str]) -> None:
+async def test_only_available_actions_are_hinted(job: JobView, words: set[str]) -> None:
     changes = {"pause", "resume", "abort"}
     async with changing() as stage:
         await stage.go_to(job)
@@ -447,7 +447,7 @@ async def test_only_what_can_be_done_is_offered(job: JobView, words: set[str]) -
 
 
 @pytest.mark.parametrize("size", [(80, 24), (40, 12)])
-async def test_what_can_be_changed_is_seen_where_room_is_short(size: tuple[int, int]) -> None:
+async def test_the_write_mode_is_visible_in_a_small_terminal(size: tuple[int, int]) -> None:
     async with changing(size=size) as stage:
         assert "writing" in stage.status
         assert "X abort" in stage.status
@@ -462,7 +462,7 @@ EVENTS = (
 )
 
 
-async def test_the_event_list_stands_in_the_details_newest_first() -> None:
+async def test_the_details_list_events_newest_first() -> None:
     foreign = Event(OTHER.key, NOW, What.ITSELF, "completed")
     async with changing() as stage:
         await stage.show(snapshot(*JOBS, events=(*EVENTS, foreign)))
@@ -497,7 +497,7 @@ def test_in_two_columns_they_are_all_there_too() -> None:
     assert at == [*range(10)]
 
 
-def test_how_a_request_stands_is_above_the_events() -> None:
+def test_the_request_state_is_above_the_events() -> None:
     asked = replace(RUNNING, request=ActionRequest(Action.PAUSE, NOW, RequestState.SENT))
     lines = detail_lines(asked, DrawContext(LOOK, NOW), 60, events=EVENTS)
     texts = [text_of(line) for line in lines]
@@ -549,7 +549,7 @@ def test_several_answers_are_summed_up() -> None:
     assert said == "pause sent for 2 jobs, 1 refused, 1 not needed any more"
 
 
-def test_the_problem_page_tells_what_was_not_answered() -> None:
+def test_the_problem_page_lists_unanswered_requests() -> None:
     error = Unreachable("no answer in time")
     asked = replace(
         RUNNING, request=ActionRequest(Action.ABORT, NOW, RequestState.UNDECIDED, error)

@@ -56,7 +56,7 @@ async def test_it_shows_the_highlighted_jobs_log_newest_first_as_it_is_read() ->
         assert program.lines[0].endswith("40 rows")
 
 
-async def test_a_long_log_says_how_much_of_it_is_shown() -> None:
+async def test_a_long_log_shows_how_many_rows_are_loaded() -> None:
     async with opened("l") as program:
         await program.show(log_view(*ROWS, read=12_345, whole=False))
         assert "showing the last 40 of at least 12,345" in program.lines[0]
@@ -64,7 +64,7 @@ async def test_a_long_log_says_how_much_of_it_is_shown() -> None:
         assert "showing the last 40 of 12,345 rows" in program.lines[0]
 
 
-async def test_an_empty_log_says_so() -> None:
+async def test_an_empty_log_has_a_message() -> None:
     async with opened("l") as program:
         assert "empty" not in program.text
         await program.show(log_view())
@@ -82,7 +82,7 @@ async def test_an_empty_log_says_so() -> None:
         (NotFound("not found"), "not found · the API no longer knows this job"),
     ],
 )
-async def test_a_problem_is_told_with_what_comes_next_and_in_full_on_a_key(
+async def test_a_problem_shows_the_next_step_and_its_details_on_a_key(
     problem: Rejected, said: str
 ) -> None:
     async with opened("l") as program:
@@ -97,13 +97,13 @@ async def test_a_problem_is_told_with_what_comes_next_and_in_full_on_a_key(
         assert said not in program.text
 
 
-async def test_a_log_that_cannot_be_read_at_all_says_why() -> None:
+async def test_an_unreadable_log_shows_the_reason() -> None:
     async with opened("l") as program:
         program.logs.pushed.push(NotFound("no such job"))
         await program.see("no such job · the API no longer knows this job")
 
 
-async def test_waiting_for_the_request_budget_is_told() -> None:
+async def test_the_wait_for_the_request_budget_is_shown() -> None:
     async with opened("l") as program:
         await program.show(log_view(*ROWS, waiting=True))
         assert "waiting for the request budget" in program.lines[1]
@@ -138,7 +138,7 @@ async def test_without_a_job_there_is_no_log() -> None:
 
 
 @pytest.mark.parametrize("key", ["l", "e", "E"])
-async def test_a_migration_has_no_log_of_its_own_and_that_is_said(key: str) -> None:
+async def test_a_migration_has_no_log_and_a_note_says_so(key: str) -> None:
     async with opened() as program:
         jobs = [view(number, source="photos", target="media") for number in (2, 3)]
         program.feed.push(snapshot(*jobs))
@@ -152,7 +152,7 @@ async def test_a_migration_has_no_log_of_its_own_and_that_is_said(key: str) -> N
 # Rows ---------------------------------------------------------------------------------------------
 
 
-async def test_a_row_tells_time_reason_key_and_message_and_unknown_types_are_as_they_are() -> None:
+async def test_a_row_shows_time_reason_key_and_message() -> None:
     async with opened("l", size=(140, 24)) as program:
         await program.show(log_view(*MIXED))
         said = [" ".join(line.strip(" ▌▐").split()) for line in program.lines[3:9]]
@@ -166,7 +166,7 @@ async def test_a_row_tells_time_reason_key_and_message_and_unknown_types_are_as_
         ]
 
 
-async def test_what_failed_is_red_what_was_not_copied_yellow_and_a_broken_listing_red() -> None:
+async def test_the_colour_of_a_row_shows_its_cause() -> None:
     async with opened("l", size=(140, 24)) as program:
         await program.show(log_view(*MIXED))
         theme = program.app.theme_variables
@@ -287,9 +287,7 @@ async def test_the_keys_move_as_everywhere(keys: tuple[str, ...], number: int) -
         assert f"IMG_{number:04}" in cursor_line(program)
 
 
-async def test_it_stays_on_the_newest_row_until_one_scrolls_away_and_then_counts_what_is_new() -> (
-    None
-):
+async def test_following_stops_on_scrolling_and_counts_new_rows() -> None:
     async with opened("l") as program:
         await program.show(log_view(*ROWS[5:]))
         assert "following" in program.lines[1]
@@ -340,7 +338,7 @@ async def test_a_click_points_at_a_row() -> None:
 # Searching and filtering --------------------------------------------------------------------------
 
 
-async def test_a_search_marks_what_it_finds_says_where_it_stands_and_goes_on_with_n() -> None:
+async def test_a_search_marks_matches_shows_its_position_and_continues_with_n() -> None:
     async with opened("l") as program:
         await program.show(log_view(*ROWS))
         await program.type("/img_001")
@@ -359,7 +357,7 @@ async def test_a_search_marks_what_it_finds_says_where_it_stands_and_goes_on_wit
         assert "10 matches" in program.lines[1]
 
 
-async def test_what_is_found_stands_out_in_its_own_piece() -> None:
+async def test_a_match_is_highlighted_in_its_own_piece() -> None:
     async with opened("l") as program:
         await program.show(log_view(*ROWS))
         await program.type("/IMG_0003\r")
@@ -396,7 +394,7 @@ async def test_escape_takes_a_search_back() -> None:
         assert "nothing is searched for" in program.text
 
 
-async def test_what_is_typed_is_text_whatever_the_keys_do() -> None:
+async def test_typed_keys_are_text_in_the_input() -> None:
     async with opened("l") as program:
         await program.show(log_view(*ROWS))
         await program.type("/q&/?fnwsT")
@@ -404,7 +402,7 @@ async def test_what_is_typed_is_text_whatever_the_keys_do() -> None:
         assert isinstance(program.page, LogPage)
 
 
-async def test_a_key_that_comes_before_the_page_stands_breaks_nothing() -> None:
+async def test_a_key_before_the_page_is_mounted_is_harmless() -> None:
     async with opened() as program:
         main = program.app.main
         page = LogPage(main, JOB)
@@ -512,7 +510,7 @@ async def test_it_is_saved_as_json_lines_with_the_apis_names_and_never_over_a_fi
         ),
     ],
 )
-async def test_saving_says_when_that_is_not_the_whole_log(
+async def test_a_save_of_part_of_the_log_says_so(
     folder: Path, given: dict[str, object], said: str
 ) -> None:
     async with opened("l") as program:
@@ -522,7 +520,7 @@ async def test_saving_says_when_that_is_not_the_whole_log(
     assert len((folder / "log-photos-job0001.jsonl").read_text().splitlines()) == 3
 
 
-async def test_saving_says_why_it_failed(folder: Path) -> None:
+async def test_a_failed_save_shows_the_reason(folder: Path) -> None:
     async with opened("l") as program:
         await program.show(log_view(*ROWS))
         os.rmdir(folder)
@@ -530,7 +528,7 @@ async def test_saving_says_why_it_failed(folder: Path) -> None:
         await program.see("not saved: No such file or directory")
 
 
-async def test_where_an_answer_has_no_room_it_stands_in_a_dialog(folder: Path) -> None:
+async def test_a_note_without_room_opens_a_dialog(folder: Path) -> None:
     async with opened("l", size=(40, 12)) as program:
         await program.show(log_view(*ROWS))
         await program.press("s")
@@ -561,7 +559,7 @@ async def test_where_the_terminal_does_not_copy_the_key_is_shown() -> None:
 # The page -----------------------------------------------------------------------------------------
 
 
-async def test_it_tells_its_keys_as_they_are_bound() -> None:
+async def test_the_help_shows_the_keymap() -> None:
     async with opened("l", size=(100, 50), keymap={"move.down": "x"}) as program:
         await program.press("question_mark")
         for said in ("Stay on the newest row", "Search for words", "&", "x  ", "Go back"):
@@ -585,7 +583,7 @@ async def test_it_turns_to_the_failures_and_back() -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50), (40, 12)])
-async def test_every_row_shows_what_its_key_ends_with_at_every_size(size: tuple[int, int]) -> None:
+async def test_every_row_shows_the_end_of_its_key_at_every_size(size: tuple[int, int]) -> None:
     async with opened("l", size=size) as program:
         await program.show(log_view(*ROWS))
         rows = [line for line in program.lines if "IMG_00" in line]

@@ -93,7 +93,7 @@ async def fill_in_keys(bench: Workbench) -> SecretsForm:
         ((MIXED[0], MIXED[1], MIXED[3]), "2 jobs of a split need your word · plans"),
     ],
 )
-async def test_at_the_start_it_says_that_plans_of_an_earlier_run_wait(
+async def test_the_start_reports_waiting_plans_of_an_earlier_run(
     steps: tuple[Step, ...], said: str
 ) -> None:
     async with restarted(*steps, size=(120, 40)) as bench:
@@ -101,7 +101,7 @@ async def test_at_the_start_it_says_that_plans_of_an_earlier_run_wait(
         assert bench.writes == []
 
 
-async def test_without_plans_nothing_is_said_and_it_is_asked_once() -> None:
+async def test_without_plans_there_is_no_note_and_one_query() -> None:
     asked = []
 
     class Creation:
@@ -134,7 +134,7 @@ async def test_the_palette_finds_the_plans() -> None:
 # What is told ---------------------------------------------------------------------------------
 
 
-async def test_without_plans_the_page_says_what_makes_one() -> None:
+async def test_an_empty_page_explains_how_plans_are_made() -> None:
     async with workbench() as bench:
         await opened(bench)
         await bench.see("There are no plans.", "A split by prefix makes one")
@@ -143,7 +143,7 @@ async def test_without_plans_the_page_says_what_makes_one() -> None:
         assert bench.on_main
 
 
-async def test_every_job_of_a_plan_stands_there_with_its_state() -> None:
+async def test_every_job_of_a_plan_is_listed_with_its_state() -> None:
     async with restarted(*MIXED) as bench:
         await opened(bench)
         await bench.see("photos → media")
@@ -158,7 +158,7 @@ async def test_every_job_of_a_plan_stands_there_with_its_state() -> None:
         assert "needs the keys to its buckets again" in bench.text
 
 
-async def test_what_is_started_meanwhile_is_seen() -> None:
+async def test_a_job_started_meanwhile_is_shown() -> None:
     async with workbench(account=SimulatedAccount(jobs=0, slots=1)) as bench:
         drafts = [Draft("s3", "photos", "media", path_prefix=p) for p in ("a/", "b/")]
         await bench.creation.plan(bench.account.account_id, drafts, SECRETS)
@@ -243,7 +243,7 @@ async def test_a_click_moves_the_cursor_to_a_job_and_not_to_other_lines() -> Non
         assert "s send again" in bench.text
 
 
-async def test_what_has_not_been_sent_is_cancelled_after_a_question() -> None:
+async def test_unsent_jobs_are_cancelled_after_a_confirmation() -> None:
     async with restarted(*MIXED[:1], step(2), step(3)) as bench:
         await opened(bench)
         await bench.press("c")
@@ -257,7 +257,7 @@ async def test_what_has_not_been_sent_is_cancelled_after_a_question() -> None:
         assert bench.writes == []
 
 
-async def test_what_was_refused_or_is_undecided_can_be_let_go_of_so_that_nothing_stays() -> None:
+async def test_refused_and_undecided_jobs_can_be_cancelled() -> None:
     async with restarted(MIXED[0], MIXED[1], step(3, StepState.REFUSED, message="no")) as bench:
         await opened(bench)
         await bench.press("c")
@@ -275,7 +275,7 @@ async def test_what_was_refused_or_is_undecided_can_be_let_go_of_so_that_nothing
         assert bench.writes == []
 
 
-async def test_while_locked_nothing_is_sent_and_it_says_how_to_unlock() -> None:
+async def test_a_locked_page_sends_nothing_and_names_the_unlock_key() -> None:
     async with restarted(*MIXED, unlocked=False) as bench:
         await opened(bench)
         await bench.press("enter")

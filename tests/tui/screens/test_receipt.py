@@ -131,7 +131,7 @@ async def test_it_can_be_read_to_its_end_at_any_size(size: tuple[int, int]) -> N
         assert all(len(line) <= size[0] for line in o.text.split("\n"))
 
 
-async def test_while_a_log_is_read_it_says_how_far_and_closing_gives_up() -> None:
+async def test_reading_progress_is_shown_and_closing_cancels_it() -> None:
     async with opened(keys="") as o:
         o.receipts.ready.clear()
         await o.press("v")
@@ -158,7 +158,7 @@ async def test_while_a_log_is_read_it_says_how_far_and_closing_gives_up() -> Non
         (Unreachable("connection refused"), "no receipt: connection refused"),
     ],
 )
-async def test_what_keeps_it_from_being_there_is_told(error: Exception, said: str) -> None:
+async def test_the_reason_for_a_missing_receipt_is_shown(error: Exception, said: str) -> None:
     async with opened(told=error) as o:
         await o.until(lambda: said in o.text)
         await o.press("y", "w")
@@ -203,7 +203,7 @@ async def test_w_saves_into_the_current_folder_and_writes_nothing_over(
     assert saved.decode() == markdown(TOLD, version())
 
 
-async def test_what_cannot_be_saved_is_said(
+async def test_a_failed_save_shows_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = tmp_path / "gone"

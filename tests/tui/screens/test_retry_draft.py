@@ -94,7 +94,7 @@ async def test_the_draft_is_shown_whole_before_anything_is_sent_or_asked_for() -
         assert bench.writes == []
 
 
-async def test_more_keys_than_a_job_takes_are_told_as_several_jobs() -> None:
+async def test_more_keys_than_a_job_takes_are_drafted_as_several_jobs() -> None:
     async with workbench() as bench:
         await drafted(bench, MANY)
         assert "exactly the 20,001 keys below" in bench.text
@@ -106,7 +106,7 @@ async def test_more_keys_than_a_job_takes_are_told_as_several_jobs() -> None:
         assert bench.writes == []
 
 
-async def test_a_draft_repeats_the_whole_job_though_the_list_tells_less(
+async def test_a_draft_repeats_all_details_of_the_job(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[JobKey] = []
@@ -142,7 +142,7 @@ async def test_a_job_that_cannot_be_read_has_no_draft() -> None:
         assert bench.on_main
 
 
-async def test_a_job_that_the_api_does_not_tell_whole_has_no_draft() -> None:
+async def test_a_job_with_missing_details_has_no_draft() -> None:
     async with workbench() as bench:
         job = replace(ended(bench), job=Job(id="x", status="completed"))
         await bench.app.main.new_jobs.draft_retry(job, KEYS, (FAILED_TYPE,))
@@ -240,9 +240,7 @@ async def test_several_jobs_become_a_plan_that_is_tied_to_the_job() -> None:
         assert bench.on_main
 
 
-async def test_going_back_from_the_question_keeps_what_is_filled_in_and_from_there_nothing() -> (
-    None
-):
+async def test_going_back_from_sending_keeps_the_form_and_from_the_form_discards_it() -> None:
     async with workbench() as bench:
         await drafted(bench)
         await with_keys(bench)
@@ -258,7 +256,7 @@ async def test_going_back_from_the_question_keeps_what_is_filled_in_and_from_the
         assert bench.posts == []
 
 
-async def test_missing_keys_are_told_at_their_fields() -> None:
+async def test_missing_keys_are_shown_at_their_fields() -> None:
     async with workbench() as bench:
         await drafted(bench)
         await bench.press("enter")
@@ -326,7 +324,7 @@ async def test_w_writes_the_draft_without_secrets_and_never_over_a_file(
         assert "pathPrefix" not in text
 
 
-async def test_a_folder_that_takes_no_file_is_told(
+async def test_an_unwritable_folder_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = tmp_path / "gone"
