@@ -40,12 +40,13 @@ PATIENCE = 60.0
 
 
 class CommandContext(NamedTuple):
-    """Dependencies of a command: the session and the output.
+    """What a command works with: its options, the session and the output.
 
     zone: time zone of printed times, None for local time. accounts: account ids.
     scrubber: receives the bucket secrets, to remove them from logs and reports.
     """
 
+    options: argparse.Namespace
     session: Session
     out: Output
     progress_output: ProgressOutput

@@ -226,7 +226,6 @@ async def open_services(context: CommandContext) -> AsyncIterator[Services]:
 
 
 async def ready(
-    options: argparse.Namespace,
     context: CommandContext,
     services: Services,
     account_id: str,
@@ -237,6 +236,7 @@ async def ready(
     Also unlock the client for requests that change something. Raises CliError when a step fails,
     with exit code 0 when the answer is no.
     """
+    options = context.options
     out = context.out
     require_answers(options)
     for line in draft_lines(drafts):
@@ -266,7 +266,6 @@ def check_code(checks: Prechecks) -> ExitCode:
 
 
 def print_job(
-    options: argparse.Namespace,
     context: CommandContext,
     account_id: str,
     job: Draft,
@@ -276,7 +275,7 @@ def print_job(
 
     id: None if the API did not return one; then nothing is printed without --json.
     """
-    if options.json:
+    if context.options.json:
         record = {"accountId": account_id, "id": id, **body(job)}
         context.out.line(fmt.as_json(record))
     elif id is not None:
@@ -284,7 +283,6 @@ def print_job(
 
 
 def outcome(
-    options: argparse.Namespace,
     context: CommandContext,
     account_id: str,
     draft: Draft,
@@ -292,7 +290,7 @@ def outcome(
 ) -> ExitCode:
     """Print the result of a create request. Raises CliError if no job was created."""
     if made.error is None:
-        print_job(options, context, account_id, draft, made.job_id)
+        print_job(context, account_id, draft, made.job_id)
         if made.job_id is None:
             context.out.note(NO_ID)
         return ExitCode.OK

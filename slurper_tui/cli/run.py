@@ -206,15 +206,20 @@ def _lines(
     session = Session(lambda: monitor, () if once else job_prefixes(options), resolve)
     session.start()
     context = CommandContext(
-        session, out, progress_output, zone, connection.accounts, process.environ, process.scrubber
+        options,
+        session,
+        out,
+        progress_output,
+        zone,
+        connection.accounts,
+        process.environ,
+        process.scrubber,
     )
     module, function = _COMMAND_FUNCTIONS[options.command]
     command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)
     with Guard() as guard:
         try:
-            return asyncio.run(
-                _guarded(partial(command, options, context), connection, history, guard)
-            )
+            return asyncio.run(_guarded(partial(command, context), connection, history, guard))
         except asyncio.CancelledError:
             if guard.ending is None:
                 raise

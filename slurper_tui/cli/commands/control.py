@@ -6,7 +6,6 @@ state that does not allow the action ends with 2. No request is ever sent twice.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
@@ -17,7 +16,7 @@ from slurper_tui.cli import prompts
 from slurper_tui.cli.commands.jobs import found
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
-from slurper_tui.cli.output import Output, amount, migration, percent, to_ascii
+from slurper_tui.cli.output import amount, migration, percent, to_ascii
 from slurper_tui.monitor.jobs.actions import AllAborted
 from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action, RequestState, expected
 from slurper_tui.monitor.model.job import JobView, Snapshot, default_order, why_not
@@ -36,17 +35,18 @@ class Change(NamedTuple):
     account_id: str = ""
 
 
-async def control(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def control(context: CommandContext) -> ExitCode:
     """Run the command.
 
     Raises CliError when the action is not possible, is refused, or its effect is not seen in time.
     """
-    action = _action(options, context)
+    options = context.options
+    action = _action(context)
     if not options.yes and not prompts.can_ask():
         raise CliError(f"{options.command}: {prompts.NOBODY_TO_ASK}")
     async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
-        change = await _find(options, action, snapshots, context)
-        if not await _agreed(options, change, context.out):
+        change = await _find(action, snapshots, context)
+        if not await _agreed(change, context):
             context.out.note("nothing was done")
             return ExitCode.OK
         try:
@@ -56,7 +56,7 @@ async def control(options: argparse.Namespace, context: CommandContext) -> ExitC
                 context.out.note(
                     f"nothing was sent: {len(new)} more not ended since the jobs above were listed"
                 )
-                if not await _agreed(options, change, context.out, new):
+                if not await _agreed(change, context, new):
                     context.out.note("nothing was done")
                     return ExitCode.OK
             done = await _shown(snapshots, change, context)
@@ -75,8 +75,9 @@ async def control(options: argparse.Namespace, context: CommandContext) -> ExitC
     return ExitCode.OK
 
 
-def _action(options: argparse.Namespace, context: CommandContext) -> Action:
+def _action(context: CommandContext) -> Action:
     """Return the action. Raises CliError unless a job or --all (with one account) is given."""
+    options = context.options
     if not getattr(options, "all", False):
         if options.job is None:
             raise CliError("which job is to be aborted? give its id, or --all")
@@ -91,7 +92,6 @@ def _action(options: argparse.Namespace, context: CommandContext) -> Action:
 
 
 async def _find(
-    options: argparse.Namespace,
     action: Action,
     snapshots: AsyncIterator[Snapshot],
     context: CommandContext,
@@ -107,7 +107,7 @@ async def _find(
         if action is not Action.ABORT_ALL:  # otherwise an ended job would be polled a round later
             context.session.look_at(None, frozenset(view.key for view in snapshot.jobs))
     if action is not Action.ABORT_ALL:
-        view = found(options.job, snapshot)
+        view = found(context.options.job, snapshot)
         if why := why_not(view, action):
             raise CliError(f"{action} cannot work now: {why} ({view.key.job_id})")
         return Change(action, [view])
@@ -120,21 +120,19 @@ async def _find(
 
 
 async def _agreed(
-    options: argparse.Namespace,
-    change: Change,
-    out: Output,
-    new: Sequence[JobView] | None = None,
+    change: Change, context: CommandContext, new: Sequence[JobView] | None = None
 ) -> bool:
     """Print the jobs and the consequence of the action on stderr; ask, unless --yes is given.
 
     new: the jobs that the last question did not include; then only they are listed. Raises CliError
     without an answer, or when the word to type is wrong.
     """
+    out = context.out
     for view in change.views if new is None else new:
         state = f"{view.word}, {amount(view)} {percent(view)}"
         out.note(f"{view.key.job_id} {migration(view, out)}: {state}")
     out.note(f"{change.action}: {to_ascii(consequence(change.views, change.action), out)}")
-    if options.yes:
+    if context.options.yes:
         return True
     if change.action is Action.ABORT_ALL:
         what, word = f"all {len(change.views)}", change.account_id

@@ -40,13 +40,13 @@ from slurper_tui.monitor.session import Services
 
 
 async def split_drafts(
-    options: argparse.Namespace, context: CommandContext, draft: Draft, jobs: Sequence[JobView]
+    context: CommandContext, draft: Draft, jobs: Sequence[JobView]
 ) -> list[Draft]:
     """Return one draft for each prefix of the list; warn about prefixes that seem to be missing.
 
     jobs: the jobs of the account. Raises CliError for an empty list and for overlapping prefixes.
     """
-    name = options.prefixes
+    name = context.options.prefixes
     place = "standard input" if name == "-" else name
     prefixes = read_prefixes(await read_text(name))
     if not prefixes:
@@ -67,26 +67,27 @@ _OF_NEW_JOBS = (*FLAGS.values(), "file", "prefixes", "no_overwrite")
 """Options (attribute names) that describe new jobs; invalid with --go-on and --cancel."""
 
 
-async def create(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def create(context: CommandContext) -> ExitCode:
     """Start the jobs, or go on with a plan, or cancel it. Raises CliError."""
+    options = context.options
     _refuse_contradictions(options)
     async with open_services(context) as services:
         if options.cancel is not None:
-            return await cancel(options, context, services)
+            return await cancel(context, services)
         if options.go_on is not None:
-            return await go_on(options, context, services)
+            return await go_on(context, services)
         account_id, draft = the_account(context), await read_draft(options)
         if options.prefixes is None:
             check([draft], context.out)
         require_answers(options)
         jobs = await listed(context)
         if options.prefixes is not None:
-            drafts = await split_drafts(options, context, draft, jobs)
-            secrets = await ready(options, context, services, account_id, drafts)
-            return await planned(options, context, account_id, drafts, secrets)
-        secrets = await ready(options, context, services, account_id, [draft])
+            drafts = await split_drafts(context, draft, jobs)
+            secrets = await ready(context, services, account_id, drafts)
+            return await planned(context, account_id, drafts, secrets)
+        secrets = await ready(context, services, account_id, [draft])
         made = await services.creation.create(account_id, draft, secrets)
-        return outcome(options, context, account_id, draft, made)
+        return outcome(context, account_id, draft, made)
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
@@ -105,8 +106,9 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise CliError("--prefixes goes with neither --prefix nor --keys-file")
 
 
-async def precheck(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def precheck(context: CommandContext) -> ExitCode:
     """Try whether both buckets can be reached with their keys, and print the answers."""
+    options = context.options
     account_id, draft = the_account(context), await read_draft(options)
     check([draft], context.out)
     secrets = await read_secrets(
@@ -139,7 +141,6 @@ _MAY_BE_SENT = (StepState.UNDECIDED, StepState.REFUSED)
 
 
 async def planned(
-    options: argparse.Namespace,
     context: CommandContext,
     account_id: str,
     drafts: Sequence[Draft],
@@ -157,13 +158,12 @@ async def planned(
         else NOT_DURABLE
     )
     context.out.note(f"{_name(view)}: {len(drafts)} jobs; {note}")
-    return await _followed(options, context, services, view)
+    return await _followed(context, services, view)
 
 
-async def go_on(
-    options: argparse.Namespace, context: CommandContext, services: Services
-) -> ExitCode:
+async def go_on(context: CommandContext, services: Services) -> ExitCode:
     """Continue a plan of an earlier run. Raises CliError."""
+    options = context.options
     view = _chosen(options.go_on, await _open_plans(context, services))
     if view is None:
         context.out.note("no plan is left to go on with")
@@ -178,17 +178,16 @@ async def go_on(
         context.out.note(_step_words(step, context.out))
     waiting = [s.draft for s in plan.steps if s.state is StepState.WAITING or s.number in again]
     if waiting:
-        secrets = await ready(options, context, services, plan.account_id, waiting)
+        secrets = await ready(context, services, plan.account_id, waiting)
         services.creation.supply(plan.id, secrets)
     for number in again:
         await services.creation.send_again(plan.id, number)
-    return await _followed(options, context, services, view)
+    return await _followed(context, services, view)
 
 
-async def cancel(
-    options: argparse.Namespace, context: CommandContext, services: Services
-) -> ExitCode:
+async def cancel(context: CommandContext, services: Services) -> ExitCode:
     """Cancel the rest of a plan. Raises CliError if there is no such open plan."""
+    options = context.options
     view = _chosen(options.cancel, await _open_plans(context, services))
     if view is None:
         raise CliError(f"there is no open plan {options.cancel}")
@@ -232,11 +231,9 @@ def _chosen(text: str, views: Sequence[PlanView]) -> PlanView | None:
     return views[0] if views else None
 
 
-async def _followed(
-    options: argparse.Namespace, context: CommandContext, services: Services, view: PlanView
-) -> ExitCode:
+async def _followed(context: CommandContext, services: Services, view: PlanView) -> ExitCode:
     """Print each change of a plan until nothing more happens by itself. Raises CliError."""
-    printer = _PlanPrinter(options, context, view)
+    printer = _PlanPrinter(context, view)
     try:
         async for now in services.creation.follow(view.plan.id):
             printer.update(now)
@@ -255,11 +252,8 @@ class _PlanPrinter:
     view: the last view.
     """
 
-    def __init__(
-        self, options: argparse.Namespace, context: CommandContext, view: PlanView
-    ) -> None:
+    def __init__(self, context: CommandContext, view: PlanView) -> None:
         self.view = view
-        self._options = options
         self._context = context
         # Kept here because a finished step no longer has its keys.
         self._drafts = {step.number: step.draft for step in view.plan.steps}
@@ -275,7 +269,7 @@ class _PlanPrinter:
             self._states[step.number] = step.state
             if step.state is StepState.STARTED:
                 draft = self._drafts[step.number]
-                print_job(self._options, self._context, view.plan.account_id, draft, step.job_id)
+                print_job(self._context, view.plan.account_id, draft, step.job_id)
             if step.state is StepState.STARTED or step.state in _NOTED:
                 self._context.out.note(_step_words(step, self._context.out))
         if view.note and view.note != self._note:

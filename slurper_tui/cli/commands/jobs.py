@@ -6,7 +6,6 @@ without a terminal does the same.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
@@ -39,11 +38,12 @@ from slurper_tui.monitor.model.job import (
 from slurper_tui.monitor.reports.records import job_record
 
 
-async def jobs(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def jobs(context: CommandContext) -> ExitCode:
     """Print the jobs with one of the statuses of --status; all jobs without it.
 
     As JSON, print nothing if no job list could be read: an empty array would mean "no jobs".
     """
+    options = context.options
     out, statuses = context.out, options.status
     snapshot = await whole(context)
     asked = {_word(status) for status in statuses}
@@ -136,8 +136,9 @@ _LEFT_ALIGNED = (0, 1, 7)
 """The columns with words: id, status and account."""
 
 
-async def progress(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def progress(context: CommandContext) -> ExitCode:
     """Print one job. Raises CliError when the prefix is not unique."""
+    options = context.options
     snapshot = await whole(context)
     view = found(options.job, snapshot)
     if options.json:
@@ -147,9 +148,9 @@ async def progress(options: argparse.Namespace, context: CommandContext) -> Exit
     return ExitCode.API if failed(snapshot, (view,)) else ExitCode.OK
 
 
-async def chosen(options: argparse.Namespace, context: CommandContext) -> JobView:
+async def chosen(context: CommandContext) -> JobView:
     """Return the job on the command line. Raises CliError when its prefix is not unique."""
-    return found(options.job, await whole(context))
+    return found(context.options.job, await whole(context))
 
 
 def found(job: str, snapshot: Snapshot) -> JobView:
@@ -217,11 +218,12 @@ Printed = tuple[str | None, str | None, int | None, int | None, bool]
 """Status, phase, whole percent, failed count, treated as ended: a change prints a line."""
 
 
-async def watch(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def watch(context: CommandContext) -> ExitCode:
     """Print each change; with jobs on the command line, until all of them have ended.
 
     Raises CliError when a prefix is not unique.
     """
+    options = context.options
     out, prefixes = context.out, job_prefixes(options)
     rounds = DEMO_ROUNDS if options.demo and not out.on_terminal else None
     printed: dict[JobKey, Printed] = {}

@@ -47,9 +47,10 @@ from slurper_tui.monitor.reports.wording import (
 )
 
 
-async def logs(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def logs(context: CommandContext) -> ExitCode:
     """Print every log row, newest first; with --follow oldest first, then new rows."""
-    view = await chosen(options, context)
+    options = context.options
+    view = await chosen(context)
     patience = None if options.follow else context.progress_output.patience
     rows = LogRows(context.out, context.zone, options.type, as_json=options.json, patience=patience)
     if options.follow:
@@ -199,13 +200,14 @@ _MESSAGES = 3
 """The number of most frequent messages to print for each reason."""
 
 
-async def failures(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def failures(context: CommandContext) -> ExitCode:
     """Print the failed and uncopied objects, or with --keys the exact keys. Raises CliError."""
+    options = context.options
     if options.null and not options.keys:
         raise CliError("--null goes with --keys alone")
     if options.null and options.json:
         raise CliError("--null and --json cannot both be")
-    job = await chosen(options, context)
+    job = await chosen(context)
     reading = (await context.session.services()).logs.failures(job.key)
     log_progress = LogProgress(context.out, context.progress_output.patience)
     with log_faults(job):

@@ -6,7 +6,6 @@ time.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -34,8 +33,9 @@ _NAMED = 5
 """The most migrations named in an error about an ambiguous name."""
 
 
-async def report(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def report(context: CommandContext) -> ExitCode:
     """Print the receipt. Raises CliError when a job has not ended, or its name is ambiguous."""
+    options = context.options
     if (options.job is None) == (options.migration is None):
         raise CliError("report takes a JOB, or --migration SOURCE")
     snapshot = await whole(context)
@@ -113,11 +113,12 @@ def verdict(receipt: Receipt) -> ExitCode:
     return ExitCode.OK if clean else ExitCode.OBJECTS_LOST
 
 
-async def digest(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def digest(context: CommandContext) -> ExitCode:
     """Poll once and print the changes since --since; without it, since the last absence.
 
     Jobs that the API does not answer for are reported from recorded samples.
     """
+    options = context.options
     since = time_option("--since", options.since, context.zone, future=False)
     snapshot = await whole(context)
     made = await context.session.digest(since, context.zone)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,12 +24,13 @@ from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.monitor.session import Services
 
 
-async def retry(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def retry(context: CommandContext) -> ExitCode:
     """Copy the failed keys again, in one job or in a plan of several. Raises CliError."""
+    options = context.options
     if options.draft is None:
         require_answers(options)
     async with open_services(context) as services:
-        view = await chosen(options, context)
+        view = await chosen(context)
         types = tuple(options.type) or (FAILED_TYPE,)
         keys = await _keys(context, services, view, types)
         try:
@@ -47,24 +47,23 @@ async def retry(options: argparse.Namespace, context: CommandContext) -> ExitCod
         if options.draft is not None:
             return _write_drafts(options.draft, context.out, view.key, drafts)
         if earlier:
-            await _allowed_again(options, context, overwrite=drafts[0].overwrite)
+            await _allowed_again(context, overwrite=drafts[0].overwrite)
         origin, account_id = Origin(view.key, types), view.key.account_id
-        secrets = await ready(options, context, services, account_id, drafts)
+        secrets = await ready(context, services, account_id, drafts)
         if len(drafts) > 1:
-            return await planned(options, context, account_id, drafts, secrets, origin)
+            return await planned(context, account_id, drafts, secrets, origin)
         made = await services.creation.create(
             account_id, drafts[0], secrets, retry_of=view.key, log_types=types
         )
-        return outcome(options, context, account_id, drafts[0], made)
+        return outcome(context, account_id, drafts[0], made)
 
 
-async def _allowed_again(
-    options: argparse.Namespace, context: CommandContext, *, overwrite: bool
-) -> None:
+async def _allowed_again(context: CommandContext, *, overwrite: bool) -> None:
     """Confirm a retry although an earlier retry of the same keys is known. Raises CliError on a no.
 
     overwrite: whether the new job replaces objects in the target.
     """
+    options = context.options
     if options.again:
         return
     loss = "; it overwrites, so newer objects in the target are lost" if overwrite else ""

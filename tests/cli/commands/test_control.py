@@ -307,14 +307,15 @@ class Services:
 
     def __init__(self, b: Bench, options: argparse.Namespace) -> None:
         self.b = b
-        self.options = options
         self.out, self.err = io.StringIO(), io.StringIO()
         out = Output(self.out, self.err, ascii_only=False)
         accounts = [account.account_id for account in b.accounts]
-        self.context = CommandContext(b.session, out, ProgressOutput(out), None, accounts, {})
+        self.context = CommandContext(
+            options, b.session, out, ProgressOutput(out), None, accounts, {}
+        )
 
     async def run(self) -> ExitCode:
-        return await control(self.options, self.context)
+        return await control(self.context)
 
     @property
     def changing(self) -> int:
@@ -378,7 +379,7 @@ async def test_what_shows_only_after_a_while_is_waited_for() -> None:
     [account] = make_accounts(1, jobs=8)
     async with services("pause", running(account), "--yes", accounts=[account]) as d:
         account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False))
-        other = asyncio.create_task(pause_later(d.b, d.options.job, 30))
+        other = asyncio.create_task(pause_later(d.b, d.context.options.job, 30))
         assert await d.run() is ExitCode.OK
         await other
         assert 30 <= now() <= 34

@@ -107,8 +107,10 @@ async def test_an_undocumented_status_is_an_end_when_nothing_changes_for_ten_min
         told, said = io.StringIO(), io.StringIO()
         out = Output(told, said, ascii_only=False)
         session = Session(lambda: b.monitor, [job_id], resolve)
-        context = CommandContext(session, out, ProgressOutput(out), None, (), {})
-        assert await watch_jobs(parse(["watch", job_id]), context) == 5
+        context = CommandContext(
+            parse(["watch", job_id]), session, out, ProgressOutput(out), None, (), {}
+        )
+        assert await watch_jobs(context) == 5
         assert now() == pytest.approx(600 + moves * 300, abs=20)
     assert "(errored, no change for 10 min: taken as its end)" in told.getvalue().splitlines()[-1]
     [line] = said.getvalue().splitlines()
