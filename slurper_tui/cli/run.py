@@ -68,7 +68,7 @@ _UNTIL_STOPPED = (MONITOR, "watch")
 """Commands that go on polling; the others end after one complete snapshot, or by themselves."""
 
 _SHOWS_HISTORY = (*_UNTIL_STOPPED, "digest")
-"""Commands that also show what the history knows; the others show only current API data."""
+"""Commands that also show data of earlier runs; the others show only current API data."""
 
 _NO_SCREEN = frozenset({"dumb", "unknown"})
 

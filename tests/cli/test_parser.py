@@ -176,7 +176,7 @@ def test_missing_credentials_are_exit_3_with_advice() -> None:
     assert "Workers R2 Storage Read" in ran.err[0]
 
 
-def test_a_missing_account_is_exit_2_and_says_where_it_is_found() -> None:
+def test_a_missing_account_is_exit_2_and_names_its_source() -> None:
     ran = perform(None, "jobs", environ={"CLOUDFLARE_API_TOKEN": "t"})
     assert (ran.code, ran.out, len(ran.err)) == (2, [], 1)
     assert "CLOUDFLARE_ACCOUNT_ID" in ran.err[0]

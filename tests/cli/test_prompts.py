@@ -139,7 +139,7 @@ def test_a_secret_has_no_flag() -> None:
         assert "unrecognized arguments" in ran.err[0]
 
 
-def test_a_create_request_bears_them_and_nothing_else_does() -> None:
+def test_only_the_create_request_contains_the_secrets() -> None:
     person = Person()
     person.run("create", *S3, "--yes")
     [body] = person.bodies

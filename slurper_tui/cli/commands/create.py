@@ -192,7 +192,7 @@ async def cancel(context: CommandContext, services: Services) -> ExitCode:
     if view is None:
         raise CliError(f"there is no open plan {options.cancel}")
     await services.creation.cancel(view.plan.id)
-    view = await _as_it_stands(services, view)
+    view = await _reread(services, view)
     left = [state for state in _NOT_CANCELLED if any(s.state is state for s in view.plan.steps)]
     more = f"; `{_CANCEL} {view.number}` once more lets go of what is {left[0]}" if left else ""
     context.out.note(f"{_name(view)}: {plan_tally(view.plan)}{more}")
@@ -208,7 +208,7 @@ async def _open_plans(context: CommandContext, services: Services) -> list[PlanV
     return [v for v in views if not v.plan.over and v.plan.account_id in context.accounts]
 
 
-async def _as_it_stands(services: Services, view: PlanView) -> PlanView:
+async def _reread(services: Services, view: PlanView) -> PlanView:
     views = await services.creation.plans()
     return next((now for now in views if now.plan.id == view.plan.id), view)
 
@@ -239,7 +239,7 @@ async def _followed(context: CommandContext, services: Services, view: PlanView)
             printer.update(now)
     except asyncio.CancelledError:
         await services.close()  # waits briefly for the answer to a request in flight
-        now = await _as_it_stands(services, view)
+        now = await _reread(services, view)
         left = f"go on with `{_GO_ON} {now.number}`" if printer.view.durable else NOT_DURABLE
         context.out.note(f"{_name(now)}: {plan_tally(now.plan)}; {left}")
         raise

@@ -46,20 +46,20 @@ async def jobs(context: CommandContext) -> ExitCode:
     options = context.options
     out, statuses = context.out, options.status
     snapshot = await whole(context)
-    asked = {_word(status) for status in statuses}
+    words = {_word(status) for status in statuses}
     views = sorted(
         (
             view
             for view in snapshot.jobs
-            if not asked
-            or asked & {_word(text) for text in (view.status, view.job.status, view.word) if text}
+            if not words
+            or words & {_word(text) for text in (view.status, view.job.status, view.word) if text}
         ),
         key=default_order,
     )
-    known = bool(snapshot.jobs) or any(account.listed for account in snapshot.accounts)
-    if statuses and known and not views:
+    has_answer = bool(snapshot.jobs) or any(account.listed for account in snapshot.accounts)
+    if statuses and has_answer and not views:
         out.note(f"no job's status is {' or '.join(statuses)}")
-    if options.json and known:
+    if options.json and has_answer:
         out.line(fmt.as_json([job_record(view) for view in views]))
     elif not options.json:
         _print_table(views, out)

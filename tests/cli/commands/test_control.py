@@ -98,7 +98,7 @@ def test_yes_replaces_the_question(
     assert sent == f"slurper-tui: {verb} sent, waiting for the API to confirm"
 
 
-def test_the_consequence_is_told_in_the_numbers_of_the_job(recorded: Recorded) -> None:
+def test_the_consequence_quotes_the_job_s_counts(recorded: Recorded) -> None:
     job = recorded.job("running")
     left = json.loads(recorded.run("progress", job, "--json").out[0])
     ran = recorded.run("abort", job, "--yes")
@@ -168,7 +168,7 @@ def test_abort_all_of_several_accounts_needs_one_to_be_named(recorded: Recorded)
         (["pause", "x", "--all"], "--all"),
     ],
 )
-def test_what_is_not_clear_is_exit_2_before_anything_is_asked(
+def test_an_ambiguous_job_is_exit_2_before_any_request(
     recorded: Recorded, words: list[str], said: str
 ) -> None:
     ran = recorded.run(*words)
@@ -197,7 +197,7 @@ def test_without_a_terminal_and_without_yes_it_is_exit_2(
         ("delete", "running", "it has not ended"),
     ],
 )
-def test_what_cannot_work_now_is_exit_2_with_the_reason(
+def test_an_impossible_action_is_exit_2_with_the_reason(
     recorded: Recorded, verb: str, status: str, why: str
 ) -> None:
     ran = recorded.run(verb, recorded.job(status), "--yes")
@@ -221,7 +221,7 @@ def test_a_refusal_is_exit_7_with_its_code_and_message() -> None:
     assert len(recorded.changing) == 1
 
 
-def test_a_token_that_may_only_read_is_exit_3_and_says_what_it_takes(recorded: Recorded) -> None:
+def test_a_read_only_token_is_exit_3_and_names_the_permission(recorded: Recorded) -> None:
     recorded.account.faults.add(
         Fault(operation="pause", status=403, code=10000, message="Authentication error")
     )
@@ -241,7 +241,7 @@ def test_where_the_list_cannot_be_read_it_is_exit_7_and_nothing_is_sent(
     assert recorded.changing == []
 
 
-def test_where_nothing_was_sent_nobody_is_said_to_have_refused(recorded: Recorded) -> None:
+def test_a_request_that_was_not_sent_is_not_called_refused(recorded: Recorded) -> None:
     job = recorded.job("running")
     recorded.account.faults.add(Fault(Kind.CONNECT_ERROR, operation="pause"))
     ran = recorded.run("pause", job, "--yes")
@@ -375,7 +375,7 @@ async def test_no_answer_and_no_poll_that_shows_it_is_exit_7_after_a_minute(faul
 
 
 @timeless
-async def test_what_shows_only_after_a_while_is_waited_for() -> None:
+async def test_a_delayed_effect_is_waited_for() -> None:
     [account] = make_accounts(1, jobs=8)
     async with services("pause", running(account), "--yes", accounts=[account]) as d:
         account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False))
@@ -422,7 +422,7 @@ def test_a_job_that_completes_while_the_person_thinks_is_left_alone(
     timeless(main)()
 
 
-def test_what_another_did_while_the_person_thought_is_not_done_again(
+def test_a_change_by_another_during_the_question_is_not_repeated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answers(monkeypatch, "photos-prod", after=30)
@@ -450,7 +450,7 @@ async def abort_later(b: Bench, job_id: str, seconds: float) -> None:
 
 
 @timeless
-async def test_a_pause_that_came_too_late_says_so() -> None:
+async def test_a_pause_after_the_end_is_reported() -> None:
     plan = Plan("soon", EPOCH - 1000, 600, 1010.0, listing=5.0)
     account = SimulatedAccount(clock=wall, plans=[plan], token="t0ken")
     account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False))

@@ -27,7 +27,7 @@ REQUEST = {
 }
 
 
-def test_flags_make_a_job_and_its_id_is_all_that_stands_on_stdout() -> None:
+def test_flags_make_a_job_and_stdout_has_its_id_alone() -> None:
     person = Person()
     ran = person.run("create", *S3, "--yes")
     [course] = person.account.jobs()
@@ -53,7 +53,7 @@ def test_the_draft_and_both_prechecks_are_shown_before_anything_is_sent() -> Non
     assert person.posts()[0]["source"]["pathPrefix"] == "2024/"
 
 
-def test_json_tells_the_job_in_the_api_s_own_names() -> None:
+def test_json_uses_the_api_s_field_names() -> None:
     person = Person()
     [line] = person.run("create", *S3, "--yes", "--json").out
     [course] = person.account.jobs()
@@ -95,7 +95,7 @@ def test_a_file_makes_a_job_and_flags_win_over_it(text: str) -> None:
         ),
     ],
 )
-def test_what_is_wrong_in_a_file_is_one_line_with_file_and_field(text: str, said: str) -> None:
+def test_an_error_in_a_file_is_one_line_with_file_and_field(text: str, said: str) -> None:
     person = Person()
     name = person.file("request.toml", text)
     ran = person.run("create", "--file", name, "--yes")
@@ -166,7 +166,7 @@ def test_a_file_may_begin_with_a_byte_order_mark(flag: str) -> None:
     assert sources[0].get("keys") == (["a/", "b/"] if flag == "--keys-file" else None)
 
 
-def test_what_is_no_text_is_sent_as_it_stands_and_is_no_bug() -> None:
+def test_invalid_unicode_is_sent_unchanged() -> None:
     person = Person()
     keys = ("--keys-file", person.file("keys", '["a\\ud800", "b"]'), "--yes")
     odd = {**KEYS, "SLURPER_SOURCE_SECRET_ACCESS_KEY": f"{SECRET}\udcff"}
@@ -205,7 +205,7 @@ def test_a_precheck_that_fails_stops_it_unless_it_is_not_wanted() -> None:
     assert len(person.posts()) == 1
 
 
-def test_precheck_tells_both_answers() -> None:
+def test_precheck_prints_both_answers() -> None:
     person = Person()
     ran = person.run("precheck", *S3)
     assert (ran.code, ran.out) == (0, ["source  can be reached", "target  can be reached"])
@@ -218,7 +218,7 @@ def test_precheck_tells_both_answers() -> None:
     assert "POST" not in person.methods
 
 
-def test_no_free_slot_is_explained_with_what_runs() -> None:
+def test_no_free_slot_is_explained_with_the_running_jobs() -> None:
     person = Person(SimulatedAccount(jobs=5, running=3))
     ran = person.run("create", *S3, "--yes")
     assert ran.code == 7
@@ -229,7 +229,7 @@ def test_no_free_slot_is_explained_with_what_runs() -> None:
     assert "refused: 3 jobs run already" in ran.err[-1]
 
 
-def test_a_refusal_is_told_with_its_code() -> None:
+def test_a_refusal_is_reported_with_its_code() -> None:
     person = Person()
     person.account.faults.add(Fault(operation="create", status=400, code=10001, message="no"))
     ran = person.run("create", *S3, "--yes")
@@ -312,7 +312,7 @@ def test_keys_that_are_none_are_refused(text: str, said: str) -> None:
     assert person.methods == []
 
 
-def test_what_is_allowed_and_hardly_meant_is_asked_about() -> None:
+def test_doubtful_values_are_reported() -> None:
     person = Person()
     ran = person.run("create", *S3, "--prefix", "/2024/", "--yes")
     assert ran.code == 0
@@ -356,7 +356,7 @@ def test_plan_that_waits_for_the_history_is_named_without_its_temporary_id(
     assert ran.err[-1] == f"slurper-tui: plan without a number: 2 waiting; {NOT_DURABLE}"
 
 
-def test_gaps_are_told_and_overlaps_are_refused() -> None:
+def test_gaps_are_reported_and_overlaps_refused() -> None:
     person = Person()
     gap = person.file("prefixes", "2021/\n2022/\n2024/\n")
     ran = person.run("create", *S3, "--prefixes", gap, "--yes")
@@ -371,7 +371,7 @@ def test_gaps_are_told_and_overlaps_are_refused() -> None:
     ]
 
 
-def test_an_earlier_job_s_prefix_that_is_not_covered_is_told_and_one_that_runs_too() -> None:
+def test_uncovered_and_running_prefixes_of_earlier_jobs_are_reported() -> None:
     person = Person()
     for prefix in ("thumbs/", "2022/"):
         assert person.run("create", *S3, "--prefix", prefix, "--yes").code == 0
@@ -424,7 +424,7 @@ def test_a_plan_can_be_cancelled_and_then_nothing_is_left_to_go_on_with() -> Non
     assert ran.err == ["slurper-tui: there is no open plan '1'"]
 
 
-def test_what_stays_undecided_is_let_go_of_by_cancelling_what_is_left_of_the_plan(
+def test_cancelling_a_plan_releases_its_undecided_steps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(plan_run, "DOUBT_SECONDS", 0.0)
@@ -452,7 +452,7 @@ def test_of_several_plans_one_has_to_be_named() -> None:
     assert ran.err[-1].startswith("slurper-tui: 2 plans are open, so give a number: 1 (")
 
 
-def test_without_a_history_it_is_said_that_an_interruption_forgets() -> None:
+def test_without_a_history_a_plan_is_reported_as_not_durable() -> None:
     person = Person()
     name = person.file("prefixes", "a/\nb/\n")
     ran = person.run("create", *S3, "--prefixes", name, "--yes", "--no-history")

@@ -32,7 +32,7 @@ def record(digest: Digest) -> dict[str, Any]:
     return parsed
 
 
-def test_it_says_for_how_long_what_each_job_did_and_what_is_to_be_done() -> None:
+def test_lines_have_the_period_each_job_s_changes_and_the_advice() -> None:
     said = lines(an_eventful_night())
     assert sum(line.startswith("  finish ") for line in said) == 1
     plain = [line.replace("\N{EN DASH}", "-") for line in said]
@@ -69,7 +69,7 @@ def test_a_quiet_night_is_short() -> None:
     ]
 
 
-def test_in_ascii_nothing_else_is_said() -> None:
+def test_ascii_lines_have_the_same_text() -> None:
     said = lines(an_eventful_night(), ascii_only=True)
     assert all(line.isascii() for line in said)
     assert "unobserved: Thu 19:26-Fri 09:46" in said
@@ -88,7 +88,7 @@ def test_json_has_exactly_the_documented_fields() -> None:
         assert job_record["accountId"] == ACCOUNT
 
 
-def test_json_tells_an_end_with_its_verdict_and_its_events() -> None:
+def test_json_has_the_verdict_and_events_of_an_end() -> None:
     ended = next(j for j in record(an_eventful_night())["jobs"] if j["id"] == "job0005")
     assert ended["before"]["transferredObjects"] == 500
     assert ended["after"] == {

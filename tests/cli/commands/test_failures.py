@@ -136,14 +136,14 @@ def test_an_id_that_begins_with_a_dash_can_be_pasted() -> None:
     assert (keys.code, len(keys.out)) == (0, 3)
 
 
-def test_a_listing_that_broke_is_told_for_what_it_means() -> None:
+def test_a_broken_listing_is_explained() -> None:
     ran = perform(account(plan(failed=3, listing_broke=True)), "failures", "job1")
     assert ran.out.count("source listing broke: the total is incomplete") == 1
     fine = perform(account(plan(failed=3)), "failures", "job1")
     assert "source listing broke: the total is incomplete" not in fine.out
 
 
-def test_nothing_failed_is_told_in_a_line() -> None:
+def test_no_failure_prints_one_line() -> None:
     ran = perform(account(plan()), "failures", "job1")
     assert (ran.code, ran.out, ran.err) == (0, ["nothing failed"], [])
 
@@ -220,7 +220,7 @@ def test_keys_as_an_array_serve_as_the_keys_of_a_source() -> None:
     assert raw(telling(failed=0), "--keys", "--json")[0] == b"[]\n"
 
 
-def test_more_keys_than_one_job_takes_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_keys_than_one_job_takes_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slurper_tui.cli.commands.logs.MOST_KEYS", 100)
     ran = perform(account(plan(failed=131)), "failures", "job1", "--keys", "--json")
     assert ran.err == ["slurper-tui: 131 keys, and one job takes 100"]
@@ -247,7 +247,7 @@ FORMS = [("--keys",), ("--keys", "--null"), ("--keys", "--json")]
         ([row(TIER, "a")], 3, ("--type", TIER), "the log names 0 of 3 failed objects"),
     ],
 )
-def test_keys_that_are_not_all_are_told_by_exit_4(
+def test_incomplete_keys_are_exit_4(
     words: tuple[str, ...],
     rows: list[dict[str, Any]],
     failed: int,
@@ -289,7 +289,7 @@ def test_no_key_is_changed_whatever_its_bytes(key: bytes, other: str) -> None:
     assert set(json.loads(raw(transport, "--keys", "--json", code=code)[0])) == expected
 
 
-def test_what_cannot_be_is_exit_2_before_anything_is_asked() -> None:
+def test_contradictory_options_are_exit_2_before_any_request() -> None:
     one = account(plan())
     one.faults.add(Fault(Kind.HTML))
     for words in (["--null"], ["--null", "--json"], ["--keys", "--null", "--json"]):
@@ -304,7 +304,7 @@ def test_no_job_is_exit_2() -> None:
     assert perform(account(plan()), "failures").code == 2
 
 
-def test_a_log_that_cannot_be_read_tells_nothing_by_halves() -> None:
+def test_an_unreadable_log_prints_nothing() -> None:
     for status, code, exit in ((404, 10007, 7), (403, 9109, 3)):
         one = account(plan(failed=200))
         fault = Fault(Kind.REFUSAL, status=status, code=code, path="jobs/job1/logs", after=2)

@@ -91,13 +91,13 @@ def test_json_has_the_apis_own_names_oldest_first(folder: Path) -> None:
     assert times == sorted(times)
 
 
-def test_of_one_job_it_is_not_said_whose_a_sample_is(folder: Path) -> None:
+def test_samples_of_one_job_have_no_id(folder: Path) -> None:
     kept = records(folder, "abd")
     assert [list(record) for record in kept] == [["at", *FIELDS]]
     assert kept[0]["status"] == "paused"
 
 
-def test_csv_says_the_same(folder: Path) -> None:
+def test_csv_has_the_same_values(folder: Path) -> None:
     for words in ((), ("abd",)):
         ran = history(folder, "--csv", *words)
         assert (ran.code, ran.err) == (0, [])
@@ -125,7 +125,7 @@ def test_a_status_may_hold_anything(tmp_path: Path, form: str) -> None:
 # Lines -----------------------------------------------------------------------------------------
 
 
-def test_lines_are_aligned_and_say_what_stands_out(folder: Path) -> None:
+def test_lines_are_aligned_with_remarks(folder: Path) -> None:
     ran = history(folder, "--utc")
     assert (ran.code, ran.err) == (0, [])
     assert ran.out == [
@@ -208,7 +208,7 @@ def test_another_address_has_another_history(folder: Path) -> None:
 # Nothing, and nothing to be read ---------------------------------------------------------------
 
 
-def test_where_nothing_is_kept_nothing_is_told_and_nothing_made(tmp_path: Path) -> None:
+def test_without_a_history_nothing_is_printed_or_created(tmp_path: Path) -> None:
     assert history(tmp_path) == Ran(0, [], [])
     assert history(tmp_path, "--json") == Ran(0, ["[]"], [])
     assert history(tmp_path, "--csv").out == [",".join(["at", "accountId", "id", *FIELDS])]
@@ -218,7 +218,7 @@ def test_where_nothing_is_kept_nothing_is_told_and_nothing_made(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_read_is_one_line_and_exit_2(folder: Path) -> None:
+def test_an_unreadable_history_is_one_line_and_exit_2(folder: Path) -> None:
     path = folder / "state" / "history.sqlite3"
     whole = path.read_bytes()
     said = "slurper-tui: the history cannot be read: "
@@ -241,7 +241,7 @@ def test_what_cannot_be_read_is_one_line_and_exit_2(folder: Path) -> None:
 # Where -----------------------------------------------------------------------------------------
 
 
-def test_the_path_is_told_whether_there_is_a_file_or_not(folder: Path, tmp_path: Path) -> None:
+def test_the_path_is_printed_with_or_without_a_file(folder: Path, tmp_path: Path) -> None:
     path = folder / "state" / "history.sqlite3"
     assert history(folder, "--path") == Ran(0, [str(path)], [])
     path.unlink()
@@ -257,7 +257,7 @@ def test_the_demo_has_a_past_but_no_path(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_long_past_is_told_sample_by_sample(tmp_path: Path) -> None:
+def test_a_long_history_is_printed_sample_by_sample(tmp_path: Path) -> None:
     keep(tmp_path, [(ONE, told(5.0 * n, n)) for n in range(20_000)])
     folder = tmp_path / "home" / ".local" / "state" / "slurper-tui"
     folder.parent.mkdir(parents=True)

@@ -40,7 +40,7 @@ def serving(*jobs: dict[str, Any], progress: dict[str, Any] | None = None) -> ht
     return httpx.MockTransport(answer)
 
 
-def test_a_status_that_no_job_has_is_said() -> None:
+def test_a_status_without_jobs_is_reported() -> None:
     ran = perform(SimulatedAccount(jobs=2), "jobs", "--status", "nonsense")
     assert (ran.code, ran.out) == (0, [])
     assert ran.err == ["slurper-tui: no job's status is nonsense"]
@@ -276,7 +276,7 @@ def test_letters_alone_where_the_locale_has_no_more() -> None:
     assert all(line.isascii() for line in other.out)
 
 
-def test_waiting_for_the_api_is_said(tmp_path: Path) -> None:
+def test_waiting_for_the_api_is_reported(tmp_path: Path) -> None:
     account = SimulatedAccount(jobs=2)
     account.faults.add(Fault(Kind.REFUSAL, status=429, code=971, retry_after=1, times=1))
     ran = perform(account, "jobs")
@@ -287,7 +287,7 @@ def test_waiting_for_the_api_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["jobs", "progress", "digest", "failures", "logs", "report"])
-def test_a_lasting_rate_limit_ends_what_looks_once(command: str) -> None:
+def test_a_lasting_rate_limit_ends_one_shot_commands(command: str) -> None:
     account = SimulatedAccount(jobs=2)
     account.faults.add(Fault(Kind.REFUSAL, status=429, code=971, message="slow", retry_after=1))
     job = [] if command in ("jobs", "digest") else [account.jobs()[0].plan.id]
@@ -331,7 +331,7 @@ def test_no_json_holds_a_number_that_json_lacks(words: list[str]) -> None:
         json.loads(line, parse_constant=pytest.fail)
 
 
-def test_something_between_here_and_the_api_says_nothing_of_credentials() -> None:
+def test_a_proxy_error_does_not_blame_the_credentials() -> None:
     account = SimulatedAccount(jobs=1)
     account.faults.add(Fault(Kind.HTML, status=403))
     ran = perform(account, "jobs")

@@ -106,7 +106,7 @@ def test_only_the_types_that_are_asked_for() -> None:
         assert (ran.code, ran.err) == (0, [])
 
 
-def test_a_type_that_no_row_has_is_said() -> None:
+def test_a_type_without_rows_is_reported() -> None:
     words = ("--type", "migrationStart", "--type", "migrationPause")
     ran = perform(account(plan()), "logs", "job1", *words)
     assert (ran.code, len(ran.out)) == (0, 1)
@@ -125,7 +125,7 @@ def test_no_job_is_exit_2_and_rejected_credentials_are_exit_3() -> None:
     assert "9109" in ran.err[0]
 
 
-def test_a_refusal_is_exit_7_after_what_could_be_read() -> None:
+def test_a_refusal_is_exit_7_after_the_rows_read_before_it() -> None:
     one = account(plan(failed=200))
     one.faults.add(Fault(Kind.REFUSAL, status=404, code=10007, path="jobs/job1/logs", after=2))
     ran = perform(one, "logs", "job1")
@@ -133,7 +133,7 @@ def test_a_refusal_is_exit_7_after_what_could_be_read() -> None:
     assert "10007" in ran.err[0]
 
 
-def test_a_passing_fault_is_said_and_every_row_comes() -> None:
+def test_a_transient_fault_is_reported_and_every_row_printed() -> None:
     one = account(plan(failed=200))
     one.faults.add(Fault(Kind.HTML, path="jobs/job1/logs", after=2, times=1))
     ran = perform(one, "logs", "job1")
@@ -154,7 +154,7 @@ def test_the_demo_has_logs() -> None:
 
 
 @both_orders
-def test_following_tells_what_is_there_and_then_what_comes(
+def test_following_prints_present_rows_and_then_new_ones(
     oldest_first: bool, tmp_path: Path
 ) -> None:
     one = account(plan(created=time.time() - 60.0, **RUNNING), oldest_rows_first=oldest_first)
@@ -174,7 +174,7 @@ def test_following_tells_what_is_there_and_then_what_comes(
     assert b"oldest row" in said
 
 
-def test_following_ends_quietly_when_nobody_reads_any_more(tmp_path: Path) -> None:
+def test_following_ends_without_a_message_on_a_closed_pipe(tmp_path: Path) -> None:
     one = account(plan(created=time.time() - 60.0, **RUNNING))
     with serve(one) as server:
         env = environ(tmp_path, **server.environment())

@@ -62,7 +62,7 @@ def test_a_migration_has_no_receipt_before_its_plan_is_over(tmp_path: Path) -> N
     assert perform(one, "report", "--migration", "photos", folder=tmp_path).code == 0
 
 
-def test_a_clean_job_is_told_in_markdown_and_ends_with_0() -> None:
+def test_the_receipt_of_a_clean_job_is_markdown_and_exit_0() -> None:
     ran = perform(account(plan("job-1")), "report", "job")
     assert (ran.code, ran.err) == (0, ["slurper-tui: reading the log of job job-1"])
     assert ran.out[0] == "# Migration of `photos` to `media`"
@@ -86,7 +86,7 @@ def test_a_clean_job_is_told_in_markdown_and_ends_with_0() -> None:
         ({"harmless": 3}, 0),
     ],
 )
-def test_what_is_lost_ends_with_4(numbers: dict[str, Any], code: int) -> None:
+def test_lost_objects_are_exit_4(numbers: dict[str, Any], code: int) -> None:
     assert perform(account(plan("job-1", **numbers)), "report", "job-1").code == code
 
 
@@ -213,7 +213,7 @@ def test_one_of_both_is_to_be_named(words: list[str]) -> None:
 # Faults ----------------------------------------------------------------------------------------
 
 
-def test_nobodys_job_is_said_to_be_so() -> None:
+def test_an_unknown_job_is_reported() -> None:
     ran = perform(account(plan("job-1")), "report", "x")
     assert (ran.code, ran.err) == (2, ["slurper-tui: no job's id begins with 'x'"])
 

@@ -85,7 +85,7 @@ def test_without_draft_it_is_shown_whole_tried_and_sent() -> None:
     assert made["source"]["keys"] == post["source"]["keys"]
 
 
-def test_what_was_not_copied_enters_only_where_it_is_asked_for() -> None:
+def test_uncopied_keys_are_retried_only_on_request() -> None:
     someone = person()
     file = someone.folder / "draft.json"
     types = {
@@ -98,7 +98,7 @@ def test_what_was_not_copied_enters_only_where_it_is_asked_for() -> None:
     assert len(json.loads(file.read_text())["source"]["keys"]) == 5
 
 
-def test_a_type_that_no_row_has_is_said() -> None:
+def test_a_type_without_rows_is_reported() -> None:
     ran = person().run("retry", "a1", "--type", "nonsense", "--yes")
     assert ran.code == 2
     assert ran.err[-1] == "slurper-tui: the log names no object in rows of nonsense"
@@ -211,7 +211,7 @@ def links(someone: Person) -> dict[str, str]:
     return {link.child.job_id: link.parent.job_id for link in kept}
 
 
-def test_a_log_that_names_fewer_than_failed_says_so() -> None:
+def test_a_log_with_fewer_names_than_failures_is_reported() -> None:
     someone = person()
     more = Fault(
         Kind.EDITED,
@@ -225,7 +225,7 @@ def test_a_log_that_names_fewer_than_failed_says_so() -> None:
     assert "slurper-tui: the log names 7 of 1,310 failed objects" in ran.err
 
 
-def test_it_is_said_what_a_retry_does_not_make_good() -> None:
+def test_losses_that_a_retry_does_not_cover_are_reported() -> None:
     file = "draft.json"
     running = person(seconds=90_000.0, failed=700, objects=100_000, listing_broke=True)
     ran = running.run("retry", "a1", "--draft", str(running.folder / file))
@@ -239,7 +239,7 @@ def test_it_is_said_what_a_retry_does_not_make_good() -> None:
     ]
 
 
-def test_a_long_log_tells_how_far_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_a_long_log_reports_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs_command, "REPORTED_ROWS", 50)
     someone = person(failed=100)
     ran = someone.run("retry", "a1", "--draft", str(someone.folder / "x"))
@@ -293,7 +293,7 @@ def test_a_region_where_there_is_none_is_refused() -> None:
     assert ran.err[-1].endswith("only an s3 source has a region, and this one is gcs")
 
 
-def test_nobody_to_ask_is_exit_2_before_anything_is_read() -> None:
+def test_no_terminal_is_exit_2_before_the_log_is_read() -> None:
     someone = person()
     assert someone.run("retry", "a1").code == 2
     assert someone.methods == []

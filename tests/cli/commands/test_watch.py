@@ -136,7 +136,7 @@ def test_no_job_is_exit_2_but_a_broken_list_is_tried_again() -> None:
     assert "'zzz'" in ran.err[1]
 
 
-def test_a_named_job_is_told_while_another_account_fails() -> None:
+def test_a_named_job_is_printed_while_another_account_fails() -> None:
     account = SimulatedAccount(jobs=8)
     page = httpx.Client(
         transport=account.transport(), headers={"Authorization": f"Bearer {account.token}"}
