@@ -1,4 +1,4 @@
-"""What tests of the commands that make jobs have in common."""
+"""Helpers for tests of the commands that make jobs."""
 
 from __future__ import annotations
 

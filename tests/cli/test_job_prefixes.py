@@ -1,4 +1,4 @@
-"""Which job is meant by the beginning of an id."""
+"""The job that an id prefix means."""
 
 from __future__ import annotations
 

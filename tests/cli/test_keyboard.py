@@ -1,4 +1,4 @@
-"""What a terminal sends becomes the keys that were pressed, and nothing else does."""
+"""Terminal input becomes the pressed keys; everything else is discarded."""
 
 from __future__ import annotations
 

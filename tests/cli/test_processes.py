@@ -1,4 +1,4 @@
-"""What only a process of its own can show: imports, pipes, signals, crashes."""
+"""Behaviour that needs a process of its own: imports, pipes, signals, crashes."""
 
 import os
 import signal

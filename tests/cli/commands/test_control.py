@@ -1,4 +1,4 @@
-"""`pause`, `resume`, `abort`, `delete`: what is asked, sent and said, and how it ends."""
+"""`pause`, `resume`, `abort`, `delete`: question, request, output and exit code."""
 
 from __future__ import annotations
 
@@ -302,8 +302,8 @@ def test_the_demo_can_be_changed_too() -> None:
 # In virtual time ----------------------------------------------------------------------------------
 
 
-class Services:
-    """One command over a bench, and what it says."""
+class ControlRun:
+    """One command over a bench, and its output."""
 
     def __init__(self, b: Bench, options: argparse.Namespace) -> None:
         self.b = b
@@ -323,12 +323,12 @@ class Services:
 
 
 @asynccontextmanager
-async def services(
+async def control_run(
     *words: str, accounts: list[SimulatedAccount] | None = None
-) -> AsyncIterator[Services]:
+) -> AsyncIterator[ControlRun]:
     options = parse(words)
     async with bench(accounts, prefixes=job_prefixes(options)) as b:
-        yield Services(b, options)
+        yield ControlRun(b, options)
 
 
 def running(account: SimulatedAccount) -> str:
@@ -347,7 +347,7 @@ SILENT = [
 @timeless
 async def test_no_answer_but_a_poll_that_shows_it_is_exit_0(fault: Fault) -> None:
     [account] = make_accounts(1, jobs=8)
-    async with services("abort", running(account), "--yes", accounts=[account]) as d:
+    async with control_run("abort", running(account), "--yes", accounts=[account]) as d:
         account.faults.add(replace(fault, operation="abort", happens=True))
         assert await d.run() is ExitCode.OK
         assert "sent, waiting for the API to confirm (no answer to it: " in d.err.getvalue()
@@ -360,7 +360,7 @@ async def test_no_answer_but_a_poll_that_shows_it_is_exit_0(fault: Fault) -> Non
 async def test_no_answer_and_no_poll_that_shows_it_is_exit_7_after_a_minute(fault: Fault) -> None:
     [account] = make_accounts(1, jobs=8)
     job = running(account)
-    async with services("abort", job, "--yes", accounts=[account]) as d:
+    async with control_run("abort", job, "--yes", accounts=[account]) as d:
         account.faults.add(replace(fault, operation="abort", happens=False))
         begun = now()
         with pytest.raises(CliError, match="no poll has shown it within 60 s") as caught:
@@ -377,7 +377,7 @@ async def test_no_answer_and_no_poll_that_shows_it_is_exit_7_after_a_minute(faul
 @timeless
 async def test_a_delayed_effect_is_waited_for() -> None:
     [account] = make_accounts(1, jobs=8)
-    async with services("pause", running(account), "--yes", accounts=[account]) as d:
+    async with control_run("pause", running(account), "--yes", accounts=[account]) as d:
         account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False))
         other = asyncio.create_task(pause_later(d.b, d.context.options.job, 30))
         assert await d.run() is ExitCode.OK
@@ -411,7 +411,7 @@ def test_a_job_that_completes_while_the_person_thinks_is_left_alone(
     async def main() -> None:
         plan = Plan("soon", EPOCH - 1000, 600, 1010.0, listing=5.0)
         account = SimulatedAccount(clock=wall, plans=[plan], token="t0ken")
-        async with services("pause", "soon", accounts=[account]) as d:
+        async with control_run("pause", "soon", accounts=[account]) as d:
             with pytest.raises(
                 CliError, match=r"^nothing was sent: it completed meanwhile$"
             ) as caught:
@@ -434,7 +434,7 @@ def test_a_change_by_another_during_the_question_is_not_repeated(
             for c in account.jobs()
             if c.plan.source and c.plan.source.bucket == "photos-prod"
         )
-        async with services("abort", job, accounts=[account]) as d:
+        async with control_run("abort", job, accounts=[account]) as d:
             other = asyncio.create_task(abort_later(d.b, job, 10))
             with pytest.raises(CliError, match=r"^nothing was sent: it was aborted meanwhile$"):
                 await d.run()
@@ -454,7 +454,7 @@ async def test_a_pause_after_the_end_is_reported() -> None:
     plan = Plan("soon", EPOCH - 1000, 600, 1010.0, listing=5.0)
     account = SimulatedAccount(clock=wall, plans=[plan], token="t0ken")
     account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False))
-    async with services("pause", "soon", "--yes", accounts=[account]) as d:
+    async with control_run("pause", "soon", "--yes", accounts=[account]) as d:
         with pytest.raises(CliError, match="pause came too late: completed meanwhile"):
             await d.run()
         assert d.changing == 1
@@ -472,7 +472,7 @@ def reading() -> list[str]:
 
 
 def words_for(name: str, job: str) -> list[list[str]]:
-    """Command lines of a reading command that come to their end."""
+    """Command lines of a reading command that end by themselves."""
     lines = {
         MONITOR: [[job], ["--write", job], ["--help"], ["--version"]],
         "jobs": [["jobs"], ["jobs", "--json"]],
