@@ -16,7 +16,7 @@ from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.reports.wording import event_words, request_words
 from slurper_tui.tui.render.columns import DrawContext, short_id, source_text
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import Line, Piece, pad, wrap_words
+from slurper_tui.tui.render.lines import Line, Piece, pad, text_lines, wrap_words
 
 GAP = 2
 _EVENT_STYLES = {
@@ -89,9 +89,8 @@ def request_lines(view: JobView, look: Look, width: int) -> Iterator[Line]:
     request = view.request
     if request is None or request.state in (RequestState.DONE, RequestState.MOOT):
         return
-    for part in wrap_words(look.sentence(request_words(request)), width):
-        yield (Piece(part, REQUEST_STYLES[request.state]),)
+    words = look.sentence(request_words(request))
+    yield from text_lines(words, width, REQUEST_STYLES[request.state])
     if request.state is RequestState.UNDECIDED and request.error:
         why = f"{look.sanitise(request.error.message)}; it is not sent again"
-        for part in wrap_words(why, width):
-            yield (Piece(part, "muted"),)
+        yield from text_lines(why, width, "muted")

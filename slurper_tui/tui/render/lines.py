@@ -5,7 +5,7 @@ Widths are cells of the terminal, not characters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size, split_graphemes
@@ -135,6 +135,12 @@ def join(parts: Iterable[Line], gap: str = "  ", style: str = "faint") -> Line:
             line.append(Piece(gap, style))
         line.extend(part)
     return tuple(line)
+
+
+def text_lines(text: str, width: int, style: str = "") -> Iterator[Line]:
+    """Yield text as lines in one style, broken at blanks to fit `width` cells."""
+    for part in wrap_words(text, width):
+        yield (Piece(part, style),)
 
 
 def wrap_words(text: str, width: int) -> list[str]:

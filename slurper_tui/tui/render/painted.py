@@ -281,17 +281,14 @@ class _Writer:
             if x != place:
                 self._out.append(Control.move_to(x, y).segment.text)
             for text, style, _control in filter(None, strip):
-                self._colour(text, style)
+                codes, current = _codes(style, self._colours) if style else _Codes(), self._current
+                if text.isspace() and any(current) and codes.attributes in _UNSEEN_ON_BLANKS:
+                    codes = codes._replace(front=current.front or codes.front)
+                if codes != current:
+                    self._out.append(f"\x1b[{_change(current, codes)}m")
+                    self._current = codes
                 x = self._put(text, x)
             place = x
-
-    def _colour(self, text: str, style: Style | None) -> None:
-        codes, current = _codes(style, self._colours) if style else _Codes(), self._current
-        if text.isspace() and any(current) and codes.attributes in _UNSEEN_ON_BLANKS:
-            codes = codes._replace(front=current.front or codes.front)
-        if codes != current:
-            self._out.append(f"\x1b[{_change(current, codes)}m")
-            self._current = codes
 
     def _put(self, text: str, x: int) -> int:
         """Write text at a column and return the column after it.

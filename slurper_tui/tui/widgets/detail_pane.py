@@ -220,24 +220,19 @@ def _pace(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
         style = "error" if view.verdict.listing_broke else style
         yield from _wrapped(context.look.sentence(view.verdict.text), width, style)
     if view.live:
-        yield from _stall(view, context, width)
+        if view.state is State.STALLED and view.stalled_since is not None:
+            since = fmt.moment(view.stalled_since, context.now, context.look.zone)
+            span = fmt.duration(context.now - view.stalled_since)
+            text = f"{context.look.sign(view.state)} nothing has moved since {since} ({span})"
+            yield from _wrapped(text, width, style_of(view))
+            if not view.missed:
+                yield from _wrapped("the API answers, the counters stand still", width, "muted")
         yield from _rates(view, context, width)
         yield from _eta(view, context, width)
         yield from _deadline(view, context, width)
     elif view.lifetime_rate is not None:
         yield (Piece(fmt.rate(view.lifetime_rate)), Piece("/s on average", "muted"))
     yield from _notes(view, context, width)
-
-
-def _stall(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
-    if view.state is not State.STALLED or view.stalled_since is None:
-        return
-    since = fmt.moment(view.stalled_since, context.now, context.look.zone)
-    span = fmt.duration(context.now - view.stalled_since)
-    sign = context.look.sign(view.state)
-    yield from _wrapped(f"{sign} nothing has moved since {since} ({span})", width, style_of(view))
-    if not view.missed:
-        yield from _wrapped("the API answers, the counters stand still", width, "muted")
 
 
 def _rates(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:

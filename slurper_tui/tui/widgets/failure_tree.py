@@ -32,8 +32,8 @@ from slurper_tui.tui.render.lines import (
     pad,
     shorten,
     spread,
+    text_lines,
     width_of,
-    wrap_words,
 )
 from slurper_tui.tui.widgets.line_list import MARGIN, LineList
 from slurper_tui.tui.widgets.log_rows import cached_time, sign_of
@@ -173,7 +173,7 @@ def summary(view: FailuresView, look: Look, width: int) -> Iterator[Line]:
     """Yield the lines above the tree, broken only between words."""
     if view.counts.listing_broke:
         sign = "x" if look.ascii_only else "✖"
-        yield from _wrapped(Piece(f"{sign} {reason_of(BROKE_TYPE)}", "error"), width)
+        yield from text_lines(f"{sign} {reason_of(BROKE_TYPE)}", width, "error")
     skipped = [
         Piece(look.sentence(text), style)
         for text, style in zip(skipped_words(view), ("muted", "warning"), strict=True)
@@ -184,60 +184,15 @@ def summary(view: FailuresView, look: Look, width: int) -> Iterator[Line]:
         yield line
     else:
         for piece in skipped:
-            yield from _wrapped(piece, width)
+            yield from text_lines(piece.text, width, piece.style)
     if view.counts.whole and not view.groups:
-        yield from _wrapped(Piece("The log names no object that failed or was left out"), width)
-
-
-def _wrapped(piece: Piece, width: int) -> Iterator[Line]:
-    for part in wrap_words(piece.text, width):
-        yield (Piece(part, piece.style),)
-
-
-def entry_line(
-    entry: Entry, look: Look, width: int, *, counts: int, opened: bool, now: float
-) -> Line:
-    """Draw one line of the tree.
-
-    counts: cells for the count.
-    now: UTC seconds.
-    """
-    if entry.is_group:
-        return _group_line(entry, look, width, counts, opened, now)
-    kind, text = entry.path[1], look.sanitise(entry.text)
-    if kind == SPAN:
-        text = _seen_words(entry.group, look, now)
-    elif kind == PREFIX and not entry.text:
-        text = "(no prefix)"
-    number = pad("" if entry.count is None else fmt.count(entry.count), counts, right=True)
-    sign = Piece(_fold_sign(opened, look) if entry.opens else " ", "faint")
-    indent = "    " if entry.is_key else "  "
-    head: Line = (Piece("  "), sign, Piece(" "), Piece(number, "muted"), Piece(indent))
-    room = max(1, width - width_of(head))
-    style = "" if kind == PREFIX and not entry.is_key else "muted"
-    return (*head, Piece(shorten(text, room, look.ellipsis), style))
+        yield from text_lines("The log names no object that failed or was left out", width)
 
 
 def _fold_sign(opened: bool, look: Look) -> str:
     if look.ascii_only:
         return "-" if opened else "+"
     return "▾" if opened else "▸"
-
-
-def _group_line(
-    entry: Entry, look: Look, width: int, counts: int, opened: bool, now: float
-) -> Line:
-    group = entry.group
-    head: Line = (
-        *(Piece(_fold_sign(opened, look), "faint"), Piece(" ")),
-        *(sign_of(group.log_type, look), Piece(" ")),
-        *(Piece(pad(fmt.count(group.count), counts, right=True)), Piece("  ")),
-    )
-    seen = _seen_words(group, look, now) if width >= ROOMY and not opened else ""
-    room = max(1, width - width_of(head) - (len(seen) + 2 if seen else 0))
-    name = shorten(look.sanitise(group_words(group)), room, look.ellipsis)
-    left: Line = (*head, Piece(name, sign_of(group.log_type, look).style))
-    return spread(left, (Piece(seen, "muted"),) if seen else (), width)
 
 
 def _seen_words(group: FailureGroup, look: Look, now: float) -> str:
@@ -276,16 +231,44 @@ class FailureLines(LineList):
         row = self.row_of(line)
         if row is None:
             return ()
-        entry = self._entries[row]
-        drawn = entry_line(
-            entry,
-            self._look,
-            max(1, self.room.width - MARGIN - 1),
-            counts=self._counts,
-            opened=entry.path in self.state.opened,
-            now=self.now,
+        entry, width = self._entries[row], max(1, self.room.width - MARGIN - 1)
+        draw = self._group_line if entry.is_group else self._inner_line
+        head = (self.cursor_sign(row), Piece(" " * (MARGIN - 1)))
+        return fill((*head, *draw(entry, width)), self.room.width)
+
+    def _group_line(self, entry: Entry, width: int) -> Line:
+        """Draw a reason: its sign, its count and its name, then when it was seen."""
+        group, look, opened = entry.group, self._look, entry.path in self.state.opened
+        sign = sign_of(group.log_type, look)
+        head: Line = (
+            *(Piece(_fold_sign(opened, look), "faint"), Piece(" ")),
+            *(sign, Piece(" ")),
+            *(Piece(pad(fmt.count(group.count), self._counts, right=True)), Piece("  ")),
         )
-        return fill((self.cursor_sign(row), Piece(" " * (MARGIN - 1)), *drawn), self.room.width)
+        seen = _seen_words(group, look, self.now) if width >= ROOMY and not opened else ""
+        room = max(1, width - width_of(head) - (len(seen) + 2 if seen else 0))
+        name = shorten(look.sanitise(group_words(group)), room, look.ellipsis)
+        left: Line = (*head, Piece(name, sign.style))
+        return spread(left, (Piece(seen, "muted"),) if seen else (), width)
+
+    def _inner_line(self, entry: Entry, width: int) -> Line:
+        """Draw an entry below a reason: its count, then its text."""
+        look = self._look
+        kind, text = entry.path[1], look.sanitise(entry.text)
+        if kind == SPAN:
+            text = _seen_words(entry.group, look, self.now)
+        elif kind == PREFIX and not entry.text:
+            text = "(no prefix)"
+        number = "" if entry.count is None else fmt.count(entry.count)
+        sign = _fold_sign(entry.path in self.state.opened, look) if entry.opens else " "
+        head: Line = (
+            *(Piece("  "), Piece(sign, "faint"), Piece(" ")),
+            Piece(pad(number, self._counts, right=True), "muted"),
+            Piece("    " if entry.is_key else "  "),
+        )
+        style = "" if kind == PREFIX and not entry.is_key else "muted"
+        room = max(1, width - width_of(head))
+        return (*head, Piece(shorten(text, room, look.ellipsis), style))
 
     @property
     def cursor(self) -> int | None:

@@ -326,25 +326,19 @@ class LogLines(LineList):
         same_rows = before.rows is after.rows and before.view.rows is after.view.rows
         ways = [(state.wrapped, state.ages, state.sought) for state in (before, after)]
         if after.rows and same_rows and ways[0] == ways[1] and self._fitted_at == self.now:
-            self._move_cursor(before.cursor)
+            # only the cursor moved: without scrolling, only two rows are drawn again
+            top = self.scroll_offset.y
+            self.show_cursor()
+            self._height_of_cursor = self._start(after.cursor) - self.scroll_offset.y
+            if top != self.scroll_offset.y:
+                self.repaint_changes()
+                return
+            for row in (before.cursor, after.cursor):
+                first, end = (self._start(number) - top for number in (row, row + 1))
+                self.repaint_changes(range(max(0, first), min(end, self.size.height)))
             return
         held = before.rows is not after.rows or before.wrapped != after.wrapped
         self.redraw(held=held, came=came_above(before, after, self.size.height))
-
-    def _move_cursor(self, before: int) -> None:
-        """Make the cursor's row visible; without scrolling, only two rows are drawn again.
-
-        before: index of the row that had the cursor.
-        """
-        cursor, top = self.state.cursor, self.scroll_offset.y
-        self.show_cursor()
-        self._height_of_cursor = self._start(cursor) - self.scroll_offset.y
-        if top != self.scroll_offset.y:
-            self.repaint_changes()
-            return
-        for row in (before, cursor):
-            first, end = (self._start(number) - top for number in (row, row + 1))
-            self.repaint_changes(range(max(0, first), min(end, self.size.height)))
 
     def redraw(self, *, held: bool = False, came: int = 0) -> None:
         """Fit the rows, scroll to the cursor, and repaint the differences.

@@ -87,7 +87,7 @@ NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=12) | st.
 class Row:
     """A terminal of one row with two widgets side by side, 20 and 10 cells wide.
 
-    width: what it takes every character for whose width is in doubt.
+    width: cells of every character of doubtful width.
     """
 
     def __init__(self, width: int) -> None:
@@ -120,7 +120,7 @@ class Row:
 @given(NAMES, NAMES, st.sampled_from([0, 1, 2]))
 @example("\U0001f3fb", "", 2)
 @example("👍🏽" * 10, "x", 2)
-def test_a_name_is_overwritten_whatever_width_the_terminal_gives_it(
+def test_a_name_is_overwritten_at_any_width_that_the_terminal_assigns(
     before: str, after: str, width: int
 ) -> None:
     old, new = (
