@@ -134,7 +134,10 @@ class Listing:
         id, or the list is longer than `MOST_PAGES`.
         """
         self.pages += 1
-        self._answered()
+        self.failures, self.failing_since, self.retry_at = 0, None, -math.inf
+        self._tries = 0
+        if self.asking == self._failed_at:
+            self.problem = None
         ids = {job.id for job in page if job.id}
         self._nameless = self._nameless or any(not job.id for job in page)
         if self.extra:
@@ -158,12 +161,6 @@ class Listing:
             return None
         self._unchecked = self._unchecked + 1 if unverified else 0
         return self._end(proves=not bounded and (total is None or rows >= total))
-
-    def _answered(self) -> None:
-        self.failures, self.failing_since, self.retry_at = 0, None, -math.inf
-        self._tries = 0
-        if self.asking == self._failed_at:
-            self.problem = None
 
     def _end(self, *, proves: bool) -> frozenset[str] | None:
         """End a reading; return its ids if they prove that other jobs are not in the list."""

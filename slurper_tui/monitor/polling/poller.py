@@ -213,7 +213,14 @@ class Monitor:
             )
             self._waiting = len(asks) - len(chosen)
             for place, ask in enumerate(chosen):
-                self._enqueue(ask, now.mono + place * _ORDER)
+                # From now on it is under way, so that it is not planned twice.
+                ask.account.begin(ask.track, now.mono + place * _ORDER, probe=ask.probe)
+                if ask.rank <= Rank.FIRST_LIST:
+                    self._queue.appendleft(ask)
+                else:
+                    self._queue.append(ask)
+                self._under_way += 1
+                self._queued.set()
         if self._under_way == 0:
             self._end_round()
             if self._snapshot_by < math.inf:
@@ -239,19 +246,6 @@ class Monitor:
         self._round_begun = None
         self._rounds += 1
         self._snapshot_by = -math.inf
-
-    def _enqueue(self, ask: Ask, at: float) -> None:
-        """Queue an ask and mark it as under way, so that it is not planned twice.
-
-        at: monotonic seconds.
-        """
-        ask.account.begin(ask.track, at, probe=ask.probe)
-        if ask.rank <= Rank.FIRST_LIST:
-            self._queue.appendleft(ask)
-        else:
-            self._queue.append(ask)
-        self._under_way += 1
-        self._queued.set()
 
     async def _work(self) -> None:
         """Send queued asks forever.
