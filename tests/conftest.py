@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -22,6 +23,10 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
+# Without bytecode files, every worker rewrites and every program compiles all modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # nohup, or a script's background job, ignores signals; the programs that tests start would inherit
 # that.
 for _number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
@@ -34,16 +39,6 @@ def pytest_xdist_auto_num_workers() -> int | None:
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     return (os.cpu_count() or 1) + 1
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure the coverage of each test's first case: measuring doubles what a test costs."""
-    measured: set[str] = set()
-    for item in items:
-        test = item.nodeid.partition("[")[0]
-        if test in measured:
-            item.add_marker(pytest.mark.no_cover)
-        measured.add(test)
 
 
 @pytest.fixture
