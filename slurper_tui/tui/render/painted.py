@@ -522,7 +522,7 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         size = Size(self.size.width, lines)
         self.set_reactive(PaintedLines.virtual_size, size)  # a plain assignment triggers a layout
 
-    def forget_marks(self) -> None:
+    def drop_repaints(self) -> None:
         """Drop pending repaints: the layout that changed the size has already drawn everything."""
         if "_exchange_repaint_regions" not in MISSING:
             self._exchange_repaint_regions()

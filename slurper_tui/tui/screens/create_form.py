@@ -46,9 +46,9 @@ from slurper_tui.tui.widgets.form_fields import (
     Choice,
     Field,
     FieldRow,
-    GoOn,
     SecretInput,
     Section,
+    SubmitButton,
     Values,
     draft_of,
     secrets_of,
@@ -119,7 +119,7 @@ class FormScreen(FramedScreen[ScreenResultType]):
                 given = field.secret and bool(self.environ.get(field.variable, "").strip())
                 labels = self.words_for(field.name)
                 rows.append(FieldRow(self.look, field, labels, in_environment=given))
-        rows.append(GoOn(self.look, self.LEADS_TO))
+        rows.append(SubmitButton(self.look, self.LEADS_TO))
         yield from self.framed(Body(*rows, id="form-body", can_focus=False))
 
     def on_mount(self) -> None:
@@ -201,13 +201,13 @@ class FormScreen(FramedScreen[ScreenResultType]):
 
     def action_enter(self) -> None:
         """Focus the next field; on the last stop, leave the key to `on_key`."""
-        if isinstance(self.focused, GoOn):
+        if isinstance(self.focused, SubmitButton):
             raise SkipAction
         self.focus_next()
 
     def on_key(self, event: Key) -> None:
         """Run `go_on` on Enter at the last stop, if it was pressed after the form was shown."""
-        enter = event.key == "enter" and isinstance(self.focused, GoOn)
+        enter = event.key == "enter" and isinstance(self.focused, SubmitButton)
         if enter and may_confirm(event, self._shown_at, alone=False):
             event.stop()
             self.run_worker(self.go_on(), group="go-on", exclusive=True)
@@ -230,7 +230,7 @@ class FormScreen(FramedScreen[ScreenResultType]):
     def action_edge(self, place: int) -> None:
         """Focus the first (0) field or the last stop (-1)."""
         stops = [row.entry for row in self._shown_rows()]
-        last = self.query_one(GoOn)
+        last = self.query_one(SubmitButton)
         self.set_focus(last if place else stops[0])  # immediate; `focus` is deferred
 
     def action_back(self) -> None:

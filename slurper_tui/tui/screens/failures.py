@@ -102,8 +102,8 @@ class FailuresPage(JobPage):
         """Move by `step` entries."""
         self.state = states.move(self.state, step)
 
-    @on(FailureLines.Pointed)
-    def _pointed(self, event: FailureLines.Pointed) -> None:
+    @on(FailureLines.RowClicked)
+    def _row_clicked(self, event: FailureLines.RowClicked) -> None:
         self.state = replace(self.state, cursor=states.entries(self.state)[event.row].path)
 
     def action_unfold(self) -> None:

@@ -177,8 +177,8 @@ class LogPage(JobPage):
         """Move the cursor by `step` rows."""
         self.state = states.move_to(self.state, self.state.cursor + step)
 
-    @on(LogLines.Pointed)
-    def _pointed(self, event: LogLines.Pointed) -> None:
+    @on(LogLines.RowClicked)
+    def _row_clicked(self, event: LogLines.RowClicked) -> None:
         self.state = states.move_to(self.state, event.row)
 
     def action_follow(self) -> None:

@@ -220,8 +220,8 @@ class MainScreen(NotedScreen[None]):
         """Choose the layout classes for the new size."""
         self.update_classes(layout_classes(event.size))
 
-    @on(JobTable.Pointed)
-    def _pointed(self, event: JobTable.Pointed) -> None:
+    @on(JobTable.RowClicked)
+    def _row_clicked(self, event: JobTable.RowClicked) -> None:
         self.state = states.highlight_row(self.state, event.row)
 
     @on(Input.Changed, "#filter")

@@ -340,8 +340,8 @@ class PlansPage(FramedScreen[None]):
         self.query_one(PlansPane).move(step)
         self.redraw_frame()
 
-    @on(PlansPane.Pointed)
-    def _pointed(self, event: PlansPane.Pointed) -> None:
+    @on(PlansPane.RowClicked)
+    def _row_clicked(self, event: PlansPane.RowClicked) -> None:
         self.query_one(PlansPane).highlight(event.row)
         self.redraw_frame()
 

@@ -316,12 +316,10 @@ def _numbers(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
         Piece(" %", "muted"),
     )
     yield ()
+    incomplete = view.total is Total.INCOMPLETE  # the remaining count and the shares are unknown
     for name, number in _parts(counts):
-        if view.total is Total.INCOMPLETE:  # neither the remaining count nor the shares are known
-            left = None if name == "remaining" else number
-            yield _count_line(name, left, None, look, width)
-        else:
-            yield _count_line(name, number, counts.objects, look, width)
+        shown = None if incomplete and name == "remaining" else number
+        yield _count_line(name, shown, None if incomplete else counts.objects, look, width)
     total = pad(look.to_ascii(fmt.count(counts.objects)), _count_width(width), right=True)
     more = "+" if view.total_at_least else ""
     yield (Piece(pad("total", LABEL), "muted"), Piece(total + more))

@@ -288,7 +288,7 @@ class Choice(FocusedLines):
             self.post_message(self.Changed())
 
 
-class GoOn(FocusedLines):
+class SubmitButton(FocusedLines):
     """The button at the end of a form."""
 
     def __init__(self, look: Look, words: str) -> None:

@@ -1,7 +1,7 @@
 """The bases of widgets with focus: `LineList`, a list of rows, and `TextLines`, a block of text.
 
 A list has a cursor, a scroll bar, pages, and clicks on rows. The state of a subclass owns the
-cursor; the list shows it and posts `Pointed` for a click.
+cursor; the list shows it and posts `RowClicked` for a click.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class LineList(FocusedLines):
     """How many lines at the top do not scroll."""
 
     @dataclass
-    class Pointed(Message):
+    class RowClicked(Message):
         """Posted when a row was clicked. row: its index."""
 
         row: int
@@ -119,14 +119,14 @@ class LineList(FocusedLines):
 
     def on_resize(self) -> None:
         """Fit everything to the new size."""
-        self.forget_marks()
+        self.drop_repaints()
         self.redraw()
 
     def on_click(self, event: Click) -> None:
         """Post the clicked row."""
         row = self.row_at(event.y)
         if row is not None:
-            self.post_message(self.Pointed(row))
+            self.post_message(self.RowClicked(row))
 
 
 class TextLines(PaintedLines, can_focus=True):
@@ -173,6 +173,6 @@ class TextLines(PaintedLines, can_focus=True):
 
     def on_resize(self) -> None:
         """Make the lines for the new size."""
-        self.forget_marks()
+        self.drop_repaints()
         self.remake()
         self.scroll_lines(0)

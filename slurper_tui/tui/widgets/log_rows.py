@@ -337,24 +337,26 @@ class LogLines(LineList):
                 first, end = (self._start(number) - top for number in (row, row + 1))
                 self.repaint_changes(range(max(0, first), min(end, self.size.height)))
             return
-        held = before.rows is not after.rows or before.wrapped != after.wrapped
-        self.redraw(held=held, came=came_above(before, after, self.size.height))
+        keep_height = before.rows is not after.rows or before.wrapped != after.wrapped
+        self.redraw(
+            keep_height=keep_height, added=rows_added_above(before, after, self.size.height)
+        )
 
-    def redraw(self, *, held: bool = False, came: int = 0) -> None:
+    def redraw(self, *, keep_height: bool = False, added: int = 0) -> None:
         """Fit the rows, scroll to the cursor, and repaint the differences.
 
-        held: keep the cursor's row at its height on the screen.
-        came: how many new rows are above all others.
+        keep_height: keep the cursor's row at its height on the screen.
+        added: how many new rows are above all others.
         """
         if not self.size:
             return
         self.fit()
         start = self._start(self.state.cursor) if self.state.rows else 0
         top = self.scroll_offset.y
-        self.show_cursor(start - self._height_of_cursor if held else None)
+        self.show_cursor(start - self._height_of_cursor if keep_height else None)
         self._height_of_cursor = start - self.scroll_offset.y
         if top == self.scroll_offset.y:
-            self.move_down(self._start(came))
+            self.move_down(self._start(added))
         self.repaint_changes()
 
     def fit(self) -> None:
@@ -388,7 +390,7 @@ class LogLines(LineList):
         return cached[1]
 
 
-def came_above(before: LogState, after: LogState, most: int) -> int:
+def rows_added_above(before: LogState, after: LogState, most: int) -> int:
     """Return how many of the first `most` rows are new above the previous newest.
 
     0 if not near the top.
