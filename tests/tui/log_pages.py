@@ -1,4 +1,4 @@
-"""The program with a page about one job open, over logs that say what a test tells them."""
+"""The program with a page about one job open, over logs that a test writes."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def row(
     message: str | None = "source answered 503",
     at: float | None = None,
 ) -> LogRow:
-    """A row that is so many minutes old; of a failed object unless told otherwise."""
+    """A row that is that many minutes old, of a failed object by default."""
     key = f"2024/IMG_{number:04}.jpg" if key == "" else key
     return LogRow(iso(NOW - 60 * number if at is None else at), JOB.job.id, log_type, message, key)
 
 
 def log_view(*rows: LogRow, **given: Any) -> LogView:
-    """A log read to its end, unless told otherwise."""
+    """A log read to its end by default."""
     return LogView(**{"key": JOB.key, "rows": rows, "read": len(rows), "whole": True, **given})
 
 
@@ -50,12 +50,12 @@ class Opened(NamedTuple):
 
     @property
     def page(self) -> Any:
-        """The screen that stands on top."""
+        """The top screen."""
         return self.app.screen
 
     @property
     def lines(self) -> list[str]:
-        """What stands on the screen."""
+        """The text on the screen."""
         strips = self.app.screen._compositor.render_strips()
         return [strip.text.rstrip() for strip in strips]
 
@@ -68,11 +68,11 @@ class Opened(NamedTuple):
         await self.pilot.pause()
 
     async def type(self, text: str) -> None:
-        """Press keys as they stand in a text; `\\r` is Enter."""
+        """Press the keys of a text; `\\r` is Enter."""
         await self.press(*("enter" if char == "\r" else char for char in text))
 
     async def show(self, *views: LogView) -> None:
-        """Let the log say this, and wait until it stands on the screen."""
+        """Set the log, and wait until the screen shows it."""
         self.logs.pushed.push(*views)
         await self.logs.pushed.taken()
         await self.pilot.pause()

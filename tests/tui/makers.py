@@ -152,13 +152,13 @@ class Workbench:
         await until(condition, self.pilot.pause, lambda: self.text)
 
     async def see(self, *texts: str) -> None:
-        """Wait until texts stand on the screen."""
+        """Wait until the screen shows all texts."""
         for text in texts:
             await self.until(lambda text=text: text in self.text)  # type: ignore[misc]  # bound now
 
     @property
     def text(self) -> str:
-        """What stands on the screen."""
+        """The text on the screen."""
         strips = self.app.screen._compositor.render_strips()
         return "\n".join(strip.text for strip in strips)
 

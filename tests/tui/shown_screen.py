@@ -48,10 +48,10 @@ def picture() -> list[str]:
 
 
 class Run:
-    """One run of the screen. told: its pictures."""
+    """One run of the screen. pictures: of the screen."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.pictures: list[str] = []
         self.feed = FakeFeed(snapshot(view(1), view(2)))
         self.app = SlurperApp(self.feed, ScreenOptions(), lambda _: None)
         self.app.driver_class = Written
@@ -67,7 +67,7 @@ class Run:
             await pilot.pause(0.01)
         for _ in range(4):
             await pilot.pause(0.02)
-        self.told += picture()
+        self.pictures += picture()
 
     async def steps(self, pilot: Pilot[object]) -> None:
         await self.see(pilot, "photos-2")
@@ -90,4 +90,4 @@ def main() -> None:
     run = Run()
     asyncio.run(run.app.run_async(size=(WIDTH, HEIGHT), auto_pilot=run.steps))
     end = f"missing: {sorted(MISSING)}, ended with {run.app.return_code}: {run.app.crash!r}"
-    sys.stdout.write("\n".join([*run.told, end]))
+    sys.stdout.write("\n".join([*run.pictures, end]))

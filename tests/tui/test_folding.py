@@ -40,7 +40,7 @@ def retry(parent: JobView, done: int = 4) -> tuple[JobView, RetryLink]:
 
 
 def rows(stage: Stage) -> list[str]:
-    """The lines of the list, without what stands beside or below it."""
+    """The lines of the list, without the panes beside or below it."""
     lines = stage.text.splitlines()[3:]
     table = (line.partition("│")[0] for line in lines)
     shown = [line for line in table if any(sign in line[2:4] for sign in "▶◔▲‖✔✖?·")]
@@ -60,9 +60,9 @@ async def test_a_migration_waits_while_a_plan_has_jobs_to_start() -> None:
         assert "100.0 %" not in stage.text
         assert "unaccounted" not in stage.text
         assert "2 more, as slots" in stage.text
-        told = " ".join(stage.text.split())
-        assert "remaining —" in told
-        assert "total 2,000+" in told
+        text = " ".join(stage.text.split())
+        assert "remaining —" in text
+        assert "total 2,000+" in text
 
 
 def names(stage: Stage) -> list[str]:

@@ -208,7 +208,7 @@ async def test_the_palette_sets_and_clears_a_deadline() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "told", "hours"),
+    ("typed", "shown", "hours"),
     [
         ("deadline Fri 18:00", "deadline      today 18:00 UTC", 18),
         ("deadline 18:00", "deadline      today 18:00 UTC", 18),
@@ -219,11 +219,11 @@ async def test_the_palette_sets_and_clears_a_deadline() -> None:
         ("deadline tomorrow 9:00", "deadline      Sat 09:00 UTC", 33),
     ],
 )
-async def test_enter_sets_the_deadline_that_was_typed(typed: str, told: str, hours: float) -> None:
+async def test_enter_sets_the_deadline_that_was_typed(typed: str, shown: str, hours: float) -> None:
     midnight = NOW // DAY * DAY
     async with staged(snapshot(moving()), size=(140, 40)) as stage:
         await type_in_palette(stage, typed)
-        await see(stage, f"{told}  ")
+        await see(stage, f"{shown}  ")
         assert HOW_TO_TYPE not in stage.text
         await stage.press("enter")
         await see(stage, "Due")

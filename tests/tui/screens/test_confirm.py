@@ -192,7 +192,7 @@ class Asking(App[None]):
 
 
 async def answered(question: Question, *keys: str) -> tuple[int, bool]:
-    """How often it was confirmed by these keys, and whether the dialog still stands."""
+    """How often these keys confirmed it, and whether the dialog is still open."""
     app = Asking(question)
     async with app.run_test(size=(80, 24)) as pilot:
         await drawn(app, pilot)

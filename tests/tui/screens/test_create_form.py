@@ -757,9 +757,9 @@ async def test_a_split_names_its_gaps_and_starts_one_job_for_each_prefix(tmp_pat
         assert bench.on_main
 
 
-@pytest.mark.parametrize(("status", "told"), [("running", 1), ("paused", 1), ("completed", 0)])
+@pytest.mark.parametrize(("status", "noted"), [("running", 1), ("paused", 1), ("completed", 0)])
 async def test_a_split_names_a_job_that_copies_the_same_now(
-    tmp_path: Path, status: str, told: int
+    tmp_path: Path, status: str, noted: int
 ) -> None:
     (prefixes := tmp_path / "prefixes").write_text("2023/\n2024/\n")
     fields = (field for section in (SOURCE, TARGET) for field in section.fields)
@@ -770,7 +770,7 @@ async def test_a_split_names_a_job_that_copies_the_same_now(
     known = JobView(ACCOUNT, job, status=status, ended=status == "completed")
     read = await filled({**empty, **given}, [known])
     note = "job j1, which is not over, copies what '2024/' begins too"
-    assert (read.faults, read.notes.count(note)) == ((), told)
+    assert (read.faults, read.notes.count(note)) == ((), noted)
 
 
 # Sizes ----------------------------------------------------------------------------------------

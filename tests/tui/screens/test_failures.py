@@ -54,7 +54,7 @@ GROUPS = (group(FAILED_TYPE, 1204), group(ARCHIVED, 1080), group(OVERSIZED, 30))
 
 
 def failures(*groups: FailureGroup, whole: bool = True, **given: Any) -> FailuresView:
-    """What is known of a log read to its end, unless told otherwise."""
+    """A failure report of a log read to its end by default."""
     by_type = {group.log_type: group.count for group in groups}
     counts = LogCounts({**by_type, **given.pop("events", {})}, whole)
     rows = sum(counts.by_type.values())
@@ -87,7 +87,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# What is told -------------------------------------------------------------------------------------
+# What is shown ------------------------------------------------------------------------------------
 
 
 async def test_failures_are_grouped_by_reason_and_compared_with_the_counters() -> None:
@@ -182,9 +182,9 @@ def test_skips_are_not_harmless_where_the_log_does_not_name_every_failure(
     given: dict[str, Any],
 ) -> None:
     groups = [] if given.pop("empty", False) else [group(FAILED_TYPE, 50)]
-    told = failures(*groups, skipped_objects=70, **given)
-    assert told.harmless is None
-    assert skipped_words(told) == ("skipped 70: 70 for unknown reasons", "")
+    view = failures(*groups, skipped_objects=70, **given)
+    assert view.harmless is None
+    assert skipped_words(view) == ("skipped 70: 70 for unknown reasons", "")
     whole = failures(group(FAILED_TYPE, 50), skipped_objects=70, failed_objects=50)
     assert skipped_words(whole) == ("skipped 70: 70 already there", "")
 

@@ -1,4 +1,4 @@
-"""Changing jobs from the screen: locked until it is wanted, asked for, and told how it stands."""
+"""Changing jobs from the screen: lock, confirmation, request and outcome."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ControlStage(Stage):
         raise AssertionError(f"it never came to be:\n{self.text}")
 
     async def ask(self, *keys: str) -> ConfirmDialog:
-        """Press keys that open a dialog, and wait until it stands."""
+        """Press keys that open a dialog, and wait until it is open."""
         await self.press(*keys)
         await self.until(lambda: self.dialog is not None and self.dialog.is_painted)
         assert self.dialog is not None
@@ -554,9 +554,9 @@ def test_the_problem_page_lists_unanswered_requests() -> None:
     asked = replace(
         RUNNING, request=ActionRequest(Action.ABORT, NOW, RequestState.UNDECIDED, error)
     )
-    told = problem_details(snapshot(asked), LOOK)
-    assert ("asked", "abort, 2026-03-20T09:46:40+00:00") in told
-    assert ("failed", "no answer in time") in told
+    details = problem_details(snapshot(asked), LOOK)
+    assert ("asked", "abort, 2026-03-20T09:46:40+00:00") in details
+    assert ("failed", "no answer in time") in details
 
 
 @pytest.mark.parametrize("size", [(80, 24), (40, 12), (20, 5)])

@@ -32,7 +32,7 @@ MIXED = (
 
 
 def style_at(program: Opened, text: str) -> tuple[str, bool]:
-    """The colour and the weight of the first place where a text stands among the rows."""
+    """The colour and the weight of the first occurrence of a text among the rows."""
     for strip in program.app.screen._compositor.render_strips()[3:]:
         for segment in strip:
             if text in segment.text and segment.style is not None and segment.style.color:
@@ -418,11 +418,11 @@ async def test_a_key_before_the_page_is_mounted_is_harmless() -> None:
 async def test_one_type_alone_is_chosen_among_those_that_occur_with_their_numbers() -> None:
     async with opened("l") as program:
         await program.show(log_view(*MIXED))
-        told = []
+        states = []
         for _ in range(5):
             await program.press("T")
-            told.append((program.lines[1].split(" · ")[0].strip(), len(program.page.state.rows)))
-        assert told == [
+            states.append((program.lines[1].split(" · ")[0].strip(), len(program.page.state.rows)))
+        assert states == [
             ("only failed after several tries (2; type 1 of 5)", 2),
             ("only archive tier (2; type 2 of 5)", 2),
             ("only importBrandNew (1; type 3 of 5)", 1),
@@ -636,7 +636,7 @@ STEPS = (
     (3, "w"),
     (0, "G"),
 )
-"""From which row on the log is told, and the keys that follow."""
+"""The first row that the log shows, and the keys that follow."""
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (40, 12)])

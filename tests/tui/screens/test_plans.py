@@ -50,7 +50,7 @@ async def restarted(*steps: Step, **options: Any) -> AsyncIterator[Workbench]:
 
 
 async def opened(bench: Workbench) -> PlansPage:
-    """The page, with what it tells."""
+    """The page and its text."""
     bench.app.main.new_jobs.open_plans()
     await bench.until(lambda: isinstance(bench.app.screen, PlansPage))
     await bench.pilot.pause()
@@ -131,7 +131,7 @@ async def test_the_palette_finds_the_plans() -> None:
         await bench.see("There are no plans.")
 
 
-# What is told ---------------------------------------------------------------------------------
+# What is shown --------------------------------------------------------------------------------
 
 
 async def test_an_empty_page_explains_how_plans_are_made() -> None:

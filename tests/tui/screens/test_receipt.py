@@ -31,33 +31,35 @@ from tests.tui.jobs import NOW, harmless, snapshot, view
 
 LOG = LogCounts({FAILED: 10}, whole=True)
 JOB = ended(1, Counts(1000, 990, 0, 10), log=LOG, id="job0001")
-TOLD = receipt(JobReceipt(JOB, NOW - 1001, NOW - 1, log=LOG))
+RESULT = receipt(JobReceipt(JOB, NOW - 1001, NOW - 1, log=LOG))
 
 
 class FakeReceipts:
-    """Gives what it is told to give, as soon as `ready` is set."""
+    """Returns the given receipt as soon as `ready` is set."""
 
-    def __init__(self, told: Receipt | Exception = TOLD) -> None:
-        self.told = told
+    def __init__(self, result: Receipt | Exception = RESULT) -> None:
+        self.result = result
         self.asked: list[list[JobKey]] = []
-        self.hear: Callable[[FailuresView], None] = lambda view: None
+        self.on_progress: Callable[[FailuresView], None] = lambda view: None
         self.ready = asyncio.Event()
         self.ready.set()
         self.cancelled = False
 
     async def receipt(
-        self, keys: Sequence[JobKey], told: Callable[[FailuresView], None] = lambda view: None
+        self,
+        keys: Sequence[JobKey],
+        on_progress: Callable[[FailuresView], None] = lambda view: None,
     ) -> Receipt:
         self.asked.append([*keys])
-        self.hear = told
+        self.on_progress = on_progress
         try:
             await self.ready.wait()
         except asyncio.CancelledError:
             self.cancelled = True
             raise
-        if isinstance(self.told, Exception):
-            raise self.told
-        return self.told
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
 
 
 class Opened:
@@ -83,12 +85,12 @@ class Opened:
 async def opened(
     *jobs: JobView,
     size: tuple[int, int] = (80, 24),
-    told: Receipt | Exception = TOLD,
+    result: Receipt | Exception = RESULT,
     keys: str = "v",
     **options: object,
 ) -> AsyncIterator[Opened]:
     feed, services = FakeFeed(snapshot(*(jobs or (JOB,)))), FakeServices()
-    services.receipts = receipts = FakeReceipts(told)
+    services.receipts = receipts = FakeReceipts(result)
     feed.at_hand = services.services
     app = SlurperApp(feed, ScreenOptions(zone=UTC, **options), lambda _: None)  # type: ignore[arg-type]  # any
     async with app.run_test(size=size) as pilot:
@@ -136,16 +138,16 @@ async def test_reading_progress_is_shown_and_closing_cancels_it() -> None:
         o.receipts.ready.clear()
         await o.press("v")
         await o.until(lambda: "reading what is known" in o.text)
-        o.receipts.hear(FailuresView(JOB.key, rows_read=1200))
+        o.receipts.on_progress(FailuresView(JOB.key, rows_read=1200))
         await o.until(lambda: "reading the log: 1,200 rows" in o.text)
         assert "y copies" not in o.text
-        o.receipts.hear(FailuresView(JOB.key, rows_read=1250, waiting=True))
+        o.receipts.on_progress(FailuresView(JOB.key, rows_read=1250, waiting=True))
         await o.until(lambda: "1,250 rows · waiting for the request budget" in o.text)
         another = JobKey(JOB.account_id, "0123456789abcdef")
-        o.receipts.hear(FailuresView(another, rows_read=50))
+        o.receipts.on_progress(FailuresView(another, rows_read=50))
         await o.until(lambda: "reading the log of 01234567: 50 rows" in o.text)
         problem = Unreachable("connection refused")
-        o.receipts.hear(FailuresView(JOB.key, rows_read=1250, problem=problem))
+        o.receipts.on_progress(FailuresView(JOB.key, rows_read=1250, problem=problem))
         await o.until(lambda: "connection refused · trying again" in o.text)
         await o.press("y", "w", "escape")
         await o.until(lambda: o.receipts.cancelled)
@@ -159,7 +161,7 @@ async def test_reading_progress_is_shown_and_closing_cancels_it() -> None:
     ],
 )
 async def test_the_reason_for_a_missing_receipt_is_shown(error: Exception, said: str) -> None:
-    async with opened(told=error) as o:
+    async with opened(result=error) as o:
         await o.until(lambda: said in o.text)
         await o.press("y", "w")
         assert isinstance(o.app.screen, ReceiptPage)
@@ -175,7 +177,7 @@ async def test_y_copies_the_markdown_exactly_and_twice_shows_it() -> None:
     async with opened() as o:
         await o.until(lambda: "w saves" in o.text)
         await o.press("y")
-        assert o.app.clipboard == markdown(TOLD, version())
+        assert o.app.clipboard == markdown(RESULT, version())
         assert "copied; again to see it in full" in o.text
         await o.press("y")
         assert isinstance(o.app.screen, CopyDialog)
@@ -200,7 +202,7 @@ async def test_w_saves_into_the_current_folder_and_writes_nothing_over(
         await o.until(lambda: "saved to ./receipt-photos-job0001-2.md" in o.text)
     assert taken.read_text() == "mine"
     saved = (tmp_path / "receipt-photos-job0001-2.md").read_bytes()
-    assert saved.decode() == markdown(TOLD, version())
+    assert saved.decode() == markdown(RESULT, version())
 
 
 async def test_a_failed_save_shows_the_reason(
@@ -232,8 +234,8 @@ async def test_hostile_names_and_letters_alone_do_no_harm() -> None:
     nasty = ended(1, id="\x1b[31m|`x", log=LOG)
     source = replace(nasty.job.source, bucket="[/red]`|\u202e", path_prefix="[b]\n")  # type: ignore[type-var]  # known
     nasty = replace(nasty, job=replace(nasty.job, source=source))
-    told = receipt(JobReceipt(nasty, NOW - 1001, NOW - 1, log=LOG))
-    async with opened(nasty, told=told, size=(100, 60), ascii_only=True) as o:
+    result = receipt(JobReceipt(nasty, NOW - 1001, NOW - 1, log=LOG))
+    async with opened(nasty, result=result, size=(100, 60), ascii_only=True) as o:
         await o.until(lambda: "Made by slurper-tui" in o.text)
         assert all(harmless(line) for line in o.text.split("\n"))
         assert "[/red]`|?" in o.text

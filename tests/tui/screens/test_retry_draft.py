@@ -316,10 +316,10 @@ async def test_w_writes_the_draft_without_secrets_and_never_over_a_file(
     texts = written_in(tmp_path)
     assert len(texts) == 2
     for text in texts:
-        told = json.loads(text)
-        assert told["source"]["keys"] == list(KEYS)
-        assert told["target"] == {"bucket": "media", "vendor": "r2"}
-        assert told["overwrite"] is True
+        request = json.loads(text)
+        assert request["source"]["keys"] == list(KEYS)
+        assert request["target"] == {"bucket": "media", "vendor": "r2"}
+        assert request["overwrite"] is True
         assert "secret" not in text
         assert "pathPrefix" not in text
 
