@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 import msgspec
+from msgspec.structs import replace
 
 from slurper_tui import format as fmt
 from slurper_tui.eta import eta_long
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.model.job import Forecast, JobView, Phase, shown_forecast
+from slurper_tui.monitor.model.job import Forecast, JobView, Phase, Total, shown_forecast
 
 
 class PromiseState(IntEnum):
@@ -46,6 +47,12 @@ class Promise(msgspec.Struct, frozen=True):
 
 
 def against(view: JobView, deadline: float, now: float) -> Promise:
+    """Compare a job, or the sum of a migration's jobs, with a deadline."""
+    unstarted = view.total is Total.INCOMPLETE
+    return against_all(view.parts or (view,), deadline, now, unstarted=unstarted)
+
+
+def _against_job(view: JobView, deadline: float, now: float) -> Promise:
     """Compare one job with a deadline.
 
     A forecast that ends before the deadline is on track; if it begins after it, the job will miss.
@@ -102,18 +109,32 @@ def _outcome(
     return PromiseState.ON_TRACK if forecast.high <= deadline else PromiseState.AT_RISK, ""
 
 
-def against_all(views: Sequence[JobView], deadline: float, now: float) -> Promise:
+def against_all(
+    views: Sequence[JobView], deadline: float, now: float, *, unstarted: bool = False
+) -> Promise:
     """Compare all jobs together: as late as the last job, and no better than the worst.
 
-    Only live jobs count; if there are none, only completed jobs. There is no upper bound of the
-    lateness if that of any job is unknown. The reason is that of the only job with the worst
-    outcome, or the most frequent one with its number of jobs.
+    unstarted: plans have jobs to start for which no more is known than that they come later.
+
+    Only live jobs count; if there are none, only completed ones, and else all. There is no upper
+    bound of the lateness if that of any job is unknown. The reason is that of the only job with the
+    worst outcome, or the most frequent one with its number of jobs.
     """
-    promises = [against(view, deadline, now) for view in views if view.live]
+    live = [view for view in views if view.live]
+    ended = [view for view in views if view.status == "completed"] or views
+    promises = [_against_job(view, deadline, now) for view in live or ended]
     if not promises:
-        completed = [against(view, deadline, now) for view in views if view.status == "completed"]
-        none = Promise(PromiseState.UNKNOWN, reason="no job")
-        return max(completed, key=lambda promise: promise.low or 0.0, default=none)
+        return Promise(PromiseState.UNKNOWN, reason="no job")
+    promise = _together(promises) if live else max(promises, key=lambda one: one.low or 0.0)
+    if not unstarted:
+        return promise
+    if promise.state <= PromiseState.UNKNOWN:
+        return Promise(PromiseState.UNKNOWN, reason="jobs are still to be started")
+    return replace(promise, high=None, at_least=True)
+
+
+def _together(promises: Sequence[Promise]) -> Promise:
+    """Combine the outcomes of live jobs."""
     worst = max(promise.state for promise in promises)
     decisive = [promise for promise in promises if promise.state is worst]
     lows = [promise.low for promise in promises if promise.low is not None]
@@ -130,7 +151,7 @@ def against_all(views: Sequence[JobView], deadline: float, now: float) -> Promis
         max(bounds) if bounds and len(bounds) == len(highs) else None,
         needed=sum(rates) if len(rates) == len(promises) else None,
         at_least=any(promise.at_least for promise in promises),
-        passed=deadline <= now,
+        passed=any(promise.passed for promise in promises),
         reason=reason,
     )
 

@@ -191,7 +191,8 @@ SETTLED_POLLS = 10
 SETTLED_SECONDS = 300.0
 SETTLED_STANDSTILLS = 3
 """A total is final after it was unchanged for SETTLED_POLLS polls, for SETTLED_SECONDS, and for
-this many times the longest standstill that ended in growth."""
+this many times the longest standstill that ended in growth. Only time in which the job moved
+counts: a job that is paused or stalled may not have listed everything."""
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -227,7 +228,8 @@ class Estimate(msgspec.Struct, frozen=True):
     stall: changes of any counter. done_stall: changes of the number of objects done alone.
     grew: the total rose at least once.
     still_polls, still_since: number of polls with an unchanged total while the job ran, and the
-        monotonic time since when.
+        monotonic time since when; times in which it did not run, and stalls that are over, are
+        left out.
     longest_still: longest time in seconds without growth that ended in growth.
     restarts: how often counters fell or `createdAt` changed.
     fell: counters fell at the last restart, so `createdAt` is not the start of these counts.
@@ -313,9 +315,9 @@ class Estimate(msgspec.Struct, frozen=True):
         """True if the total has been unchanged for long enough to count as final."""
         if self.last is None:
             return False
-        still = self.last.at - self.still_since
+        still = self.last.at - self.still_since - self.stall.still
         least = max(SETTLED_SECONDS, SETTLED_STANDSTILLS * self.longest_still)
-        return self.still_polls >= SETTLED_POLLS and still >= least
+        return self.still_polls - self.stall.polls >= SETTLED_POLLS and still >= least
 
     @property
     def growing(self) -> bool:
@@ -354,7 +356,7 @@ def advance(estimate: Estimate, sample: Sample) -> Estimate:
     else:
         moved = _ran(estimate, last, sample, now.counts)
     counted = last.status == sample.status == "running" and not sample.clock_jumped
-    return replace(_with_total(moved, last, sample, counted=counted), last=now)
+    return replace(_with_total(moved, estimate.stall, last, sample, counted=counted), last=now)
 
 
 def _begun(estimate: Estimate, sample: Sample) -> Estimate:
@@ -431,10 +433,22 @@ def _metered(meters: Meters, counts: Counts, at: float) -> Meters:
     )
 
 
-def _with_total(estimate: Estimate, last: Sample, now: Sample, *, counted: bool) -> Estimate:
-    """Update the growth of the total and the time that it has been unchanged while the job ran."""
+def _with_total(
+    estimate: Estimate, stall: StallDetector, last: Sample, now: Sample, *, counted: bool
+) -> Estimate:
+    """Update the growth of the total and the time that it has been unchanged while the job ran.
+
+    stall: before this poll.
+    """
     if not counted:
         estimate = replace(estimate, still_since=estimate.still_since + now.at - last.at)
+    if estimate.stall.still < stall.still and (stall.stalled or not counted):
+        # the job stood still and then stopped, or its stall has ended
+        estimate = replace(
+            estimate,
+            still_since=estimate.still_since + stall.still,
+            still_polls=max(0, estimate.still_polls - stall.polls),
+        )
     before, objects = last.counts.objects, now.counts.objects
     if objects is None:
         return estimate

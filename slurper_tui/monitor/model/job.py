@@ -260,6 +260,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
         read to its end, and when the log lacks rows for some failures.
     listing_broke: the log reports that the source could not be listed to its end.
     partial: this is a sum of jobs, and the counts of some are unknown.
+    parts: the jobs of which this is the sum; empty for a job.
     unchanged_since: since when neither counts nor status changed; set only for a live job with an
         undocumented status.
     """
@@ -294,6 +295,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     not_copied: int | None = None
     listing_broke: bool = False
     partial: bool = False
+    parts: tuple[JobView, ...] = ()
     unchanged_since: float | None = None
 
     @cached_property

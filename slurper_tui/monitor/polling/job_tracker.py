@@ -392,6 +392,8 @@ class JobTrack:
         self.series.seed(history, now, parse_time(self._created_at))
         if history and self.confirmed is None:
             self.confirmed = history[-1].status
+        if self.view.from_history and self.view.live and self.series.estimate.growing:
+            self.view = replace(self.view, total=Total.GROWING)
 
     def set_request(self, request: ActionRequest) -> None:
         """Attach an action request."""

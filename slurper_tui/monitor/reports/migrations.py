@@ -213,6 +213,7 @@ def family_view(views: Sequence[JobView], links: Sequence[RetryLink]) -> JobView
         not_copied=sums.not_copied,
         listing_broke=any(view.listing_broke for view in roots),
         partial=some_unknown,
+        parts=tuple(views),
         ended=not live,
         as_of=(min if live else max)(times, default=None),
         missed=max((view.missed for view in live), default=0),
@@ -459,13 +460,14 @@ def with_changes(
 
 
 def _as_lower_bound(view: JobView) -> JobView:
-    """Make the view a lower bound, without verdict or 100 %, while jobs are unstarted."""
-    forecast = view.forecast and replace(view.forecast, at_least=True)
-    percent = None if view.percent is None else min(view.percent, 99)
+    """Make the view a lower bound while jobs are unstarted.
+
+    There is no verdict yet, and no percentage: the number of objects is unknown.
+    """
     view = replace(
         view,
-        forecast=forecast,
-        percent=percent,
+        forecast=view.forecast and replace(view.forecast, at_least=True),
+        percent=None,
         verdict=None,
         total=Total.INCOMPLETE,
     )

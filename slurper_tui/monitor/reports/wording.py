@@ -287,14 +287,14 @@ def consequence(views: Sequence[JobView], action: Action) -> str:
         return _deletion(views)
     left = _sum([view.counts.remaining for view in views])
     at_least = "at least " if any(view.counts.remaining is None for view in views) else ""
+    more = " and all that are not listed yet" if any(view.growing for view in views) else ""
     if action is Action.RESUME:
         objects = "every object that is left"
         if left is not None:
-            objects = f"{at_least}{_objects(left)} that {'is' if left == 1 else 'are'} left"
+            objects = f"{at_least}{_objects(left)} that {'is' if left == 1 else 'are'} left{more}"
         return f"goes on with {objects}; the API may refuse it while three jobs run"
     objects = "every object not yet started"
     if left is not None:
-        more = " and all that are not listed yet" if any(view.growing for view in views) else ""
         objects = f"{at_least}{_objects(left)} not yet started{more}"
     they = "it" if len(views) == 1 else "they"
     later = "can be resumed later" if action is Action.PAUSE else "cannot be resumed"

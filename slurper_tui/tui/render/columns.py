@@ -15,7 +15,13 @@ from rich.cells import cell_len
 from slurper_tui import format as fmt
 from slurper_tui.eta import eta_short
 from slurper_tui.monitor.estimate.deadline import Promise, PromiseState, against
-from slurper_tui.monitor.model.job import JobView, default_order, shown_forecast, shown_rate
+from slurper_tui.monitor.model.job import (
+    JobView,
+    Total,
+    default_order,
+    shown_forecast,
+    shown_rate,
+)
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten
 
@@ -215,7 +221,8 @@ def _account(view: JobView, context: DrawContext, width: int) -> Line:
 
 
 def _bar(view: JobView, context: DrawContext, width: int) -> Line:
-    bar = context.look.bar(view.counts.done or 0, view.counts.objects or 0, width)
+    whole = 0 if view.total is Total.INCOMPLETE else view.counts.objects or 0
+    bar = context.look.bar(view.counts.done or 0, whole, width)
     return (Piece(bar, "bar" if view.live else "bar-ended"),)
 
 

@@ -10,13 +10,7 @@ from textual.reactive import var
 
 from slurper_tui import format as fmt
 from slurper_tui.eta import eta_short
-from slurper_tui.monitor.estimate.deadline import (
-    Promise,
-    PromiseState,
-    against_all,
-    needed_words,
-    promise_words,
-)
+from slurper_tui.monitor.estimate.deadline import against_all, needed_words, promise_words
 from slurper_tui.monitor.model.job import JobView, shown_forecast, shown_rate
 from slurper_tui.monitor.model.verdict import percent_of
 from slurper_tui.tui.render.columns import DEADLINE_STYLES, promise_short, short_id
@@ -43,7 +37,8 @@ class Sums(msgspec.Struct, frozen=True):
     """The sums of several jobs.
 
     done, objects: objects.
-    percent: rounded down, 100 only if every job has completed; None if some counts are unknown.
+    percent: rounded down, 100 only if every job has completed; None if some counts are unknown or
+    jobs are still to be started.
     rate: objects per second; None if no rate is known.
     at_least: the total is a lower bound: it grows, or some counts are unknown.
     provisional: the percent may fall.
@@ -73,15 +68,15 @@ def sums(state: ScreenState) -> Sums:
     complete = [(min(d, o), o) for d, o in counts if d is not None and o is not None]
     done, objects = sum(done for done, _ in complete), sum(objects for _, objects in complete)
     partial = len(complete) < len(counts) or any(view.partial for view in parts)
-    finished = not unstarted and all(view.percent == 100 for view in parts)
+    bound = unstarted or partial
+    finished = all(view.percent == 100 for view in parts)
     live = [view for view in state.jobs if view.live]
     rates = [rate for rate in map(shown_rate, live) if rate is not None]
     left = remaining(live)
-    bound = unstarted or partial
     return Sums(
         done=done,
         objects=objects,
-        percent=None if partial else percent_of(done, objects, finished=finished),
+        percent=None if bound else percent_of(done, objects, finished=finished),
         rate=sum(rates) if rates else None,
         at_least=bound or any(view.growing for view in (*live, *parts)),
         provisional=bound or any(view.provisional for view in (*live, *parts)),
@@ -192,9 +187,8 @@ def deadline_total(state: ScreenState, look: Look) -> tuple[Line, Line]:
     """Return the deadline status of all shown jobs, in full and short; empty without a deadline."""
     if state.deadline is None or not state.jobs:
         return (), ()
-    promise = against_all(state.jobs, state.deadline, state.now)
-    if state.snapshot and state.snapshot.unstarted and promise.state <= PromiseState.ON_TRACK:
-        promise = Promise(PromiseState.UNKNOWN, reason="jobs are still to be started")
+    unstarted = state.snapshot is not None and bool(state.snapshot.unstarted)
+    promise = against_all(state.jobs, state.deadline, state.now, unstarted=unstarted)
     style = DEADLINE_STYLES[promise.state]
     full: Line = (Piece(look.sentence(promise_words(promise)), style),)
     if needed := needed_words(promise):

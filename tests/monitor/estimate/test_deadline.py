@@ -115,7 +115,7 @@ def test_the_required_rate_is_the_remaining_count_over_the_remaining_time() -> N
         ((due(6, 9), view(2, "aborted"), view(3, gone=True)), PromiseState.ON_TRACK, "on track"),
         ((done_at(NOW - H), view(2, "aborted")), PromiseState.DONE, "done"),
         ((done_at(NOW - H), done_at(DEADLINE + H)), PromiseState.DONE, "done, 1 h late"),
-        ((view(2, "aborted"),), PromiseState.UNKNOWN, "unknown: no job"),
+        ((view(2, "aborted"),), PromiseState.UNKNOWN, "unknown: aborted"),
         ((), PromiseState.UNKNOWN, "unknown: no job"),
     ],
 )

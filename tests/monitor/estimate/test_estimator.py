@@ -219,12 +219,31 @@ def test_growth_during_a_gap_counts_only_the_observed_standstill() -> None:
     assert after(*watched, *later).settled
 
 
-def test_a_grown_total_is_a_lower_bound_while_paused_or_stalled() -> None:
-    running = totals(*range(10, 30))
-    paused = [Sample(100.0 + 60 * n, counts(0, 29), "paused") for n in range(60)]
-    stalled = [Sample(100.0 + 60 * n, counts(0, 29), "running") for n in range(5)]
-    assert after(*running, *paused).growing
-    assert (after(*running, *stalled).growing, after(*running, *stalled).settled) == (True, False)
+@pytest.mark.parametrize("status", ["running", "paused"])
+def test_a_grown_total_is_a_lower_bound_while_paused_or_stalled(status: str) -> None:
+    listing = totals(*range(100, 120), moves=1)
+    still = [Sample(100.0 + 60 * n, counts(19, 119), status) for n in range(600)]
+    at_rest = after(*listing, *still)
+    assert at_rest.phase is (Phase.STALLED if status == "running" else Phase.PAUSED)
+    assert (at_rest.growing, at_rest.settled) == (True, False)
+    moving = [Sample(36_100.0 + 60 * n, counts(20 + n, 119), "running") for n in range(12)]
+    assert after(*moving[:9], start=at_rest).growing
+    assert after(*moving, start=at_rest).settled
+
+
+def test_a_pause_after_a_standstill_does_not_settle_a_total() -> None:
+    slow = [Sample(60.0 * n, counts(n, 10 + n), "running") for n in range(10)]
+    still = [Sample(545.0 + 5 * n, counts(9, 19), "running") for n in range(100)]
+    paused = [Sample(1050.0 + 60 * n, counts(9, 19), "paused") for n in range(20)]
+    assert after(*slow, *still, *paused).growing
+
+
+def test_a_stall_does_not_unsettle_a_total() -> None:
+    settled = totals(*[1000] * 100, moves=1)
+    stalled = [Sample(500.0 + 60 * n, counts(99, 1000), "running") for n in range(60)]
+    moving = Sample(4100.0, counts(100, 1000), "running")
+    for more in (stalled, [*stalled, moving]):
+        assert after(*settled, *more).settled
 
 
 def test_a_shrinking_total_restarts_the_estimate() -> None:
@@ -233,12 +252,12 @@ def test_a_shrinking_total_restarts_the_estimate() -> None:
 
 
 def test_a_pause_does_not_settle_a_total() -> None:
-    running = totals(*[10] * 20)
-    paused = [Sample(100.0 + 60 * n, counts(0, 10), "paused") for n in range(60)]
-    resumed = [Sample(4000.0 + 5 * n, counts(0, 10), "running") for n in range(60)]
+    running = totals(*[1000] * 20, moves=1)
+    paused = [Sample(100.0 + 60 * n, counts(19, 1000), "paused") for n in range(60)]
+    resumed = [Sample(4000.0 + 5 * n, counts(20 + n, 1000), "running") for n in range(60)]
     assert not after(*running, *paused, *resumed[:5]).settled
     assert after(*running, *paused, *resumed).settled
-    grown = [Sample(4000.0, counts(0, 11), "running")]
+    grown = [Sample(4000.0, counts(19, 1001), "running")]
     assert after(*running, *paused, *grown).phase is Phase.LISTING
 
 

@@ -22,7 +22,7 @@ from slurper_tui.monitor.model.events import (
     What,
     expected,
 )
-from slurper_tui.monitor.model.job import Counts, JobView, Phase, why_not
+from slurper_tui.monitor.model.job import Counts, JobView, Phase, Total, why_not
 from slurper_tui.monitor.polling.job_tracker import NOTHING_YET
 from slurper_tui.monitor.reports.wording import consequence
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
@@ -752,6 +752,12 @@ def test_reason_of_an_impossible_action_is_a_clause(job: JobView, action: Action
             Action.RESUME,
             view(status="paused", counts=BIG),
             "goes on with 1,412,113 objects that are left; "
+            "the API may refuse it while three jobs run",
+        ),
+        (
+            Action.RESUME,
+            view(status="paused", counts=Counts(10, 8, 0, 0), total=Total.GROWING),
+            "goes on with 2 objects that are left and all that are not listed yet; "
             "the API may refuse it while three jobs run",
         ),
         (

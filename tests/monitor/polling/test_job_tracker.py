@@ -21,8 +21,9 @@ from slurper_tui.monitor.model.events import (
     gone_event,
     status_event,
 )
-from slurper_tui.monitor.model.job import Counts, Phase, State
+from slurper_tui.monitor.model.job import Counts, Phase, State, Total
 from slurper_tui.monitor.model.logs import BROKE_TYPE, LogCounts
+from slurper_tui.monitor.model.samples import Recorded, StoredJob
 from slurper_tui.monitor.polling.job_tracker import (
     GIVEN_UP_POLLS,
     NOTHING_YET,
@@ -31,6 +32,7 @@ from slurper_tui.monitor.polling.job_tracker import (
     PollMode,
     RequestTracker,
 )
+from tests.tui.jobs import iso
 
 KEY = JobKey("acc", "job")
 SENT = ActionRequest(Action.PAUSE, 100.0, RequestState.SENT)
@@ -506,6 +508,23 @@ def test_another_notation_of_the_creation_time_restarts_nothing() -> None:
         Progress(status="running", created_at="2026-03-20T15:46:20Z"), Moment(9, 9), interval=5.0
     )
     assert track.view.restarts == 1
+
+
+@pytest.mark.parametrize("status", ["running", "paused"])
+def test_a_job_whose_listing_was_interrupted_keeps_the_plus_of_its_total(status: str) -> None:
+    start = 1_774_000_000.0
+    listed = [Recorded(start + 5 * n, Counts(1000 + n, n, 0, 0), "running") for n in range(20)]
+    last = Recorded(start + 100, Counts(1019, 19, 0, 0), status)
+    job = Job(id="j", status=status, created_at=iso(start - 60))
+    remembered = JobTrack.from_history(StoredJob("acc", job, last))
+    assert (remembered.view.total, remembered.view.from_history) == (Total.PROVISIONAL, True)
+    remembered.seed([*listed, last], Moment(0.0, start + 105))
+    assert (remembered.view.total, remembered.view.from_history) == (Total.GROWING, True)
+    for n in range(200):
+        answered = Progress("j", status, iso(start - 60), 1019, 19, 0, 0)
+        remembered.update(answered, Moment(5.0 * n, start + 105 + 5 * n), interval=5.0)
+        assert remembered.view.total is Total.GROWING
+    assert remembered.view.state is (State.PAUSED if status == "paused" else State.STALLED)
 
 
 ARCHIVED = "importSkippedStorageClass"

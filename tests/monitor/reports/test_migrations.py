@@ -354,7 +354,7 @@ def test_nothing_is_whole_before_the_last_job_was_started() -> None:
     coming = unstarted([plan(StepState.WAITING)])
     [over], [more] = migrations(ended), migrations(ended, unstarted=coming)
     assert (over.view.percent, over.view.verdict is None) == (100, False)
-    assert (more.view.percent, more.view.provisional, more.view.verdict) == (99, True, None)
+    assert (more.view.percent, more.view.provisional, more.view.verdict) == (None, True, None)
 
 
 @pytest.mark.parametrize("of_plan", [None, "", "https://s3.example.com", "s3.example.org/"])
@@ -381,7 +381,7 @@ def test_a_single_job_is_a_migration_while_others_are_to_be_started() -> None:
     coming = unstarted([plan(StepState.WAITING)])
     assert migrations([job(1, "completed", done=1000)]) == ()
     [one] = migrations([job(1, "completed", done=1000)], unstarted=coming)
-    assert (one.view.percent, one.view.total, one.view.verdict) == (99, Total.INCOMPLETE, None)
+    assert (one.view.percent, one.view.total, one.view.verdict) == (None, Total.INCOMPLETE, None)
 
 
 @pytest.mark.parametrize("status", ["completed", "aborted"])

@@ -8,14 +8,23 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from slurper_tui.monitor.model.job import JobView, Phase, Total
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted
+from slurper_tui.tui.render.columns import COLUMNS, DrawContext
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of
 from slurper_tui.tui.state import ScreenState, see
-from slurper_tui.tui.widgets.totals import Remaining, remaining, tiny_line, totals_line
-from tests.tui.jobs import ACCOUNT, forecast, snapshot, view
+from slurper_tui.tui.widgets.detail_pane import detail_lines, migration_lines
+from slurper_tui.tui.widgets.totals import (
+    Remaining,
+    deadline_total,
+    remaining,
+    tiny_line,
+    totals_line,
+)
+from tests.tui.jobs import ACCOUNT, NOW, forecast, snapshot, view
 
 LOOK = Look()
 
@@ -78,10 +87,10 @@ def test_the_sum_is_a_lower_bound_while_plans_have_jobs_to_start() -> None:
         return text_of(totals_line(state, LOOK, 120)).strip()
 
     assert "3.00k of 3.00k   100 %" in drawn(ended)
-    assert "3.00k of 3.00k+   ~99 %" in drawn(ended, unstarted=waiting)
+    assert "3.00k of 3.00k+   — %" in drawn(ended, unstarted=waiting)
     assert "ETA ≥6h" in drawn([ONE, OTHER], unstarted=waiting)
     tiny = tiny_line(see(ScreenState(), snapshot(*ended, unstarted=waiting)), LOOK)
-    assert tiny.text == "0 run ~99 %"
+    assert tiny.text == "0 run — %"
 
 
 def test_the_eta_is_dropped_after_the_rate_and_the_ended_jobs() -> None:
@@ -99,3 +108,51 @@ def test_the_row_is_never_cut(ranges: list[tuple[float, float]], width: int) -> 
     text = row(*jobs, width=width)
     assert len(text) <= width
     assert "ETA" not in text or text.split("ETA ")[1]
+
+
+def parts(*hours: tuple[float, float], **given: Any) -> list[JobView]:
+    """Return the jobs of one migration with these forecasts."""
+    return [
+        view(n, source="photos", prefix=f"{n}/", forecast=forecast(*range), **given)
+        for n, range in enumerate(hours, 1)
+    ]
+
+
+PAUSED = view(8, "paused", source="photos", prefix="8/")
+STALLED = view(9, source="photos", prefix="9/", phase=Phase.STALLED)
+WAITING = unstarted([Plan(1, ACCOUNT, 0.0, (Step(1, Draft("s3", "photos", "media")),))])
+
+
+@pytest.mark.parametrize(
+    ("jobs", "waiting", "words"),
+    [
+        (parts((2, 3)), False, "on track"),
+        (parts((2, 3), (3, 12)), False, "at risk, up to 2 h late"),
+        (parts((12, 15), (2, 3)), False, "will miss by 2\N{EN DASH}5 h"),
+        ([*parts((2, 3)), PAUSED], False, "at risk: paused"),
+        ([*parts((2, 3)), PAUSED, STALLED], False, "at risk: 1 paused"),
+        ([*parts((12, 15)), PAUSED], False, "will miss by 2 h or more"),
+        (parts((2, 3), (4, 5)), True, "unknown: jobs are still to be started"),
+        ([*parts((2, 3)), PAUSED], True, "at risk: paused"),
+        (parts((12, 15)), True, "will miss by 2 h or more"),
+        ([view(n, "completed", 1000, source="photos") for n in (1, 2)], False, "done"),
+        ([view(n, "aborted", source="photos") for n in (1, 2)], False, "unknown: aborted"),
+    ],
+)
+def test_header_migration_and_job_give_a_deadline_the_same_words(
+    jobs: list[JobView], waiting: bool, words: str
+) -> None:
+    shown = snapshot(*jobs, unstarted=WAITING if waiting else ())
+    state = replace(see(ScreenState(), shown), deadline=NOW + 10 * 3600)
+    header, short = deadline_total(state, LOOK)
+    context = DrawContext(LOOK, NOW, state.deadline)
+    for line in state.lines:
+        if line.migration is None:
+            about = detail_lines(line.view, context, 60)
+        else:
+            about = migration_lines(line.migration, context, 60)
+        assert words in "\n".join(map(text_of, about)) or not line.view.live
+        assert text_of(header).startswith(words)
+        [due] = [column for column in COLUMNS if column.name == "due"]
+        in_list = text_of(due.draw(line.view, context, 8))
+        assert in_list == text_of(short) or not line.view.live
