@@ -8,6 +8,7 @@ layout classes by terminal size, the options fixed for a run and the view settin
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -31,14 +32,18 @@ from slurper_tui.tui.render.columns import SORTS, sorted_jobs
 
 Test = Callable[[JobView], bool]
 
+_STATUS_SPACE = re.compile(r"(?<=completed) (?=[!?](?!\S))")
+"""The space in `completed !` and `completed ?`, which a filter may omit."""
+
 
 def matcher(text: str) -> Test:
     """Compile a filter: `word`, `!word`, `status:`, `account:`, `source:`, `target:`, `id:`.
 
     All terms must match. Case and Unicode normal form are ignored, an unfinished term (`status:`)
-    matches every job, and `status:failed` also matches jobs with failed objects.
+    matches every job, `status:failed` also matches jobs with failed objects, and the space in
+    `completed !` may be omitted.
     """
-    tests = [_test(term) for term in fold_text(text).split()]
+    tests = [_test(term) for term in _STATUS_SPACE.sub("", fold_text(text)).split()]
     return lambda view: all(test(view) for test in tests)
 
 
@@ -78,7 +83,7 @@ def _source(view: JobView) -> Iterable[str | None]:
 
 _Field = Callable[[JobView], Iterable[str | None]]
 _FIELDS: Mapping[str, _Field] = {
-    "status": lambda view: (view.word, view.status),
+    "status": lambda view: (_STATUS_SPACE.sub("", view.word), view.status),
     "account": lambda view: (view.account_id,),
     "source": _source,
     "target": lambda view: (view.job.target.bucket if view.job.target else None,),

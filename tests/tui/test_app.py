@@ -366,7 +366,7 @@ async def test_help_names_every_key_and_goes_away() -> None:
         await stage.press("question_mark")
         assert isinstance(stage.app.screen, HelpDialog)
         assert all(key.tooltip in stage.text for key in MAIN_KEYS)
-        assert "completed!" in stage.text
+        assert "completed !" in stage.text
         await stage.press("escape")
         assert not isinstance(stage.app.screen, Dialog)
 

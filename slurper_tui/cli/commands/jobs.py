@@ -80,7 +80,7 @@ def needed(statuses: Sequence[str]) -> Callable[[JobView], bool]:
     """Return a predicate: whether a listed job must be polled to find jobs of these statuses.
 
     An ended job keeps its listed status, so it is polled only if one of the statuses can be a
-    display word that depends on its counts, such as `completed!` or `verified`.
+    display word that depends on its counts, such as `completed !` or `verified`.
     """
     words = [_word(status) for status in statuses]
 

@@ -130,14 +130,21 @@ class Total(StrEnum):
 
 
 class State(StrEnum):
-    """Status shown to the user: the API's status combined with the phase."""
+    """Status shown to the user: the API's status combined with the phase and the counts.
+
+    FAILING: it runs, and too many objects have failed lately.
+    COMPLETED_UNREAD: nothing is known to be lost, but why objects were skipped is not known.
+    COMPLETED_WITH_LOSS: objects failed, were not copied or are unaccounted for.
+    """
 
     RUNNING = "running"
     LISTING = "listing"
     STALLED = "stalled"
+    FAILING = "failing"
     PAUSED = "paused"
     COMPLETED = "completed"
-    COMPLETED_WITH_LOSS = "completed!"
+    COMPLETED_UNREAD = "completed ?"
+    COMPLETED_WITH_LOSS = "completed !"
     ABORTED = "aborted"
     OTHER = "other"
     GONE = "gone"
@@ -412,8 +419,14 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 job_time = lru_cache(maxsize=2**16)(parse_time)
 """Parses a job's time once: it never changes, but every answer needs it."""
 
-_WORST_FIRST = {State.STALLED: 0, State.OTHER: 1, State.RUNNING: 2, State.LISTING: 2}
-_CALM = 3
+_WORST_FIRST = {
+    State.STALLED: 0,
+    State.FAILING: 1,
+    State.OTHER: 2,
+    State.RUNNING: 3,
+    State.LISTING: 3,
+}
+_CALM = 4
 
 OrderKey = tuple[bool, int, bool, float, str, str]
 """Sorts ascending into the default order; unique per job, so equal jobs never swap places."""

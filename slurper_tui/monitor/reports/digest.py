@@ -233,13 +233,15 @@ _RANKS = {
     State.COMPLETED_WITH_LOSS: 2,
     State.OTHER: 3,
     State.STALLED: 4,
-    State.PAUSED: 5,
-    # 6: _FAILING
-    State.RUNNING: 7,
-    State.LISTING: 7,
-    State.COMPLETED: 8,
+    State.FAILING: 5,
+    State.PAUSED: 6,
+    # 7: _FAILED
+    State.COMPLETED_UNREAD: 8,
+    State.RUNNING: 9,
+    State.LISTING: 9,
+    State.COMPLETED: 10,
 }
-_FAILING = 6
+_FAILED = 7
 """Rank of a job of which objects have failed, unless its state is worse."""
 
 
@@ -250,7 +252,7 @@ def rank(view: JobView) -> int:
         return _RANKS[State.COMPLETED_WITH_LOSS]
     if view.live and view.stale:
         return min(_RANKS[state], _RANKS[State.STALLED])
-    return min(_RANKS[state], _FAILING) if view.counts.failed else _RANKS[state]
+    return min(_RANKS[state], _FAILED) if view.counts.failed else _RANKS[state]
 
 
 def _state(view: JobView) -> State:

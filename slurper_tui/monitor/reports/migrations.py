@@ -174,7 +174,14 @@ def _ends(others: Sequence[JobView], number: int) -> list[str]:
     return clauses
 
 
-_LIVE = (State.STALLED, State.OTHER, State.LISTING, State.RUNNING, State.PAUSED)
+_LIVE = (
+    State.STALLED,
+    State.FAILING,
+    State.OTHER,
+    State.LISTING,
+    State.RUNNING,
+    State.PAUSED,
+)
 _LOST = (State.ABORTED, State.OTHER, State.GONE)
 """States of live jobs, and of lost jobs, the worst first."""
 

@@ -311,9 +311,9 @@ def _name_value(view: JobView) -> str:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("status", "Status", 12, _status, lambda v: v.word),
+    Column("status", "Status", 13, _status, lambda v: v.word),
     Column("account", "Account", 9, _account, lambda v: v.account_id, 6),
-    Column("migration", "Migration", 21, migration, _name_value, flexible=True),
+    Column("migration", "Migration", 20, migration, _name_value, flexible=True),
     Column("done", "Done", 12, _done, lambda v: v.counts.done, 5, right=True, descending=True),
     Column("bar", "", 6, _bar, lambda v: v.percent, 2),
     Column("percent", "%", 4, _percent, lambda v: v.percent, right=True, gap=1, descending=True),

@@ -50,8 +50,8 @@ AIRY_JOBS = 3
 ONE_LINE = 60
 """Width in cells from which a job and its progress share one line."""
 
-_STATUS = 13
-"""Width in cells of a job's sign and status word; the longest is `completed!`."""
+_STATUS = 14
+"""Width in cells of a job's sign and status word; the longest is `completed !`."""
 
 
 class DigestDialog(Dialog):

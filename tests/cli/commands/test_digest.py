@@ -41,7 +41,7 @@ def test_lines_have_the_period_each_job_s_changes_and_the_advice() -> None:
         "unobserved: Thu 19:26-Fri 09:46",
         "aborted  import → media: +100 at <0.1/s",
         "  aborted · 0 failed · 400 not done · at 04:46",
-        "completed!  thumbs → media: +490 at <0.1/s",
+        "completed !  thumbs → media: +490 at <0.1/s",
         "  completed · 10 failed · 10 unaccounted · at 00:46",
         "stalled  logs → media: +38,000 at 0.7/s",
         "paused  backups → cold: +10,000 at 0.2/s",

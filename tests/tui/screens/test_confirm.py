@@ -132,7 +132,7 @@ def test_the_unlock_question_names_the_keys_and_the_confirmations() -> None:
 @pytest.mark.parametrize(
     ("job", "news"),
     [
-        (LOSSY, "avatars completed!: nothing was sent"),
+        (LOSSY, "avatars completed !: nothing was sent"),
         (view(5, gone=True), "photos-5 gone: nothing was sent"),
         (PAUSED, "backups: it is paused already"),
     ],

@@ -167,7 +167,7 @@ def test_an_ended_job_shows_its_verdict_and_its_end() -> None:
     job = view(status="completed", verdict=Verdict("10 failed · 0 unaccounted", failed=10))
     text = drawn(job)
     assert "10 failed · 0 unaccounted" in text
-    assert "completed!  09:46" in text
+    assert "completed !  09:46" in text
     assert "now" not in text
 
 
