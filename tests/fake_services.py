@@ -123,37 +123,39 @@ class FakeFailures:
     def views(self) -> AsyncIterator[FailuresView]:
         return self.pushed.read()
 
-    def keys(self, log_types: Collection[str]) -> tuple[str, ...]:
+    def keys(self, log_types: Collection[str], job: JobKey | None = None) -> tuple[str, ...]:
         found = (key for type in self.named if type in log_types for key in self.named[type])
         return tuple(dict.fromkeys(found))
 
-    def inexact_keys(self, log_types: Collection[str]) -> tuple[str, ...]:
+    def inexact_keys(
+        self, log_types: Collection[str], job: JobKey | None = None
+    ) -> tuple[str, ...]:
         return ()
 
-    def without_key(self, log_types: Collection[str]) -> int:
+    def without_key(self, log_types: Collection[str], job: JobKey | None = None) -> int:
         return 0
 
 
 class FakeLogs:
-    """The same logs for every job. asked: the calls in order."""
+    """The same logs for all jobs. asked: the calls in order, each with its jobs."""
 
     def __init__(self) -> None:
         self.pushed: Pushed[LogView] = Pushed()
         self.reading = FakeFailures()
         self.all_rows: tuple[LogRow, ...] = ()
-        self.asked: list[tuple[str, JobKey]] = []
+        self.asked: list[tuple[str, *tuple[JobKey, ...]]] = []
 
-    def follow(self, key: JobKey) -> AsyncIterator[LogView]:
-        self.asked.append(("follow", key))
+    def follow(self, keys: Sequence[JobKey]) -> AsyncIterator[LogView]:
+        self.asked.append(("follow", *keys))
         return self.pushed.read()
 
     async def rows(
-        self, key: JobKey, *, follow: bool = False, on_progress: object = None
+        self, keys: Sequence[JobKey], *, follow: bool = False, on_progress: object = None
     ) -> AsyncIterator[LogRow]:
-        self.asked.append(("rows", key))
+        self.asked.append(("rows", *keys))
         for row in self.all_rows:
             yield row
 
-    def failures(self, key: JobKey) -> FakeFailures:
-        self.asked.append(("failures", key))
+    def failures(self, keys: Sequence[JobKey]) -> FakeFailures:
+        self.asked.append(("failures", *keys))
         return self.reading

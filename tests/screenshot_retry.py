@@ -61,7 +61,7 @@ def key(account: SimulatedAccount, job_id: str) -> JobKey:
 
 async def retry(services: Services, snapshot: Snapshot, failed: JobKey) -> None:
     """Create the job that copies exactly the failed objects."""
-    reading = services.logs.failures(failed)
+    reading = services.logs.failures((failed,))
     async for _ in reading.views():
         pass
     view = next(view for view in snapshot.jobs if view.key == failed)
@@ -76,9 +76,9 @@ async def retry(services: Services, snapshot: Snapshot, failed: JobKey) -> None:
 
 async def pages(services: Services, failed: JobKey) -> Pages:
     """Read the log and the failures to their end, and make the receipt."""
-    failures = [view async for view in services.logs.failures(failed).views()][-1]
+    failures = [view async for view in services.logs.failures((failed,)).views()][-1]
     return Pages(
-        await _complete(services.logs.follow(failed)),
+        await _complete(services.logs.follow((failed,))),
         failures,
         await services.receipts.receipt([failed]),
     )

@@ -56,7 +56,7 @@ async def logs(context: CommandContext) -> ExitCode:
     if options.follow:
         context.out.note("the log is read to its end first, to be told from its oldest row on")
     services = await context.session.services()
-    source = services.logs.rows(view.key, follow=options.follow, on_progress=rows.update)
+    source = services.logs.rows((view.key,), follow=options.follow, on_progress=rows.update)
     with log_faults(view):
         async with aclosing(source) as every:
             async for row in every:
@@ -208,7 +208,7 @@ async def failures(context: CommandContext) -> ExitCode:
     if options.null and options.json:
         raise CliError("--null and --json cannot both be")
     job = await chosen(context)
-    reading = (await context.session.services()).logs.failures(job.key)
+    reading = (await context.session.services()).logs.failures((job.key,))
     log_progress = LogProgress(context.out, context.progress_output.patience)
     with log_faults(job):
         view = await reading.read(log_progress.update_failures)

@@ -79,7 +79,7 @@ async def _keys(
     context: CommandContext, services: Services, view: JobView, types: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Read the whole log and return the exact keys of rows of these types. Raises CliError."""
-    reading = services.logs.failures(view.key)
+    reading = services.logs.failures((view.key,))
     last = await reading.read(LogProgress(context.out).update_failures)
     if not last.counts.whole:
         code = exit_code(last.problem.exit_code) if last.problem else ExitCode.API

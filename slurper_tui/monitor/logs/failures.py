@@ -1,14 +1,22 @@
-"""Groups the failed and uncopied objects of a log by reason and then by key prefix; no I/O."""
+"""Groups the failed and uncopied objects of logs by reason, then by key prefix and job; no I/O."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.model.logs import Cause, FailureGroup, PrefixGroup, Span, cause_of
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.logs import (
+    Cause,
+    FailureGroup,
+    JobGroup,
+    PrefixGroup,
+    Span,
+    cause_of,
+)
 
 MOST_GROUPS = 20
 """Prefix groups of one reason, at most."""
@@ -22,11 +30,15 @@ _SHOWN_MESSAGES = 20
 _COUNTED = (Cause.FAILED, Cause.NOT_COPIED)
 
 
-class _Group(msgspec.Struct):
-    """The number of keys with one prefix, and examples of them."""
+class _Part(msgspec.Struct):
+    """The number of one job's keys with one prefix, and examples of them."""
 
     count: int = 0
     examples: list[str] = []
+
+    def copy(self) -> _Part:
+        """Return an independent copy."""
+        return _Part(self.count, [*self.examples])
 
 
 class Prefixes:
@@ -37,59 +49,74 @@ class Prefixes:
     """
 
     def __init__(self) -> None:
-        self._levels: list[dict[str, _Group]] = [{}]
+        self._levels: list[dict[str, dict[JobKey, _Part]]] = [{}]
         self._deepest = _DEEPEST
 
-    def add(self, key: str) -> None:
-        """Count one key."""
+    def add(self, job: JobKey, key: str) -> None:
+        """Count one key of a job."""
         folders = key.split("/")[:-1]
         while len(self._levels) <= min(len(folders), self._deepest):
             # A new level: earlier keys have no folder so deep and keep their groups from above.
             above = self._levels[-1].items()
-            self._levels.append({p: _Group(g.count, [*g.examples]) for p, g in above})
+            self._levels.append(
+                {prefix: {j: part.copy() for j, part in parts.items()} for prefix, parts in above}
+            )
         prefix = ""
         for depth, level in enumerate(self._levels):
             if 0 < depth <= len(folders):
                 prefix += folders[depth - 1] + "/"
-            group = level.setdefault(prefix, _Group())
-            group.count += 1
-            if len(group.examples) < MOST_EXAMPLES:
-                group.examples.append(key)
+            part = level.setdefault(prefix, {}).setdefault(job, _Part())
+            part.count += 1
+            if len(part.examples) < MOST_EXAMPLES:
+                part.examples.append(key)
         while len(self._levels[-1]) > MOST_GROUPS:
             self._levels.pop()
             self._deepest = len(self._levels) - 1
 
     def groups(self) -> tuple[PrefixGroup, ...]:
         """Return the folders of the chosen level, the largest first."""
-        keys = sum(group.count for group in self._levels[0].values())
+        keys = sum(part.count for parts in self._levels[0].values() for part in parts.values())
         fitting = (e for e in reversed(self._levels) if len(e) == 1 or 2 * len(e) <= keys)
-        groups = (PrefixGroup(p, g.count, tuple(g.examples)) for p, g in next(fitting, {}).items())
+        groups = (_prefix_group(prefix, parts) for prefix, parts in next(fitting, {}).items())
         return tuple(sorted(groups, key=lambda group: (-group.count, group.prefix)))
 
 
-class _Reason(msgspec.Struct):
-    """The objects that rows of one log type name, each once.
+def _prefix_group(prefix: str, parts: Mapping[JobKey, _Part]) -> PrefixGroup:
+    jobs = [JobGroup(job, part.count, tuple(part.examples)) for job, part in parts.items()]
+    jobs.sort(key=lambda group: (-group.count, group.key))
+    examples = tuple(key for job in jobs for key in job.examples)[:MOST_EXAMPLES]
+    return PrefixGroup(prefix, sum(job.count for job in jobs), examples, tuple(jobs))
 
-    keys: each key with the number of the first row that names it. without_key: number of rows that
-    name no key; each counts as one object.
+
+class _Reason(msgspec.Struct):
+    """The objects that rows of one log type name, each once per job.
+
+    keys: by job, each key with the number of the first row that names it. without_key: by job, the
+    number of rows that name no key; each counts as one object.
     """
 
-    keys: dict[str, int] = {}
-    without_key: int = 0
+    keys: dict[JobKey, dict[str, int]] = {}
+    without_key: Counter[JobKey] = msgspec.field(default_factory=Counter)
     seen: Span = msgspec.field(default_factory=Span)
     messages: Counter[str] = msgspec.field(default_factory=Counter)
     prefixes: Prefixes = msgspec.field(default_factory=Prefixes)
 
+    def count(self, job: JobKey | None = None) -> int:
+        """Return the number of objects of one job, or of all."""
+        if job is not None:
+            return len(self.keys.get(job, ())) + self.without_key[job]
+        return sum(map(len, self.keys.values())) + self.without_key.total()
+
 
 class Reasons:
-    """Counts the rows that name objects, by log type."""
+    """Counts the rows of one or several jobs that name objects, by log type."""
 
     def __init__(self) -> None:
         self._by_type: dict[str, _Reason] = {}
         self._rows = 0
 
-    def add(self, rows: Iterable[LogRow]) -> None:
-        """Count more rows, in the order of the log."""
+    def add(self, job: JobKey, rows: Iterable[LogRow]) -> None:
+        """Count more rows of a job, in the order of its log."""
         for row in rows:
             log_type, key, message = row.log_type or "", row.object_key, row.message
             if key is None and cause_of(log_type) not in _COUNTED:
@@ -103,10 +130,10 @@ class Reasons:
             ):
                 reason.messages[message] += 1
             if key is None:
-                reason.without_key += 1
-            elif key not in reason.keys:
-                reason.keys[key] = self._rows
-                reason.prefixes.add(key)
+                reason.without_key[job] += 1
+            elif key not in (keys := reason.keys.setdefault(job, {})):
+                keys[key] = self._rows
+                reason.prefixes.add(job, key)
             self._rows += 1
 
     def groups(self) -> tuple[FailureGroup, ...]:
@@ -122,24 +149,41 @@ class Reasons:
             group = FailureGroup(
                 log_type=log_type,
                 cause=cause,
-                count=len(reason.keys) + reason.without_key,
+                count=reason.count(),
                 first_seen=reason.seen.first,
                 last_seen=reason.seen.last,
                 messages=tuple(messages[:_SHOWN_MESSAGES]),
                 prefixes=reason.prefixes.groups(),
             )
             groups.append(group)
-        return tuple(sorted(groups, key=lambda g: (_COUNTED.index(g.cause), -g.count, g.log_type)))
+        return _in_order(groups)
 
-    def keys(self, log_types: Collection[str]) -> tuple[str, ...]:
-        """Return the keys of the rows of these types, each once, in the order of the rows."""
+    def groups_of(self, job: JobKey) -> tuple[FailureGroup, ...]:
+        """Return the groups of one job, with their numbers of objects only."""
+        found = (
+            (type, cause_of(type), reason.count(job)) for type, reason in self._by_type.items()
+        )
+        groups = (FailureGroup(*group) for group in found if group[1] in _COUNTED and group[2])
+        return _in_order(groups)
+
+    def keys(self, log_types: Collection[str], job: JobKey | None = None) -> tuple[str, ...]:
+        """Return the keys of the rows of these types, each once, in the order of the rows.
+
+        job: whose keys; None for all.
+        """
         found: dict[str, int] = {}
         for log_type, reason in self._by_type.items():
             if log_type in log_types:
-                first = ((k, min(n, found.get(k, n))) for k, n in reason.keys.items())
-                found |= dict(first)
+                for owner, keys in reason.keys.items():
+                    if job in (None, owner):
+                        found |= {k: min(n, found.get(k, n)) for k, n in keys.items()}
         return tuple(sorted(found, key=found.__getitem__))
 
-    def without_key(self, log_types: Collection[str]) -> int:
-        """Return the number of rows of these types that name no key."""
-        return sum(r.without_key for t, r in self._by_type.items() if t in log_types)
+    def without_key(self, log_types: Collection[str], job: JobKey | None = None) -> int:
+        """Return the number of rows of these types that name no key. job: whose; None for all."""
+        reasons = (r.without_key for t, r in self._by_type.items() if t in log_types)
+        return sum(number.total() if job is None else number[job] for number in reasons)
+
+
+def _in_order(groups: Iterable[FailureGroup]) -> tuple[FailureGroup, ...]:
+    return tuple(sorted(groups, key=lambda g: (_COUNTED.index(g.cause), -g.count, g.log_type)))

@@ -1,4 +1,4 @@
-"""Frozen values for a job's log: row types and their causes, counts by type, and failure groups.
+"""Frozen values for logs: row types and their causes, counts by type, and failure groups.
 
 Row types that this program does not know have the cause OTHER.
 """
@@ -6,10 +6,11 @@ Row types that this program does not know have the cause OTHER.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
@@ -113,11 +114,13 @@ class LogCounts(msgspec.Struct, frozen=True):
 
 
 class LogView(msgspec.Struct, frozen=True):
-    """The part of a log that has been read.
+    """The part of a log that has been read, or of the logs of several jobs.
 
     rows: newest first, at most as many as fit in memory. read: number of distinct rows read.
     whole: read to the end. problem: why the last page failed; it is requested again.
     waiting: the next page must wait for the request budget.
+    jobs: of several jobs, the view of each, without its rows; empty for one job. Then `key` has no
+    job id, each row names its job, and a problem or a gap of one job is one of all.
     """
 
     key: JobKey
@@ -126,20 +129,33 @@ class LogView(msgspec.Struct, frozen=True):
     whole: bool = False
     problem: ApiError | None = None
     waiting: bool = False
+    jobs: tuple[LogView, ...] = ()
+
+
+class JobGroup(msgspec.Struct, frozen=True):
+    """Objects of one job in a `PrefixGroup`. examples: some of their keys."""
+
+    key: JobKey
+    count: int
+    examples: tuple[str, ...] = ()
 
 
 class PrefixGroup(msgspec.Struct, frozen=True):
-    """Objects under one key prefix with the same outcome. examples: some of their keys."""
+    """Objects under one key prefix with the same outcome.
+
+    examples: some of their keys. jobs: the same objects by job, the largest group first.
+    """
 
     prefix: str
     count: int
     examples: tuple[str, ...] = ()
+    jobs: tuple[JobGroup, ...] = ()
 
 
 class FailureGroup(msgspec.Struct, frozen=True):
     """Objects that failed, or were not copied, for the same reason.
 
-    count: distinct objects; each row without a key counts as one.
+    count: distinct objects of each job; each row without a key counts as one.
     first_seen, last_seen: in the API's own text.
     messages: (API message, count), the most frequent first. prefixes: the largest first.
     """
@@ -160,6 +176,9 @@ class FailuresView(msgspec.Struct, frozen=True):
     counts: rows by type. rows_read: distinct rows.
     failed_objects, skipped_objects: the job's own counters; None when unknown.
     problem, waiting: as in `LogView`.
+    jobs: of several jobs, the view of each, whose groups have only their numbers of objects; empty
+    for one job. Then `key` has no job id, and the counters and counts are sums: None or not whole
+    if those of one job are.
     """
 
     key: JobKey
@@ -170,11 +189,22 @@ class FailuresView(msgspec.Struct, frozen=True):
     rows_read: int = 0
     problem: ApiError | None = None
     waiting: bool = False
+    jobs: tuple[FailuresView, ...] = ()
 
     @property
     def named(self) -> int:
         """Number of failed objects that the log lists."""
         return sum(group.count for group in self.groups if group.cause is Cause.FAILED)
+
+    @property
+    def unnamed(self) -> int | None:
+        """Number of failed objects that no log lists; None while a counter is unknown.
+
+        One job's log cannot make up for another's.
+        """
+        if self.jobs:
+            return _total(job.unnamed for job in self.jobs)
+        return None if self.failed_objects is None else max(0, self.failed_objects - self.named)
 
     @property
     def not_copied(self) -> int:
@@ -184,12 +214,15 @@ class FailuresView(msgspec.Struct, frozen=True):
     @property
     def accounts_for_failures(self) -> bool:
         """True if the log was read completely, has rows, and lists every failure of the counter."""
-        named = self.failed_objects is not None and self.named >= self.failed_objects
-        return self.counts.whole and bool(self.counts.by_type) and named
+        if self.jobs:
+            return all(job.accounts_for_failures for job in self.jobs)
+        return self.counts.whole and bool(self.counts.by_type) and self.unnamed == 0
 
     @property
     def unexplained(self) -> int | None:
         """Number of skipped objects without a row; None while the counter is unknown."""
+        if self.jobs:
+            return _total(job.unexplained for job in self.jobs)
         if self.skipped_objects is None:
             return None
         return max(0, self.skipped_objects - self.not_copied)
@@ -197,8 +230,55 @@ class FailuresView(msgspec.Struct, frozen=True):
     @property
     def harmless(self) -> int | None:
         """Number of skipped objects that the target already has; None unless the log proves it."""
+        if self.jobs:
+            return _total(job.harmless for job in self.jobs)
         proved = self.accounts_for_failures or (self.counts.whole and self.unexplained == 0)
         return self.unexplained if proved else None
+
+    @property
+    def unread(self) -> tuple[FailuresView, ...]:
+        """The views of the jobs whose log was not read to its end, or not without a gap."""
+        return tuple(job for job in self.jobs or (self,) if not job.counts.whole)
+
+
+def all_failures(jobs: Sequence[FailuresView], groups: tuple[FailureGroup, ...]) -> FailuresView:
+    """Return the view of one or several jobs. groups: the groups of all their objects."""
+    if len(jobs) == 1:
+        return replace(jobs[0], groups=groups)
+    return FailuresView(
+        JobKey(jobs[0].key.account_id, ""),
+        groups,
+        all_counts([job.counts for job in jobs]),
+        _total(job.failed_objects for job in jobs),
+        _total(job.skipped_objects for job in jobs),
+        sum(job.rows_read for job in jobs),
+        next((job.problem for job in jobs if job.problem), None),
+        any(job.waiting for job in jobs),
+        tuple(jobs),
+    )
+
+
+def all_counts(logs: Sequence[LogCounts]) -> LogCounts:
+    """Add the row counts of several logs up; whole if each of them is."""
+    by_type: Counter[str] = Counter()
+    spans: dict[str, Span] = {}
+    for log in logs:
+        by_type.update(log.by_type)
+        for log_type, at in (*log.first_seen.items(), *log.last_seen.items()):
+            spans.setdefault(log_type, Span()).add(at)
+    return LogCounts(
+        by_type=dict(by_type),
+        whole=all(log.whole for log in logs),
+        read_at=min((log.read_at for log in logs), default=0.0),
+        first_seen={kind: span.first for kind, span in spans.items() if span.first},
+        last_seen={kind: span.last for kind, span in spans.items() if span.last},
+    )
+
+
+def _total(numbers: Iterable[int | None]) -> int | None:
+    """Return the sum; None if a number is unknown."""
+    known = [*numbers]
+    return None if None in known else sum(number or 0 for number in known)
 
 
 class Span:

@@ -381,7 +381,7 @@ class ReceiptMaker:
         now = self._metered.now().wall  # a reading dated in the future had a wrong clock
         if view.gone or (stored is not None and steady <= stored.read_at <= now):
             return stored
-        last = await self._logs.failures(view.key).read(on_progress)
+        last = await self._logs.failures((view.key,)).read(on_progress)
         if last.problem is not None and not isinstance(last.problem, NotFound):
             raise last.problem
         return last.counts if last.counts.whole else stored

@@ -30,7 +30,14 @@ from slurper_tui.api.errors import (
 from slurper_tui.monitor.model.base import SHORT_ID
 from slurper_tui.monitor.model.events import GONE, Action, ActionRequest, Event, RequestState, What
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, FailureGroup, FailuresView, reason_of
+from slurper_tui.monitor.model.logs import (
+    BROKE_TYPE,
+    Cause,
+    FailureGroup,
+    FailuresView,
+    LogView,
+    reason_of,
+)
 from slurper_tui.monitor.model.plans import Draft, Plan, StepState
 
 if TYPE_CHECKING:
@@ -133,18 +140,19 @@ def row_count_words(number: int, *, whole: bool) -> str:
 
 
 def failed_words(view: FailuresView) -> tuple[str, ...]:
-    """Compare the failed objects in the log with the job's counter."""
-    named, failed = fmt.count(view.named), view.failed_objects
+    """Compare the failed objects in the log with the job's counter, or those of several jobs."""
+    named, failed, missing = fmt.count(view.named), view.failed_objects, view.unnamed
     so_far = _so_far(view)
-    if failed is None:
+    if failed is None or missing is None:
         short = f"log names {named} failed{so_far}"
-        return (f"{short}; the job's counter is unknown", short)
-    if view.named > failed:
-        return (f"log names {named} failed, the job counts {fmt.count(failed)}",)
+        whose = "a job's" if view.jobs else "the job's"
+        return (f"{short}; {whose} counter is unknown", short)
+    if view.named > failed and not missing:
+        jobs = "jobs count" if view.jobs else "job counts"
+        return (f"log names {named} failed, the {jobs} {fmt.count(failed)}",)
     if not failed:
         return ("nothing failed",)
-    short = f"log names {named} of {fmt.count(failed)} failed{so_far}"
-    missing = failed - view.named
+    short = f"log names {fmt.count(failed - missing)} of {fmt.count(failed)} failed{so_far}"
     if not missing or so_far:
         return (short,)
     return (f"{short}; {fmt.count(missing)} it does not name", short)
@@ -175,7 +183,7 @@ def skipped_words(view: FailuresView) -> tuple[str, str]:
     if not skipped:
         return ("", "")
     # Objects without a row are known to be in the target only if the log names every failure.
-    unnamed = fmt.count(skipped - missing)
+    unnamed = fmt.count(view.unexplained)
     if not view.counts.whole:
         where = f"at most {unnamed} already there"
     else:
@@ -212,21 +220,30 @@ def missing_keys(view: FailuresView, *, inexact: int, keyless: int) -> tuple[str
     inexact: number of keys that are left out because they are not UTF-8. keyless: number of
     objects whose rows name no key.
     """
-    failed = view.failed_objects
+    known = [job for job in view.jobs or (view,) if job.failed_objects is not None]
+    failed = sum(job.failed_objects or 0 for job in known)
+    unnamed = sum(job.unnamed or 0 for job in known)
     reasons = (
         (inexact > 0, inexact_words(inexact)),
         (
-            failed is not None and view.named < failed,
-            f"the log names {fmt.count(view.named)} of {fmt.count(failed)} failed objects",
+            unnamed > 0,
+            f"the log names {fmt.count(failed - unnamed)} of {fmt.count(failed)} failed objects",
         ),
         (
             keyless > 0,
             f"{fmt.count(keyless)} of the rows {'names' if keyless == 1 else 'name'} no key",
         ),
         (view.counts.listing_broke, f"{reason_of(BROKE_TYPE)}, and what was not listed has no row"),
-        (not view.counts.whole, LOG_GAPS),
+        *((True, unread_words(job)) for job in view.unread if job.problem is not None),
+        (any(job.problem is None for job in view.unread), LOG_GAPS),
     )
     return tuple(text for applies, text in reasons if applies)
+
+
+def unread_words(view: FailuresView | LogView) -> str:
+    """Return that a job's log could not be read to its end, and why."""
+    why = "" if view.problem is None else f": {view.problem.message}"
+    return f"the log of job {view.key.job_id[:SHORT_ID]} could not be read to its end{why}"
 
 
 # New jobs and plans

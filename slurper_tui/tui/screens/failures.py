@@ -88,7 +88,7 @@ class FailuresPage(JobPage):
 
     async def read(self, services: Services) -> None:
         """Show the failures after every page of the log; at its end, run a pending export."""
-        self._reading = services.logs.failures(self.job.key)
+        self._reading = services.logs.failures((self.job.key,))
         async with closing(self._reading.views()) as views:
             async for view in views:
                 self.problem = view.problem
@@ -200,7 +200,7 @@ async def export_failed(main: MainScreen, job: JobView) -> None:
     main.show_note("reading the log for what failed …")
     view = FailuresView(job.key)
     try:
-        reading = (await main.services()).logs.failures(job.key)
+        reading = (await main.services()).logs.failures((job.key,))
         async with closing(reading.views()) as views:
             async for view in views:
                 rows = f"reading the log for what failed: {fmt.count(view.rows_read)} rows"

@@ -158,7 +158,7 @@ class LogPage(JobPage):
 
     async def read(self, services: Services) -> None:
         """Follow the log until the page is closed."""
-        async with closing(services.logs.follow(self.job.key)) as views:
+        async with closing(services.logs.follow((self.job.key,))) as views:
             async for view in views:
                 self.problem = view.problem
                 self._keep_now()

@@ -8,16 +8,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.api.errors import NotFound
+from slurper_tui.api.errors import ApiError, BadAnswer, NotFound
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.logs.failures import MOST_GROUPS, Reasons
-from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailureGroup, FailuresView, RowCounts
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.logs import (
+    FAILED_TYPE,
+    Cause,
+    FailureGroup,
+    FailuresView,
+    LogCounts,
+    RowCounts,
+    all_failures,
+)
+from slurper_tui.monitor.reports.wording import failed_words, missing_keys
 from slurper_tui.simulated.account import Fault, Kind
 from slurper_tui.simulated.jobs import log_rows
 from tests.monitor.bench import EPOCH, bench, now
 from tests.monitor.logs.reader import KeptCounts, account, asked, key_of, plan, reader, take
 from tests.virtual_time import timeless
 
+KEY, OTHER = JobKey("a", "job"), JobKey("a", "other")
 TIER = "importSkippedStorageClass"
 LARGE = "importSkippedOversized"
 
@@ -33,7 +44,7 @@ def row(
 
 def grouped(*rows: LogRow) -> tuple[FailureGroup, ...]:
     reasons = Reasons()
-    reasons.add(rows)
+    reasons.add(KEY, rows)
     return reasons.groups()
 
 
@@ -66,8 +77,8 @@ def test_messages_are_sorted_by_frequency() -> None:
 
 def test_number_of_stored_messages_is_bounded() -> None:
     reasons = Reasons()
-    reasons.add(row(f"k{n}", message=f"no {n}") for n in range(3000))
-    reasons.add(row(f"l{n}", message="no 7") for n in range(5))
+    reasons.add(KEY, (row(f"k{n}", message=f"no {n}") for n in range(3000)))
+    reasons.add(KEY, (row(f"l{n}", message="no 7") for n in range(5)))
     [group] = reasons.groups()
     assert group.count == 3005
     assert len(group.messages) == 20
@@ -155,9 +166,9 @@ def test_prefixes_do_not_depend_on_the_order_of_the_rows(names: list[str], rng: 
 def test_keys_are_returned_once_and_only_of_the_requested_types() -> None:
     nasty = ["a\nb", "ü\x1b[31m", "\ud800", " x ", "", "[/foo]"]
     reasons = Reasons()
-    reasons.add([row(nasty[0]), row("tier", TIER), *(row(key) for key in [*nasty, *nasty])])
-    reasons.add([row("a\nb", TIER), row("odd", "importNobodyForesaw")])
-    reasons.add([row(None, "migrationStart"), row("none", None)])
+    reasons.add(KEY, [row(nasty[0]), row("tier", TIER), *(row(key) for key in [*nasty, *nasty])])
+    reasons.add(KEY, [row("a\nb", TIER), row("odd", "importNobodyForesaw")])
+    reasons.add(KEY, [row(None, "migrationStart"), row("none", None)])
     assert reasons.keys([FAILED_TYPE]) == tuple(nasty)
     assert reasons.keys([FAILED_TYPE, TIER]) == (nasty[0], "tier", *nasty[1:])
     assert reasons.keys(["importNobodyForesaw"]) == ("odd",)
@@ -186,7 +197,7 @@ async def test_failures_are_compared_with_the_counters_of_the_job(oldest_first: 
     ended = account(plan(failed=131, not_copied=40, harmless=500), oldest_rows_first=oldest_first)
     async with bench(ended) as b:
         await b.rounds(2)
-        reading = reader(b).failures(key_of(b))
+        reading = reader(b).failures((key_of(b),))
         views = await take(reading.views(), never)
         rows = log_rows(b.account.jobs()[0], EPOCH, 1000, 0)
     last = views[-1]
@@ -205,7 +216,7 @@ async def test_failures_are_compared_with_the_counters_of_the_job(oldest_first: 
 async def test_view_is_yielded_after_every_page() -> None:
     async with bench(account(plan(failed=200))) as b:
         await b.rounds(2)
-        views = await take(reader(b).failures(key_of(b)).views(), never)
+        views = await take(reader(b).failures((key_of(b),)).views(), never)
     named = [view.named for view in views]
     assert named == sorted(named)
     assert len(set(named)) >= 4
@@ -217,7 +228,7 @@ async def test_view_is_yielded_after_every_page() -> None:
 async def test_rows_added_while_a_long_log_is_read_are_included() -> None:
     running = plan(created=EPOCH - 3600.0, seconds=7200.0, objects=100_000, failed=8000)
     async with bench(account(running)) as b:
-        reading = reader(b).failures(key_of(b))
+        reading = reader(b).failures((key_of(b),))
         last = (await take(reading.views(), never))[-1]
         then = b.account.jobs()[0].counters(EPOCH + now())
     assert last.counts.whole
@@ -230,7 +241,7 @@ async def test_row_counts_of_the_log_are_stored() -> None:
     async with bench(account(plan(failed=60, listing_broke=True))) as b:
         await b.rounds(2)
         notes = KeptCounts()
-        await take(reader(b, notes).failures(key_of(b)).views(), never)
+        await take(reader(b, notes).failures((key_of(b),)).views(), never)
         [(key, counts)] = notes.kept
         assert (key, counts.failed, counts.listing_broke) == (key_of(b), 60, True)
         await b.rounds(1)
@@ -241,7 +252,7 @@ async def test_row_counts_of_the_log_are_stored() -> None:
 async def test_transient_error_is_in_a_view_and_the_rest_is_read() -> None:
     async with bench(account(plan(failed=200))) as b:
         b.account.faults.add(Fault(Kind.HTML, path="jobs/j1/logs", times=2, after=2))
-        views = await take(reader(b).failures(key_of(b)).views(), never)
+        views = await take(reader(b).failures((key_of(b),)).views(), never)
     assert any(view.problem is not None for view in views)
     assert (views[-1].problem, views[-1].named) == (None, 200)
 
@@ -252,8 +263,105 @@ async def test_permanent_error_ends_the_reading_and_nothing_is_stored() -> None:
         notes = KeptCounts()
         refusal: dict[str, Any] = {"status": 404, "code": 10007}
         b.account.faults.add(Fault(Kind.REFUSAL, path="jobs/j1/logs", after=2, **refusal))
-        views = await take(reader(b, notes).failures(key_of(b)).views(), never)
+        views = await take(reader(b, notes).failures((key_of(b),)).views(), never)
         assert len(asked(b)) == 3
     assert isinstance(views[-1].problem, NotFound)
     assert not views[-1].counts.whole
     assert notes.kept == []
+
+
+# Several jobs -------------------------------------------------------------------------------------
+
+
+def test_objects_of_several_jobs_are_grouped_by_reason_prefix_and_job() -> None:
+    reasons = Reasons()
+    reasons.add(KEY, [row("a/1"), row("a/2"), row("a/2"), row("b/1"), row("b/2"), row(None)])
+    reasons.add(OTHER, [row("a/2"), row("b/9", TIER), row(None)])
+    failed, tier = reasons.groups()
+    assert (failed.count, tier.count) == (7, 1)
+    assert [(p.prefix, p.count, p.examples) for p in failed.prefixes] == [
+        ("a/", 3, ("a/1", "a/2", "a/2")),
+        ("b/", 2, ("b/1", "b/2")),
+    ]
+    by_job = [(job.key, job.count, job.examples) for job in failed.prefixes[0].jobs]
+    assert by_job == [(KEY, 2, ("a/1", "a/2")), (OTHER, 1, ("a/2",))]
+    assert reasons.keys([FAILED_TYPE]) == ("a/1", "a/2", "b/1", "b/2")
+    assert reasons.keys([FAILED_TYPE], OTHER) == ("a/2",)
+    assert (reasons.without_key([FAILED_TYPE]), reasons.without_key([FAILED_TYPE], KEY)) == (2, 1)
+    assert [(g.log_type, g.count) for g in reasons.groups_of(OTHER)] == [
+        (FAILED_TYPE, 2),
+        (TIER, 1),
+    ]
+
+
+THREE = (
+    plan("j1", failed=60, not_copied=5, harmless=100),
+    plan("j2", failed=30),
+    plan("j3", failed=10, harmless=7),
+)
+
+
+@both_orders
+@timeless
+async def test_the_failures_of_several_jobs_are_added_up(oldest_first: bool) -> None:
+    async with bench(account(*THREE, oldest_rows_first=oldest_first)) as b:
+        await b.rounds(2)
+        keys = [key_of(b, number) for number in range(3)]
+        notes = KeptCounts()
+        reading = reader(b, notes).failures(keys)
+        last = (await take(reading.views(), never))[-1]
+    assert (last.failed_objects, last.named, last.unnamed) == (100, 100, 0)
+    assert (last.not_copied, last.harmless, last.counts.whole) == (5, 107, True)
+    assert last.key.job_id == ""
+    assert {job.key.job_id: (job.named, job.harmless) for job in last.jobs} == {
+        "j1": (60, 100),
+        "j2": (30, 0),
+        "j3": (10, 7),
+    }
+    assert last.rows_read == sum(job.rows_read for job in last.jobs)
+    assert {key.job_id for key, _ in notes.kept} == {"j1", "j2", "j3"}
+    assert len(reading.keys([FAILED_TYPE])) == len({*reading.keys([FAILED_TYPE])})
+    assert [len(reading.keys([FAILED_TYPE], job.key)) for job in last.jobs] == [
+        job.named for job in last.jobs
+    ]
+
+
+@timeless
+async def test_a_log_that_cannot_be_read_hides_no_other_and_no_loss() -> None:
+    async with bench(account(*THREE)) as b:
+        await b.rounds(2)
+        refusal: dict[str, Any] = {"status": 404, "code": 10007}
+        b.account.faults.add(Fault(Kind.REFUSAL, path="jobs/j2/logs", **refusal))
+        b.account.faults.add(Fault(Kind.HTML, path="jobs/j3/logs"))
+        notes = KeptCounts()
+        keys = [key_of(b, number) for number in range(3)]
+        last = await reader(b, notes).failures(keys).read(lambda view: None)
+    problems = {job.key.job_id: type(job.problem) for job in last.jobs}
+    assert problems == {"j1": type(None), "j2": NotFound, "j3": BadAnswer}
+    assert [job.key.job_id for job in last.unread] == ["j2", "j3"]
+    assert isinstance(last.problem, ApiError)
+    assert not last.counts.whole
+    assert (last.failed_objects, last.named, last.unnamed, last.harmless) == (100, 60, 40, None)
+    assert failed_words(last)[0] == "log names 60 of 100 failed so far"
+    assert missing_keys(last, inexact=0, keyless=0) == (
+        "the log names 60 of 100 failed objects",
+        "the log of job j2 could not be read to its end: the API answered 404",
+        "the log of job j3 could not be read to its end: the API answered with an HTML page",
+    )
+    assert [key.job_id for key, _ in notes.kept] == ["j1"]
+
+
+def test_one_log_cannot_make_up_for_the_gaps_of_another() -> None:
+    def job(failed: int | None, named: int, **given: Any) -> FailuresView:
+        group = FailureGroup(FAILED_TYPE, Cause.FAILED, named)
+        counts = LogCounts({FAILED_TYPE: named}, whole=True)
+        return FailuresView(KEY, (group,), counts, failed, **{"skipped_objects": 9, **given})
+
+    groups = (FailureGroup(FAILED_TYPE, Cause.FAILED, 20),)
+    both = all_failures([job(10, 15), job(10, 5)], groups)
+    assert (both.failed_objects, both.named, both.unnamed) == (20, 20, 5)
+    assert not both.accounts_for_failures
+    assert both.harmless is None
+    assert failed_words(both)[0] == "log names 15 of 20 failed; 5 it does not name"
+    assert all_failures([job(10, 10), job(5, 10)], groups).harmless == 18
+    assert all_failures([job(10, 10), job(None, 10)], groups).failed_objects is None

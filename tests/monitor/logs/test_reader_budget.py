@@ -26,7 +26,7 @@ async def followed(b: Bench, seconds: float) -> list[LogView]:
     """Follow the long log for this many seconds; return the views."""
     views = []
     key = JobKey(b.account.account_id, "long")
-    async with aclosing(reader(b).follow(key)) as log:
+    async with aclosing(reader(b).follow((key,))) as log:
         async for view in log:
             views.append(view)
             if now() >= seconds:
@@ -89,5 +89,5 @@ async def test_budget_with_small_windows_is_used(quota: int, window: float) -> N
 
 async def whole(b: Bench) -> LogView:
     """Read the only log to its end."""
-    views = reader(b).follow(JobKey(b.account.account_id, "j1"))
+    views = reader(b).follow((JobKey(b.account.account_id, "j1"),))
     return (await take(views, lambda view: view.whole))[-1]

@@ -137,7 +137,7 @@ async def test_a_successful_log_request_makes_failing_accounts_probe_soon() -> N
         assert problem.retry_at is not None
         assert problem.retry_at > b.last.taken_at + 5  # left alone, it would wait for longer
         services = await b.session.services()
-        async for _ in services.logs.rows(key):
+        async for _ in services.logs.rows((key,)):
             break
         await b.until(lambda s: s.accounts[0].problem is None, within=2)
 
