@@ -9,7 +9,7 @@ import sys
 import time
 
 from slurper_tui.cli.errors import CliError, ExitCode
-from slurper_tui.cli.parser import PROG, completion_script, parse
+from slurper_tui.cli.parser import PROG, completion_script, parse, write_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ def run(arguments: "Sequence[str]", process: "Process | None" = None) -> int:
     """Run one command line and return its exit code; never raise."""
     try:
         options = parse(arguments)
+        if options.command == "help":
+            from slurper_tui.cli.help import help_text
+
+            write_text(help_text(options.topic), process.out if process else sys.stdout)
+            return ExitCode.OK
         if options.command == "completion" or getattr(options, "version", False):
             return _print_text(options, process)
         _check_clock()

@@ -21,7 +21,7 @@ from slurper_tui.cli.errors import CliError
 TYPE_CHECKING = False  # importing typing would take 2 ms of --help
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from typing import Any, NoReturn
+    from typing import Any, NoReturn, TextIO
 
     from _typeshed import SupportsWrite
 
@@ -56,17 +56,28 @@ class Parser(argparse.ArgumentParser):
         raise CliError(f"{message.replace(MASK, '')} (see {self.prog} --help)")
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
-        """Write and flush the help. Raises CliError on a write error, which argparse ignores."""
-        stream = sys.stdout if file is None else file
-        if stream is None:
-            return
-        try:
-            stream.write(self.format_help())
-            sys.stdout.flush()
-        except OSError as error:
-            from slurper_tui.cli.output import unwritable  # only after an error
+        """Write the help. Raises CliError on a write error, which argparse ignores."""
+        if file is None:
+            write_text(self.format_help(), sys.stdout)
+        else:
+            file.write(self.format_help())
 
-            raise unwritable(error) from None
+
+def write_text(text: str, stream: TextIO | None) -> None:
+    """Write and flush help. Characters that the stream's encoding lacks become `?`.
+
+    Raises CliError on a write error. stream: None where it is closed.
+    """
+    if stream is None:
+        return
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.flush()
+    except OSError as error:
+        from slurper_tui.cli.output import unwritable  # only after an error
+
+        raise unwritable(error) from None
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
@@ -79,12 +90,22 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 
 
 class Argument:
-    """What one `add_argument` gets. exclusive: excludes the command's other exclusive arguments."""
+    """What one `add_argument` gets.
 
-    def __init__(self, *names: str, exclusive: bool = False, **settings: Any) -> None:
+    exclusive: excludes the command's other exclusive arguments. words: what a shell completes.
+    """
+
+    def __init__(
+        self,
+        *names: str,
+        exclusive: bool = False,
+        words: Collection[str] = (),
+        **settings: Any,
+    ) -> None:
         self.names = names
         self.settings = settings
         self.exclusive = exclusive
+        self.words = words
 
     @property
     def takes_word(self) -> bool:
@@ -180,7 +201,7 @@ class Command:
     """A command's texts and arguments.
 
     summary: its line in the list of commands. usage: the words after its name, one text for each
-    form.
+    form. example: command lines without the program's name.
     """
 
     def __init__(
@@ -189,16 +210,37 @@ class Command:
         *arguments: Argument,
         usage: Sequence[str] = ("[OPTION]...",),
         description: str,
-        epilog: str | None = None,
+        example: Sequence[str],
+        epilog: str = "",
     ) -> None:
         self.summary = summary
         self.arguments = arguments
         self.usage = usage
         self.description = description
-        self.epilog = epilog
+        self.example = example
+        self.notes = epilog
+
+    @property
+    def epilog(self) -> str:
+        """The text after the options: the examples, then the notes."""
+        lines = "\n".join(f"  {PROG} {line}" for line in self.example)
+        return f"{'example' if len(self.example) == 1 else 'examples'}:\n{lines}" + (
+            f"\n\n{self.notes}" if self.notes else ""
+        )
 
 
 SHELLS = ("bash", "zsh", "fish")
+
+TOPICS: Mapping[str, str] = {
+    "keys": "the keys of every screen, their ids, and the signs",
+    "json": "the fields of every command's --json",
+    "config": "variables, the configuration file, the history",
+    "forecast": "how totals, rates, finish times and charts are calculated",
+    "safety": "what can change a job, secrets, what is written",
+}
+"""Topics of `help`, each a text file in `slurper_tui/help/`, and what they are about."""
+
+_TOPICS = "; ".join(f"{topic}: {about}" for topic, about in TOPICS.items())
 
 COMMANDS: Mapping[str, Command] = {
     "jobs": Command(
@@ -211,6 +253,10 @@ COMMANDS: Mapping[str, Command] = {
             "only jobs of this status: the API's word or the screen's (repeatable)",
         ),
         description="Prints one line a job, once.",
+        example=(
+            "jobs --status running",
+            "jobs --json",
+        ),
     ),
     "progress": Command(
         "one job, once",
@@ -219,6 +265,7 @@ COMMANDS: Mapping[str, Command] = {
         _TIMEOUT,
         usage=("JOB [OPTION]...",),
         description="Prints one job, once.",
+        example=("progress 4903",),
     ),
     "watch": Command(
         "a plain line whenever something changes",
@@ -228,6 +275,7 @@ COMMANDS: Mapping[str, Command] = {
         description="Prints each job once and then a line whenever its status, phase, whole "
         "percent or failed count changes. Ends when every JOB has ended; without JOB it runs "
         "until stopped.",
+        example=("watch 6b57",),
     ),
     "history": Command(
         "what was recorded; --path: where",
@@ -238,6 +286,10 @@ COMMANDS: Mapping[str, Command] = {
         usage=("[JOB] [OPTION]...",),
         description="Prints every sample that was recorded, the oldest first. Asks nothing of "
         "the API.",
+        example=(
+            "history --csv",
+            "history 4903 --json",
+        ),
     ),
     "digest": Command(
         "what happened since somebody last looked, or --since TIME",
@@ -246,6 +298,7 @@ COMMANDS: Mapping[str, Command] = {
         _TIMEOUT,
         description="Tells what happened while nobody looked, and what is to be done, the worst "
         "first.",
+        example=("digest --since 2h",),
     ),
     "logs": Command(
         "every row of a job's log; --follow: and what comes",
@@ -257,6 +310,7 @@ COMMANDS: Mapping[str, Command] = {
         usage=("JOB [OPTION]...",),
         description="Prints every row of a job's log, the newest first; with --follow the oldest "
         "first, and then whatever comes.",
+        example=("logs d4d6 --type importErrorRetryExhaustion",),
     ),
     "failures": Command(
         "what failed, by reason and prefix; --keys: the exact keys",
@@ -269,6 +323,10 @@ COMMANDS: Mapping[str, Command] = {
         usage=("JOB [OPTION]...",),
         description="Tells which objects failed or were not copied, by reason and prefix; or "
         "their exact keys.",
+        example=(
+            "failures d4d6",
+            "failures d4d6 --keys",
+        ),
     ),
     "report": Command(
         "the receipt of an ended job",
@@ -283,12 +341,17 @@ COMMANDS: Mapping[str, Command] = {
         usage=("JOB [OPTION]...", "--migration SOURCE [OPTION]..."),
         description="Prints the receipt of an ended job, or of all jobs of one migration, as "
         "Markdown.",
+        example=(
+            "report d4d6",
+            "report --migration avatars",
+        ),
     ),
     "pause": Command(
         "pause a running job",
         *(_JOB, _YES),
         usage=("JOB [--yes]",),
         description="Pauses a running job.",
+        example=("pause 4903 --yes",),
         epilog=_ANSWERS,
     ),
     "resume": Command(
@@ -296,6 +359,7 @@ COMMANDS: Mapping[str, Command] = {
         *(_JOB, _YES),
         usage=("JOB [--yes]",),
         description="Resumes a paused job.",
+        example=("resume bfcd --yes",),
         epilog=_ANSWERS,
     ),
     "abort": Command(
@@ -305,6 +369,7 @@ COMMANDS: Mapping[str, Command] = {
         _YES,
         usage=("JOB [--yes]", "--all [--yes]"),
         description="Stops a job, or every job of an account, for good. Objects in flight finish.",
+        example=("abort 4903 --yes",),
         epilog="The source bucket's name has to be typed; for --all the account's id.\n" + _ANSWERS,
     ),
     "delete": Command(
@@ -312,6 +377,7 @@ COMMANDS: Mapping[str, Command] = {
         *(_JOB, _YES),
         usage=("JOB [--yes]",),
         description="Lets the API forget an ended job; nothing is undone.",
+        example=("delete 6b57 --yes",),
         epilog=_ANSWERS,
     ),
     "retry": Command(
@@ -327,6 +393,7 @@ COMMANDS: Mapping[str, Command] = {
         _json("one JSON object for each job"),
         usage=("JOB [OPTION]...",),
         description="Makes a job of exactly the keys that failed in another.",
+        example=("retry d4d6 --draft retry.json",),
         epilog=_WHERE_SECRETS,
     ),
     "create": Command(
@@ -345,6 +412,7 @@ COMMANDS: Mapping[str, Command] = {
         _YES,
         _json("one JSON object for each job"),
         description="Starts a migration, or one for each prefix of a list as slots become free.",
+        example=("create --file migration.toml --prefixes prefixes.txt --yes",),
         epilog=f"{_FILE}\n\n{_WHERE_SECRETS}",
     ),
     "precheck": Command(
@@ -352,14 +420,26 @@ COMMANDS: Mapping[str, Command] = {
         *_END_POINTS,
         _json("one JSON object"),
         description="Tells whether both buckets can be reached with their keys.",
+        example=("precheck --file migration.toml",),
         epilog=f"{_FILE}\n\n{_WHERE_SECRETS}",
     ),
     "completion": Command(
         "completion of commands and options for a shell",
-        Argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS)),
+        Argument("shell", metavar="SHELL", choices=SHELLS, words=SHELLS, help=", ".join(SHELLS)),
         usage=("SHELL",),
         description="Prints a script that completes commands and options.",
+        example=("completion bash",),
         epilog=f"bash: put  source <({PROG} completion bash)  into ~/.bashrc.",
+    ),
+    "help": Command(
+        f"of a command, or of a topic: {', '.join(TOPICS)}",
+        Argument("topic", nargs="?", metavar="COMMAND|TOPIC", words=TOPICS, help=_TOPICS),
+        usage=("[COMMAND|TOPIC]",),
+        description="Prints the help of a command or a topic; without a word, that of the program.",
+        example=(
+            "help failures",
+            "help keys",
+        ),
     ),
 }
 
@@ -467,14 +547,41 @@ def split_command(arguments: Sequence[str]) -> tuple[str, list[str]]:
     return MONITOR, list(arguments)
 
 
+_OTHER_WORDS = {
+    **dict.fromkeys(("list", "ls", "status", "ps", "show", "get"), "jobs"),
+    **dict.fromkeys(("errors", "failed", "failure"), "failures"),
+    **dict.fromkeys(("start", "new", "split", "plan", "plans"), "create"),
+    **dict.fromkeys(("stop", "cancel", "kill"), "abort"),
+    **dict.fromkeys(("remove", "rm"), "delete"),
+    **dict.fromkeys(("tail", "log"), "logs"),
+    "receipt": "report",
+    "continue": "resume",
+    "unpause": "resume",
+    "monitor": "watch",
+    "check": "precheck",
+}
+"""Names that other programs have for a command, and ours."""
+
+_NO_COMMANDS = ("wait", "replay", "doctor", "verify", "metrics", "config", "idle")
+"""Words that are certainly meant as a command."""
+
+
 def _refuse_likely_command(word: str) -> None:
-    """Raise CliError for a word that is almost a command; other words may be job id prefixes."""
+    """Raise CliError for a word that is meant as a command; other words may be beginnings of ids.
+
+    A monitor of one job is started with the beginning of its id alone.
+    """
+    other = _OTHER_WORDS.get(word)
+    near = other or nearest(word, COMMANDS, cutoff=0.0 if word in _NO_COMMANDS else 0.7)
+    if near:
+        raise CliError(f"unknown command {word!r}; the nearest is {near!r} (see {PROG} --help)")
+
+
+def nearest(word: str, known: Collection[str], cutoff: float) -> str | None:
+    """Return the known word that resembles this one most; None if none reaches the cutoff."""
     import difflib  # 4 ms, only when something is wrong
 
-    cutoff = 0.0 if word in ("wait", "replay", "doctor", "help") else 0.7
-    near = difflib.get_close_matches(word, COMMANDS, 1, cutoff=cutoff)
-    if near:
-        raise CliError(f"unknown command {word!r}; the nearest is {near[0]!r} (see {PROG} --help)")
+    return next(iter(difflib.get_close_matches(word, known, 1, cutoff=cutoff)), None)
 
 
 # The function uses no arrays of the shell's own, which zsh counts from 1.
@@ -521,7 +628,7 @@ def _words(arguments: Iterable[Argument]) -> str:
     words = ["--help"]
     for argument in arguments:
         options = [name for name in argument.names if name.startswith("-")]
-        words += options or argument.settings.get("choices", ())
+        words += options or argument.words
     return " ".join(words)
 
 

@@ -1,0 +1,185 @@
+"""`help` and its topics, the examples in every `--help`, and words that are no command."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from slurper_tui.cli.help import FOLDER
+from slurper_tui.cli.parser import COMMANDS, TOPICS, make_parser
+from slurper_tui.config import ACCOUNT_VARIABLE, BASE_URL_VARIABLE, _File
+from slurper_tui.simulated.account import SimulatedAccount
+from tests import keys_topic
+from tests.cli.making import KEYS
+from tests.cli.program import Ran, environment, perform
+
+EXAMPLES = [(name, line) for name, command in COMMANDS.items() for line in command.example]
+ENDS = {"watch": {0, 4}, "report": {0, 4}, "failures": {0, 4}, "resume": {0, 7}}
+"""Exit codes of examples that need not be 0: a judged job, and three jobs that already run."""
+
+EMPTY = {"create", "precheck"}
+"""Commands that need an account with a free slot, which the demo has not."""
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_topic_is_printed_from_its_file_and_fits_80_columns(topic: str) -> None:
+    ran = perform(None, "help", topic)
+    assert (ran.code, ran.err) == (0, [])
+    assert "\n".join(ran.out) + "\n" == (FOLDER / f"{topic}.txt").read_text(encoding="utf-8")
+    assert ran.out[0].startswith(f"{topic.upper()}: ")
+    assert max(map(len, ran.out)) <= 78
+
+
+def test_every_topic_has_a_file_and_is_in_the_help_of_the_program() -> None:
+    assert {file.stem for file in FOLDER.iterdir()} == set(TOPICS)
+    assert all(topic in make_parser()[0].format_help() for topic in TOPICS)
+
+
+def test_help_of_nothing_is_that_of_the_program_and_of_a_command_its_own() -> None:
+    whole, commands = make_parser()
+    assert "\n".join(perform(None, "help").out) + "\n" == whole.format_help()
+    for name, parser in commands.items():
+        ran = perform(None, "help", name)
+        assert "\n".join(ran.out) + "\n" == parser.format_help()
+
+
+def test_help_prints_what_the_locale_cannot_as_question_marks() -> None:
+    ran = perform(None, "help", "keys", encoding="ascii")
+    assert (ran.code, ran.err) == (0, [])
+    assert any("? > running" in line for line in ran.out)
+
+
+@pytest.mark.parametrize("words", [["help"], ["help", "keys"], ["help", "jobs"], ["--help"]])
+def test_help_pays_for_argparse_alone(words: list[str]) -> None:
+    code = (
+        "import atexit, os, sys; from slurper_tui.cli.main import run; run(sys.argv[1:]); "
+        "print([m for m in ('textual', 'httpx', 'msgspec', 'asyncio', 'difflib', 'dataclasses')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "nearest"),
+    [
+        ("list", "jobs"),
+        ("ls", "jobs"),
+        ("status --json", "jobs"),
+        ("errors 4f2a", "failures"),
+        ("cancel 4f2a", "abort"),
+        ("receipt 4f2a", "report"),
+        ("doctor", ""),
+        ("jbos", "jobs"),
+        ("help jbos", "jobs"),
+        ("help key", "keys"),
+        ("help configuration", "config"),
+        ("help qqq", ""),
+    ],
+)
+def test_a_wrong_word_gets_the_nearest_in_one_line_and_exit_2(words: str, nearest: str) -> None:
+    ran = perform(None, *words.split())
+    assert (ran.code, ran.out, len(ran.err)) == (2, [], 1)
+    assert re.search(rf"; the nearest is '{nearest or '[a-z]+'}' \(see slurper-tui", ran.err[0])
+
+
+def test_the_keys_topic_is_written_from_the_bindings() -> None:
+    written = keys_topic.FILE.read_text(encoding="utf-8")
+    assert keys_topic.text() == written, "write it again with: python -m tests.keys_topic"
+
+
+def test_the_config_topic_names_every_setting_and_variable() -> None:
+    text = (FOLDER / "config.txt").read_text(encoding="utf-8")
+    for field in msgspec.structs.fields(_File):
+        assert re.search(rf"^    \[?{field.encode_name}\b", text, re.MULTILINE), field.encode_name
+    credentials = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY")
+    for name in (*credentials, ACCOUNT_VARIABLE, BASE_URL_VARIABLE, *KEYS):
+        assert name in text
+
+
+@pytest.mark.parametrize(("name", "line"), EXAMPLES)
+def test_the_example_in_the_help_of_a_command_works_in_the_demo(
+    name: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert f"  slurper-tui {line}\n" in make_parser()[1][name].format_help()
+    monkeypatch.chdir(tmp_path)
+    _write_files(tmp_path)
+    words = shlex.split(line)
+    assert words[0] == name
+    ran = _run(words)
+    assert ran.code in ENDS.get(name, {0}), ran.err
+    assert ran.out or "--draft" in words or name in ("pause", "resume", "abort", "delete")
+
+
+def _run(words: list[str]) -> Ran:
+    """Run a command in the demo, or in an account with a free slot."""
+    if words[0] in EMPTY:
+        account = SimulatedAccount(jobs=0)
+        return perform(account, *words, environ=environment(account, **KEYS))
+    return perform(None, "--demo", *words)
+
+
+def _write_files(folder: Path) -> None:
+    """Write the files that the examples name."""
+    epilog = COMMANDS["create"].epilog
+    request = re.search(r"JSON:\n(.*?)\n\n", epilog, re.DOTALL)
+    assert request is not None
+    (folder / "migration.toml").write_text(request[1].replace("...", "s3.example.com"))
+    (folder / "prefixes.txt").write_text("2023/\n2024/\n")
+
+
+SECTIONS = {
+    "jobs, progress, watch": ["progress {ended} --json", "progress {running} --json"],
+    "failures": ["failures {lossy} --json"],
+    "logs": ["logs {lossy} --json"],
+    "history": ["history --json"],
+    "digest": ["digest --json"],
+    "report": ["report {lossy} --json"],
+    "precheck": ["precheck --file migration.toml --json"],
+    "retry, create": ["create --file migration.toml --yes --json"],
+}
+"""Sections of the json topic, and command lines that print such records."""
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_json_topic_names_exactly_the_fields_that_are_printed(
+    section: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _write_files(tmp_path)
+    printed: set[str] = set()
+    for line in SECTIONS[section]:
+        words = line.format(ended="6b57", running="4903", lossy="d4d6").split()
+        ran = _run(words)
+        lines = ran.out[:1] if section == "logs" else ran.out
+        printed |= set(_names(json.loads("\n".join(lines))))
+    text = (FOLDER / "json.txt").read_text(encoding="utf-8")
+    found = re.search(rf"^{section}$\n((?:  .*\n)+)", text, re.MULTILINE)
+    assert found is not None
+    assert printed <= set(re.findall(r"\w+", found[1]))
+    columns = re.findall(r"^ {2,4}(\w.*?)(?: {2,}|$)", found[1], re.MULTILINE)
+    assert set(re.findall(r"\w+", " ".join(columns))) - NESTED <= printed
+
+
+NESTED = {"retryOf"}
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Yield the names of all fields, except of a source and a target."""
+    for item in value if isinstance(value, list) else ():
+        yield from _names(item)
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        yield name
+        if name not in ("source", "target") or "connectivityStatus" in inner:
+            yield from _names(inner)
