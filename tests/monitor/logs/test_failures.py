@@ -346,7 +346,7 @@ async def test_a_log_that_cannot_be_read_hides_no_other_and_no_loss() -> None:
     assert missing_keys(last, inexact=0, keyless=0) == (
         "the log names 60 of 100 failed objects",
         "the log of job j2 could not be read to its end: the API answered 404",
-        "the log of job j3 could not be read to its end: the API answered with an HTML page",
+        "the log of job j3 could not be read to its end: the API answered 503 with an HTML page",
     )
     assert [key.job_id for key, _ in notes.kept] == ["j1"]
 
