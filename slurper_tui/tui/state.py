@@ -93,16 +93,27 @@ _FIELDS: Mapping[str, _Field] = {
 
 _LAYOUTS = ("-tiny", "-side", "-spacious", "-stacked", "-low", "-single")
 
+DETAIL_WIDTH = 40
+"""Cells of the details beside the list: an id fits on one line."""
 
-def layout_classes(size: Size) -> dict[str, bool]:
+ALL_NUMBERS = 80
+"""Cells of a list that shows every number, without a deadline and with one account."""
+
+SPACIOUS = 160
+"""Width in cells from which the details beside the list are wider than `DETAIL_WIDTH`."""
+
+
+def layout_classes(size: Size, numbers: int = ALL_NUMBERS) -> dict[str, bool]:
     """Map every CSS class of the layout to whether the screen has it at this terminal size.
 
-    The panes are side by side, stacked, the list alone (`-single`), or one line (`-tiny`).
+    The panes are side by side, stacked, the list alone (`-single`), or one line (`-tiny`). They are
+    side by side only where the list keeps all of its numbers, so that it never shows less than in
+    a narrower terminal. numbers: cells of such a list.
     """
     if size.width < 30 or size.height < 6:
         classes = {"-tiny"}
-    elif size.width >= 100 and size.height >= 16:
-        classes = {"-side", "-spacious"} if size.width >= 160 else {"-side"}
+    elif size.width >= numbers + DETAIL_WIDTH and size.height >= 16:
+        classes = {"-side", "-spacious"} if size.width >= SPACIOUS else {"-side"}
     elif size.width >= 60 and size.height >= 18:
         classes = {"-stacked", "-low"} if size.height < 24 else {"-stacked"}
     else:

@@ -1,8 +1,8 @@
 """The columns of the job list as data: width, priority, drawing and sorting.
 
 To add a column, add it to `COLUMNS`; if it is not always shown, also to `fit`; if it cannot be
-sorted by, also to `SORTS`. `fit` chooses the columns for a width, `cells` and `header` draw a row,
-`sorted_jobs` orders the jobs.
+sorted by, also to `SORTS`. `fit` chooses the columns for a width: a wider list has all columns of a
+narrower one, whatever the jobs do. `cells` and `header` draw a row, `sorted_jobs` orders the jobs.
 """
 
 from __future__ import annotations
@@ -23,11 +23,25 @@ from slurper_tui.monitor.model.job import (
     shown_rate,
 )
 from slurper_tui.tui.render.glyphs import Look, style_of
-from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten
+from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten, width_of
 
 SortValue = float | str | None
 GAP = 2
-WIDE_TABLE, BROAD_TABLE = 96, 130
+
+LEAST_NAME = 16
+"""Cells that the flexible column keeps before a number is dropped for it."""
+
+NAME_BESIDE_BAR = 49
+"""Cells that the name keeps beside a bar: the list has one from 120 columns on.
+
+Where panes share the width, a list has as many columns only from 160 columns on.
+"""
+
+SIGN_ALONE = 30
+"""A table narrower than this many cells shows the sign of a status without its word."""
+
+LEAST_DATED_NAME = 8
+"""Cells that a name keeps beside the age of its row; with fewer, the age is left out."""
 
 
 class DrawContext(msgspec.Struct, frozen=True):
@@ -49,6 +63,7 @@ class Column(msgspec.Struct, frozen=True):
     value: what the rows are sorted by; None if it is unknown.
     priority: when there is no room, the column with the lowest priority is dropped first; 9: never
     dropped.
+    leave: the column is shown only if the flexible column keeps this many cells.
     descending: the first order when sorting by it.
     """
 
@@ -61,6 +76,7 @@ class Column(msgspec.Struct, frozen=True):
     right: bool = False
     flexible: bool = False
     gap: int = GAP
+    leave: int = LEAST_NAME
     descending: bool = False
 
 
@@ -68,41 +84,45 @@ Fitted = tuple[tuple[Column, int], ...]
 """The chosen columns, each with its width in cells."""
 
 
-def fit(
-    width: int, *, accounts: bool, ages: bool, etas: bool = False, deadline: bool = False
-) -> Fitted:
+def fit(width: int, *, accounts: bool = False, deadline: bool = False) -> Fitted:
     """Choose the most important columns that fit into a table `width` cells wide.
 
     accounts: there is more than one account.
-    ages: some data is not fresh.
-    etas: some job has an ETA; if none has, that column is the least important.
     deadline: a deadline is set.
     """
-    optional = (("account", accounts), ("age", ages), ("due", deadline))
+    optional = (("account", accounts), ("due", deadline))
     hidden = {name for name, shown in optional if not shown}
     candidates = [column for column in COLUMNS if column.name not in hidden]
-
-    def importance(column: Column) -> int:
-        return column.priority if etas or column.name != "eta" else 0
-
-    chosen: list[Column] = []
-    for column in sorted(candidates, key=importance, reverse=True):
-        with_it = [c for c in COLUMNS if c is column or c in chosen]
-        if column.priority == 9 or _needed(with_it, width) <= width:
-            chosen = with_it
-    spare = width - _needed(chosen, width)
-    return tuple((c, max(1, _width(c, width) + (spare if c.flexible else 0))) for c in chosen)
+    candidates.sort(key=lambda column: column.priority, reverse=True)
+    number = sum(column.priority == 9 for column in candidates)
+    # a column that does not fit also drops the less important ones, which keeps the set monotone
+    while number < len(candidates) and _needed(candidates[: number + 1], width) <= width:
+        number += 1
+    chosen = [column for column in COLUMNS if column in candidates[:number]]
+    name = width - _needed(chosen, width, name=0)
+    return tuple((c, max(1, name if c.flexible else _width(c, width))) for c in chosen)
 
 
-def _needed(columns: Sequence[Column], width: int) -> int:
-    return sum(_width(c, width) + c.gap for c in columns) - columns[0].gap
+def numbers_width(*, accounts: bool, deadline: bool) -> int:
+    """Return the least width in cells of a table with every number; only the bar is missing."""
+    without = {"bar", *(() if accounts else ("account",)), *(() if deadline else ("due",))}
+    return _needed([column for column in COLUMNS if column.name not in without], SIGN_ALONE)
+
+
+def _needed(columns: Sequence[Column], width: int, name: int | None = None) -> int:
+    """Return the cells that these columns take.
+
+    name: cells of the flexible column; None for as many as the columns are to leave it.
+    """
+    if name is None:
+        name = max(column.leave for column in columns)
+    gaps = sum(column.gap for column in columns) - COLUMNS[0].gap
+    return gaps + sum(name if c.flexible else _width(c, width) for c in columns)
 
 
 def _width(column: Column, table: int) -> int:
-    """Return a column's least width; in a broad table the bar is wider."""
-    if column.name == "bar":
-        return 16 if table >= BROAD_TABLE else 10 if table >= WIDE_TABLE else 6
-    if column.name == "status" and table < 24:
+    """Return a column's least width; in a narrow table the status is its sign alone."""
+    if column.name == "status" and table < SIGN_ALONE:
         return 1
     return column.width
 
@@ -112,15 +132,22 @@ def cells(
 ) -> Line:
     """Draw one row, every cell exactly as wide as its column.
 
-    name: draws the migration cell in the given number of cells; None draws source and target.
+    name: draws the migration cell in the given number of cells; None draws source and target. The
+    age of data that is not fresh stands in place of the ETA, or else at the end of this cell.
     """
     row: list[Piece] = []
+    in_eta = shown_forecast(view) is None and any(c.name == "eta" for c, _ in columns)
     for column, width in columns:
         if row:
             row.append(Piece(" " * column.gap))
-        named = name is not None and column.name == "migration"
-        drawn = name(width) if name and named else column.draw(view, context, width)
-        row.extend(fill(drawn, width, right=column.right))
+        if column.flexible:
+            age = () if in_eta else _age(view, context)
+            room = width - width_of(age)
+            age, room = (age, room) if room >= LEAST_DATED_NAME else ((), width)
+            drawn = name(room) if name else column.draw(view, context, room)
+            row += [*fill(drawn, room), *age]
+        else:
+            row += fill(column.draw(view, context, width), width, right=column.right)
     return tuple(row)
 
 
@@ -247,6 +274,8 @@ def _rate(view: JobView, context: DrawContext, _width: int) -> Line:
 def _eta(view: JobView, context: DrawContext, _width: int) -> Line:
     forecast = shown_forecast(view)
     text = fmt.DASH
+    if forecast is None and (age := _age(view, context)):
+        return (Piece(age[0].text.strip(), age[0].style),)
     if forecast is not None:
         text = eta_short(forecast.low_seconds, forecast.high_seconds, at_least=forecast.at_least)
     return _text(text, context.look)
@@ -298,10 +327,12 @@ def _due(view: JobView, context: DrawContext, _width: int) -> Line:
     return (Piece(context.look.to_ascii(word), DEADLINE_STYLES[promise.state]),) if word else ()
 
 
-def _age(view: JobView, context: DrawContext, _width: int) -> Line:
+def _age(view: JobView, context: DrawContext) -> Line:
+    """Return `  45s old` for data that is not fresh, else nothing."""
     if view.as_of is None or not is_dated(view):
         return ()
-    return (Piece(fmt.age(context.now - view.as_of), "warning" if view.stale else "muted"),)
+    age = fmt.age(context.now - view.as_of)
+    return (Piece(f"  {age} old", "warning" if view.stale else "muted"),)
 
 
 def _name_value(view: JobView) -> str:
@@ -312,20 +343,19 @@ def _name_value(view: JobView) -> str:
 
 COLUMNS: tuple[Column, ...] = (
     Column("status", "Status", 13, _status, lambda v: v.word),
-    Column("account", "Account", 9, _account, lambda v: v.account_id, 6),
-    Column("migration", "Migration", 20, migration, _name_value, flexible=True),
-    Column("done", "Done", 12, _done, lambda v: v.counts.done, 5, right=True, descending=True),
-    Column("bar", "", 6, _bar, lambda v: v.percent, 2),
+    Column("account", "Account", 9, _account, lambda v: v.account_id, 5),
+    Column("migration", "Migration", LEAST_NAME, migration, _name_value, flexible=True),
+    Column("done", "Done", 12, _done, lambda v: v.counts.done, 7, right=True, descending=True),
+    Column("bar", "", 10, _bar, lambda v: v.percent, 2, leave=NAME_BESIDE_BAR),
     Column("percent", "%", 4, _percent, lambda v: v.percent, right=True, gap=1, descending=True),
-    Column("failed", "Fail", 5, _failed, lambda v: v.counts.failed, 4, right=True, descending=True),
-    Column("rate", "/s", 4, _rate, shown_rate, 3, right=True, descending=True),
-    Column("eta", "ETA", 8, _eta, _eta_value, 7, right=True, gap=1),
-    Column("due", "Due", 8, _due, lambda _: None, 6, gap=2),
-    Column("age", "Age", 4, _age, lambda v: v.as_of, 8, right=True),
+    Column("failed", "Fail", 5, _failed, lambda v: v.counts.failed, 8, right=True, descending=True),
+    Column("rate", "/s", 4, _rate, shown_rate, 3, right=True, leave=20, descending=True),
+    Column("eta", "ETA", 8, _eta, _eta_value, 6, right=True, gap=1),
+    Column("due", "Due", 8, _due, lambda _: None, 4, gap=2),
 )
 
 SORTS: tuple[str | None, ...] = (
     None,
-    *(c.name for c in COLUMNS if c.name not in ("bar", "account", "age", "due")),
+    *(c.name for c in COLUMNS if c.name not in ("bar", "account", "due")),
 )
 """The columns that `<` and `>` step through; None is the default order."""

@@ -21,6 +21,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.events import Resize
+from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import var
 from textual.widgets import Input
@@ -33,12 +34,14 @@ from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.session import Session
 from slurper_tui.tui import state as states
 from slurper_tui.tui.keys import MAIN_KEYS, Hint, hints_for, key_hint, next_interval
+from slurper_tui.tui.render.columns import numbers_width
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.screens.base import NotedScreen
 from slurper_tui.tui.screens.job_actions import JobActions, NewJobs
 from slurper_tui.tui.state import ScreenOptions, ScreenState, ViewState, layout_classes
 from slurper_tui.tui.widgets.detail_pane import DetailPane
 from slurper_tui.tui.widgets.job_table import JobTable
+from slurper_tui.tui.widgets.line_list import MARGIN
 from slurper_tui.tui.widgets.status_line import Banners, StatusLine
 from slurper_tui.tui.widgets.totals import TotalsRow
 
@@ -110,7 +113,7 @@ class MainScreen(NotedScreen[None]):
         """Yield the rows and panes; show the state from the history, if any."""
         if (earlier := self.session.from_history) is not None:
             self.set_reactive(MainScreen.state, states.see(self.state, earlier))
-        self.update_classes(layout_classes(self.app.size))
+        self.update_classes(self._layout(self.app.size))
         yield TotalsRow(self.look, id="totals").data_bind(MainScreen.state)
         yield Banners(self.look, id="banners").data_bind(MainScreen.state)
         with Container(id="panes"):
@@ -194,6 +197,8 @@ class MainScreen(NotedScreen[None]):
         """Update the key hints, and report the highlighted and visible jobs to the poller."""
         if not after.same_jobs(before) or after.place != before.place:
             self.hints = hints_for(after, self.options.keymap, self.look)
+        if (before.deadline, before.many_accounts) != (after.deadline, after.many_accounts):
+            self.update_classes(self._layout(self.size))
         self._update_session()
 
     def go_to(self, key: JobKey) -> None:
@@ -216,9 +221,14 @@ class MainScreen(NotedScreen[None]):
             self._looked_at = looked_at
             self.session.look_at(*looked_at)
 
+    def _layout(self, size: Size) -> dict[str, bool]:
+        state = self.state
+        width = numbers_width(accounts=state.many_accounts, deadline=state.deadline is not None)
+        return layout_classes(size, width + MARGIN + 1)
+
     def on_resize(self, event: Resize) -> None:
         """Choose the layout classes for the new size."""
-        self.update_classes(layout_classes(event.size))
+        self.update_classes(self._layout(event.size))
 
     @on(JobTable.RowClicked)
     def _row_clicked(self, event: JobTable.RowClicked) -> None:

@@ -13,7 +13,7 @@ from textual.reactive import var
 
 from slurper_tui import format as fmt
 from slurper_tui.monitor.model.base import SLOTS, JobKey
-from slurper_tui.monitor.model.job import JobView, shown_forecast
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.reports.migrations import Migration
 from slurper_tui.tui.render import columns
 from slurper_tui.tui.render.columns import DrawContext, Fitted, migration, short_id
@@ -128,7 +128,7 @@ class JobTable(LineList):
     def __init__(self, look: Look, *, id: str) -> None:
         super().__init__(look, id=id)
         self._columns: Fitted = ()
-        self._shape: tuple[int, bool, bool, bool, float | None] | None = None
+        self._shape: tuple[int, bool, float | None] | None = None
         self._drawn: dict[RowKey, tuple[Row, tuple[object, ...], Line]] = {}
 
     def line_at(self, y: int) -> Line:
@@ -216,23 +216,14 @@ class JobTable(LineList):
             self.repaint_changes()
 
     def fit(self) -> None:
-        """Choose the columns for the width and the jobs, and set the height to scroll."""
+        """Choose the columns for the width, and set the height to scroll."""
         state = self.state
-        ages = any(map(columns.is_dated, state.jobs))
-        # the ETA column appears with the first ETA, and stays while a job is running
-        had_etas = self._shape is not None and self._shape[3]
-        etas = any(
-            shown_forecast(view) or (had_etas and view.live and view.status == "running")
-            for view in state.jobs
-        )
-        shape = (self.size.width, state.many_accounts, ages, etas, state.deadline)
+        shape = (self.size.width, state.many_accounts, state.deadline)
         if shape != self._shape:
             self._shape = shape
             self._columns = columns.fit(
                 max(1, self.size.width - MARGIN - 1),
                 accounts=state.many_accounts,
-                ages=ages,
-                etas=etas,
                 deadline=state.deadline is not None,
             )
             self._drawn.clear()

@@ -6,11 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from textual.geometry import Size
 
-from slurper_tui.monitor.model.job import Counts, JobView, Phase, Total
-from slurper_tui.tui.render.columns import SORTS, DrawContext, cells, fit, header, sorted_jobs
+from slurper_tui.monitor.model.job import Counts, JobView, Phase, State, Total
+from slurper_tui.tui.render.columns import (
+    SORTS,
+    DrawContext,
+    cells,
+    fit,
+    header,
+    numbers_width,
+    sorted_jobs,
+)
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import text_of, width_of
+from slurper_tui.tui.state import DETAIL_WIDTH, layout_classes
+from slurper_tui.tui.widgets.line_list import MARGIN
 from tests.tui.jobs import NOW, forecast, harmless, view
 
 CONTEXT = DrawContext(Look(), NOW)
@@ -18,47 +29,75 @@ PLAIN = DrawContext(Look(ascii_only=True), NOW)
 
 
 def row(job: object, width: int = 100, context: DrawContext = CONTEXT) -> str:
-    return text_of(cells(job, fit(width, accounts=False, ages=True), context))  # type: ignore[arg-type]  # a JobView
+    return text_of(cells(job, fit(width), context))  # type: ignore[arg-type]  # a JobView
 
 
 def names(width: int, **given: bool) -> list[str]:
-    shown = {"accounts": False, "ages": False, **given}
-    return [column.name for column, _ in fit(width, **shown)]
+    return [column.name for column, _ in fit(width, **given)]
 
 
 def cell(name: str, job: JobView, context: DrawContext = CONTEXT) -> str:
     """Return the text of one cell."""
-    [(column, width)] = [c for c in fit(200, accounts=True, ages=True) if c[0].name == name]
+    [(column, width)] = [c for c in fit(200, accounts=True) if c[0].name == name]
     return text_of(column.draw(job, context, width))
 
 
 @pytest.mark.parametrize("width", range(10, 200))
 def test_a_row_and_its_header_are_exactly_as_wide_as_the_table(width: int) -> None:
-    columns = fit(width, accounts=True, ages=True)
+    columns = fit(width, accounts=True)
     line = width_of(cells(view(), columns, CONTEXT))
     assert line == sum(w for _, w in columns) + sum(c.gap for c, _ in columns[1:])
     assert line == max(width, 9)
     assert width_of(header(columns, Look(), None, False)) == line
 
 
-def test_columns_are_dropped_by_priority_but_status_name_and_percent_stay() -> None:
+EVERY_SETTING = [(accounts, due) for accounts in (False, True) for due in (False, True)]
+
+
+def list_width(terminal: int, height: int, **given: bool) -> int:
+    """Return the cells of a row of the list in a terminal of this size."""
+    numbers = numbers_width(**given) + MARGIN + 1
+    classes = layout_classes(Size(terminal, height), numbers)
+    beside = DETAIL_WIDTH if classes["-side"] else 0
+    width = 120 if classes["-spacious"] else terminal - beside
+    return width - MARGIN - 1
+
+
+@pytest.mark.parametrize("height", [12, 17, 24, 40])
+@pytest.mark.parametrize(("accounts", "deadline"), EVERY_SETTING)
+def test_a_wider_terminal_shows_every_column_of_a_narrower_one(
+    accounts: bool, deadline: bool, height: int
+) -> None:
+    before: set[str] = set()
+    for terminal in range(30, 251):
+        width = list_width(terminal, height, accounts=accounts, deadline=deadline)
+        shown = set(names(width, accounts=accounts, deadline=deadline))
+        assert before <= shown, terminal
+        before = shown
+
+
+@pytest.mark.parametrize(("accounts", "deadline"), EVERY_SETTING)
+def test_failed_and_done_give_way_last_and_never_to_a_deadline(
+    accounts: bool, deadline: bool
+) -> None:
+    for width in range(27, 250):
+        shown = names(width, accounts=accounts, deadline=deadline)
+        plain = names(width)
+        assert [n for n in ("failed", "done") if n in plain] == [
+            n for n in ("failed", "done") if n in shown
+        ]
+        assert "failed" in shown or len(shown) == 3
+        assert "done" in shown or len(shown) <= 4
+
+
+def test_which_columns_are_shown() -> None:
     assert names(37) == ["status", "migration", "percent"]
-    assert names(77) == ["status", "migration", "done", "bar", "percent", "failed", "rate"]
-    assert names(120)[-1] == "eta"
-    assert "age" in names(60, ages=True)
-    assert "account" in names(80, accounts=True)
-
-
-@pytest.mark.parametrize("width", range(49, 120))
-def test_the_eta_is_dropped_last_of_the_optional_columns(width: int) -> None:
-    assert "eta" in names(width, etas=True)
-    assert ("eta" in names(width)) == (width >= 84)
-
-
-def test_a_column_that_fits_is_shown_even_if_a_more_important_one_does_not_fit() -> None:
-    assert names(69, etas=True) == ["status", "migration", "done", "percent", "rate", "eta"]
-    ages = names(77, etas=True, ages=True)
-    assert ages == ["status", "migration", "done", "percent", "failed", "eta", "age"]
+    assert names(47) == ["status", "migration", "percent", "failed"]
+    numbers = ["status", "migration", "done", "percent", "failed", "rate", "eta"]
+    assert names(77) == numbers  # of 80 columns
+    assert names(77, deadline=True) == [*numbers[:-2], "eta", "due"]
+    assert "account" in names(77, accounts=True)
+    assert "bar" in names(117)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +134,8 @@ def test_an_eta_is_never_cut(low: float, high: float, at_least: bool) -> None:
 )
 def test_without_fresh_data_there_is_no_rate_and_no_eta(state: dict[str, Any]) -> None:
     job = view(**{"forecast": forecast(1, 2), "rate": 61.2, **state})
-    assert (cell("eta", job), cell("rate", job)) == ("—", "—")
+    dated = "0s old" if job.missed or job.from_history else "—"
+    assert (cell("eta", job), cell("rate", job)) == (dated, "—")
 
 
 def test_a_stalled_job_has_its_word_and_no_eta() -> None:
@@ -107,7 +147,12 @@ def test_a_stalled_job_has_its_word_and_no_eta() -> None:
 
 def test_a_remembered_job_shows_its_counts_and_their_age() -> None:
     job = view(from_history=True, as_of=NOW - 7200)
-    assert (cell("percent", job), cell("done", job), cell("age", job)) == ("35", "350/1.00k", "2h")
+    assert (cell("percent", job), cell("done", job)) == ("35", "350/1.00k")
+    assert row(job, 77).endswith("     —   2h old")
+    assert row(job, 40).startswith("▶ running      pho…-1 → m…a  2h old")
+    late = view(missed=1, as_of=NOW - 45, forecast=forecast(1, 2))
+    assert "pho…-1 → m…a  45s old" in row(late, 77)
+    assert row(late, 77).endswith("  1–2h")
 
 
 def test_jobs_are_sorted_by_eta() -> None:
@@ -131,13 +176,27 @@ def test_jobs_are_sorted_by_eta() -> None:
     assert "eta" in SORTS
 
 
-@given(st.integers(0, 10**15), st.integers(0, 10**15), st.integers(0, 10**12))
-def test_a_number_is_never_cut(done: int, objects: int, failed: int) -> None:
-    job = view(counts=Counts(objects, done, 0, failed), phase=Phase.LISTING, rate=1e9)
-    columns = fit(100, accounts=False, ages=False)
-    for column, width in columns:
+@given(
+    st.integers(27, 250),
+    st.integers(0, 10**15),
+    st.integers(0, 10**15),
+    st.integers(0, 10**12),
+    st.booleans(),
+)
+def test_a_number_is_never_cut(width: int, done: int, objects: int, failed: int, due: bool) -> None:
+    counts = Counts(objects, done, 0, failed)
+    late = forecast(5, 500, at_least=True)
+    job = view(counts=counts, phase=Phase.LISTING, rate=1e9, forecast=late)
+    context = DrawContext(Look(), NOW, NOW + 3600)
+    for column, cell_width in fit(width, deadline=due):
         if column.name not in ("status", "migration"):
-            assert width_of(column.draw(job, CONTEXT, width)) <= width
+            assert width_of(column.draw(job, context, cell_width)) <= cell_width
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_status_word_is_never_cut_beside_it(state: State) -> None:
+    [width] = [width for column, width in fit(77) if column.name == "status"]
+    assert len(state.value) + 2 <= width or state is State.OTHER
 
 
 def test_an_unknown_value_is_a_dash() -> None:
@@ -161,8 +220,8 @@ def test_a_completed_job_shows_its_count_in_full() -> None:
 
 
 def test_only_old_data_has_an_age() -> None:
-    assert "45s" in row(view(missed=1, as_of=NOW - 45))
-    assert "45s" not in row(view(as_of=NOW - 45))
+    assert "45s old" in row(view(missed=1, as_of=NOW - 45))
+    assert "old" not in row(view(as_of=NOW - 45))
 
 
 def test_a_paused_or_stale_job_has_no_rate() -> None:
@@ -188,7 +247,7 @@ def test_a_row_is_ascii_if_needed(word: str | None) -> None:
 @given(st.text(), st.text(), st.text())
 def test_foreign_text_holds_no_control_characters(source: str, prefix: str, word: str) -> None:
     job = view(status=word, source=source, prefix=prefix, target=source, id=prefix)
-    line = cells(job, fit(90, accounts=True, ages=True), CONTEXT)
+    line = cells(job, fit(90, accounts=True), CONTEXT)
     assert width_of(line) == 90
     assert harmless(text_of(line))
 
@@ -207,7 +266,7 @@ def test_every_order_keeps_every_job(sort: str | None, inverted: bool) -> None:
 
 
 def test_the_sorted_column_shows_the_direction() -> None:
-    columns = fit(100, accounts=False, ages=False)
+    columns = fit(100)
     assert "%▾" in text_of(header(columns, Look(), "percent", False))
     assert "%▴" in text_of(header(columns, Look(), "percent", True))
     assert "Migration▴" in text_of(header(columns, Look(), "migration", False))
