@@ -36,6 +36,7 @@ from slurper_tui.monitor.model.job import (
     shown_rate,
 )
 from slurper_tui.monitor.reports.records import job_record
+from slurper_tui.monitor.reports.wording import failing_words
 
 
 async def jobs(context: CommandContext) -> ExitCode:
@@ -199,6 +200,7 @@ def _print_sheet(view: JobView, context: CommandContext) -> None:
         "finish": ends or fmt.DASH,
         **({"reason": to_ascii(view.reason, out)} if view.reason else {}),
         **({} if stalled is None else {"stalled": f"since {fmt.iso(stalled, context.zone)}"}),
+        **({"failing": failing_words(view)} if view.failing else {}),
         "verdict": to_ascii(view.verdict.text, out) if view.verdict else fmt.DASH,
     }
     for name, value in rows.items():

@@ -22,13 +22,16 @@ from slurper_tui.monitor.estimate.rates import (
     HORIZONS,
     NOTHING,
     SHORTEST,
+    WINDOW_SECONDS,
     Bank,
+    FailureWindow,
     Meter,
     Prior,
     StallDetector,
     banked,
     metered,
     rate_over,
+    window_since,
 )
 from slurper_tui.monitor.model.job import PHASE_AT_REST, Counts, Phase
 
@@ -201,6 +204,7 @@ class Sample(msgspec.Struct, frozen=True):
     after_gap: the job was not polled for an unusually long, but known, time before it.
     clock_jumped: the time since the previous sample is unknown.
     coarse: from a thinned history, so its spacing does not show how often counters change.
+    age: seconds since the job's creation; None when unknown.
     """
 
     at: float
@@ -209,14 +213,16 @@ class Sample(msgspec.Struct, frozen=True):
     after_gap: bool = False
     clock_jumped: bool = False
     coarse: bool = False
+    age: float | None = None
 
 
 class Meters(msgspec.Struct, frozen=True):
-    """Rates over the last two minutes: done, transferred, skipped, and growth of the total."""
+    """Rates over the last two minutes: done and its three parts, and growth of the total."""
 
     done: Meter = Meter()
     transferred: Meter = Meter()
     skipped: Meter = Meter()
+    failed: Meter = Meter()
     objects: Meter = Meter()
 
 
@@ -225,6 +231,7 @@ class Estimate(msgspec.Struct, frozen=True):
 
     last: the newest poll, with unknown counts filled from earlier ones. first: the oldest poll.
     ran: seconds that the job ran, observed or inferred between two polls.
+    failures: objects that failed in the last hour.
     stall: changes of any counter. done_stall: changes of the number of objects done alone.
     grew: the total rose at least once.
     still_polls, still_since: number of polls with an unchanged total while the job ran, and the
@@ -240,6 +247,7 @@ class Estimate(msgspec.Struct, frozen=True):
     ran: float = 0.0
     meters: Meters = Meters()
     progress: ProgressModel = ProgressModel()
+    failures: FailureWindow = FailureWindow()
     stall: StallDetector = StallDetector()
     done_stall: StallDetector = StallDetector()
     grew: bool = False
@@ -287,6 +295,11 @@ class Estimate(msgspec.Struct, frozen=True):
     def skipped_rate(self) -> float | None:
         """Current objects skipped per second; None like `rate`."""
         return self.meters.skipped.rate if self.running else None
+
+    @property
+    def failed_rate(self) -> float | None:
+        """Current objects failed per second; None like `rate`."""
+        return self.meters.failed.rate if self.running else None
 
     @property
     def growth(self) -> float | None:
@@ -356,15 +369,24 @@ def advance(estimate: Estimate, sample: Sample) -> Estimate:
     else:
         moved = _ran(estimate, last, sample, now.counts)
     counted = last.status == sample.status == "running" and not sample.clock_jumped
+    running = sample.status == "running"
+    failures = estimate.failures.update(
+        sample.counts, sample.at, running=running, clock_jumped=sample.clock_jumped
+    )
+    moved = replace(moved, failures=failures)
     return replace(_with_total(moved, estimate.stall, last, sample, counted=counted), last=now)
 
 
 def _begun(estimate: Estimate, sample: Sample) -> Estimate:
     """Start an estimate with the first sample, or anew after counters fell."""
     fell = estimate.last is not None
+    failures = FailureWindow()
+    if not fell and sample.age is not None and 0 <= sample.age < WINDOW_SECONDS:
+        failures = window_since(sample.at - sample.age)
     return Estimate(
         last=sample,
         first=sample,
+        failures=failures.update(sample.counts, sample.at, running=sample.status == "running"),
         meters=_metered(Meters(), sample.counts, 0.0),
         progress=update_model(ProgressModel(), sample.counts, 0.0, close=not sample.coarse),
         still_since=sample.at,
@@ -390,7 +412,13 @@ def _jumped(estimate: Estimate, sample: Sample) -> Estimate:
     bare = Meters(
         *(
             replace(meter, count=None)
-            for meter in (meters.done, meters.transferred, meters.skipped, meters.objects)
+            for meter in (
+                meters.done,
+                meters.transferred,
+                meters.skipped,
+                meters.failed,
+                meters.objects,
+            )
         )
     )
     last = estimate.last.counts if estimate.last else Counts()
@@ -429,6 +457,7 @@ def _metered(meters: Meters, counts: Counts, at: float) -> Meters:
         metered(meters.done, counts.done, at, TAU),
         metered(meters.transferred, counts.transferred, at, TAU),
         metered(meters.skipped, counts.skipped, at, TAU),
+        metered(meters.failed, counts.failed, at, TAU),
         metered(meters.objects, counts.objects, at, TAU),
     )
 

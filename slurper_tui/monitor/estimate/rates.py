@@ -6,6 +6,7 @@ Adam, 2014, applied to unevenly spaced samples). The length of the spans does no
 of an hour counts as much as many short ones with the same mean.
 
 `StallDetector` records how often a job's counters change, and how long they have been unchanged.
+`FailureWindow` counts the objects that failed during the last hour.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from array import array
 from statistics import median
 
 import msgspec
+
+from slurper_tui.monitor.model.job import Counts, Failing
 
 HORIZONS = (*(120.0 * 2**k for k in range(12)), 1e12)
 """Seconds: from two minutes to almost three days, doubling, and finally the job's whole life."""
@@ -220,3 +223,91 @@ class StallDetector(msgspec.Struct, frozen=True, gc=False):
     def reset(self) -> StallDetector:
         """Forget the time without a change: the job did not run, or that time is unknown."""
         return StallDetector(gaps=self.gaps, typical=self.typical)
+
+
+WINDOW_SECONDS = 3600.0
+"""An hour evens out bursts of failures, such as one folder of archived objects, and is short enough
+that a job whose cause was removed is soon shown as running again."""
+
+MARK_SECONDS = 300.0
+"""Seconds between two stored marks: the window is up to this much longer than an hour, and a job
+needs thirteen marks."""
+
+FAILING_OBJECTS = 100
+FAILING_SHARE = 0.01
+"""A job is failing if more objects than this, and more than this part of what was done, failed in
+the window. Fewer objects are listed one by one in the log; a smaller part is usual for objects that
+were deleted or locked since the source was listed."""
+
+CALM = 0.5
+"""A failing job is so until either number has fallen to this part of its limit, so that the state
+does not change back and forth."""
+
+CLOSE_SECONDS = 600.0
+"""The time when a job began to fail is known if the poll before was at most this long ago."""
+
+_MOST = 2**53
+"""Counts are compared up to this number, which a float holds exactly."""
+
+_NO_MARKS = array("d")
+
+
+class FailureWindow(msgspec.Struct, frozen=True, gc=False):
+    """Objects failed and done in the last hour, or since the first mark if that is later.
+
+    marks: time in seconds, objects done, objects failed; for each of the marks, oldest first.
+    failed, done: objects in the window. at: time of the newest poll, in seconds.
+    failing: so many failed that it is the job's state. since: the time when that began; None when
+        it was so at the first poll, or began in a time without polls.
+    """
+
+    marks: array[float] = _NO_MARKS
+    failed: int = 0
+    done: int = 0
+    at: float = 0.0
+    failing: bool = False
+    since: float | None = None
+
+    def update(
+        self, counts: Counts, at: float, *, running: bool, clock_jumped: bool = False
+    ) -> FailureWindow:
+        """Add a poll. clock_jumped: the time since the previous one is unknown."""
+        if counts.done is None or counts.failed is None:
+            return self
+        done, failed = min(counts.done, _MOST), min(counts.failed, _MOST)
+        marks, watched = self.marks, bool(self.marks)
+        if marks and (clock_jumped or at - self.at > WINDOW_SECONDS):
+            marks, watched = _NO_MARKS, False  # it is not known when in that time objects failed
+        if not marks or at - marks[-3] >= MARK_SECONDS:
+            old = sum(later <= at - WINDOW_SECONDS for later in marks[3::3])
+            marks = array("d", [*marks[3 * old :], at, done, failed])
+        done, failed = max(0, done - int(marks[1])), max(0, failed - int(marks[2]))
+        limit = CALM if self.failing and watched else 1.0
+        failing = failed > FAILING_OBJECTS * limit and failed > FAILING_SHARE * limit * done
+        since = self.since
+        if not failing or not running:
+            since = None
+        elif not self.failing:
+            close = watched and at - self.at <= CLOSE_SECONDS
+            since = at if close else None
+        return FailureWindow(marks, failed, done, at, failing and running, since)
+
+    @property
+    def seconds(self) -> float:
+        """The length of the window."""
+        return self.at - self.marks[0] if self.marks else 0.0
+
+    def as_failing(self, behind: float) -> Failing | None:
+        """Return the value for the job's view; None if it is not failing.
+
+        behind: UTC seconds at time 0.
+        """
+        if not self.failing:
+            return None
+        since = None if self.since is None else self.since + behind
+        return Failing(self.failed, self.done, self.seconds, since)
+
+
+def window_since(at: float) -> FailureWindow:
+    """Return a window that begins with a job's creation, when nothing was done."""
+    return FailureWindow(array("d", [at, 0, 0]), at=at)

@@ -81,6 +81,7 @@ class Series:
                     # a gap mark on a short time means that the clock was set
                     clock_jumped=stored.after_gap and spent <= SHORTEST_GAP,
                     coarse=spent > _COARSE,
+                    age=None if created_at is None else then.wall - created_at,
                 )
                 self._take(sample, then, created_at)
             self._note(stored, then.mono)  # also times of another job must not be given twice
@@ -108,7 +109,8 @@ class Series:
         clock_jumped = clock_jumped or set_back or began_counting
         clock_jumped = clock_jumped or (repeated and not self._counting)
         after_gap = clock_jumped or self._is_gap(at, period)
-        sample = Sample(now.mono, counts, status, after_gap, clock_jumped=clock_jumped)
+        age = None if created_at is None else now.wall - created_at
+        sample = Sample(now.mono, counts, status, after_gap, clock_jumped=clock_jumped, age=age)
         self._take(sample, now, created_at)
         stalled = self.estimate.stalled_since is not None
         stored = Recorded(at, counts, status, after_gap, stalled, set_back)

@@ -156,6 +156,16 @@ def status_event(
     return Event(key, at, what, after)
 
 
+def failing_event(key: JobKey, failed: int, done: int, at: float) -> Event:
+    """Return the event for a job that begins to fail. failed, done: objects in the last hour."""
+    return Event(key, at, What.ITSELF, f"failing: {failed:,} of {done:,} objects in the last hour")
+
+
+def calm_event(key: JobKey, at: float) -> Event:
+    """Return the event for a running job that is no longer failing. at: UTC seconds."""
+    return Event(key, at, What.ITSELF, "no longer failing")
+
+
 def gone_event(key: JobKey, request: ActionRequest | None, at: float) -> Event:
     """Return the event for a job that the API no longer knows. at: UTC seconds."""
     if request is not None and request.state.open and request.action is Action.DELETE:

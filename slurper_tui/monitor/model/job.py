@@ -242,6 +242,19 @@ class Forecast(msgspec.Struct, frozen=True):
         return (self.low_seconds + self.high_seconds) / 2
 
 
+class Failing(msgspec.Struct, frozen=True):
+    """How much of a running job fails.
+
+    failed, done: objects in the last `seconds`, which are about an hour or as much of it as was
+    observed. since: when the job began to fail so often, UTC seconds; None when unknown.
+    """
+
+    failed: int
+    done: int
+    seconds: float
+    since: float | None = None
+
+
 class JobView(msgspec.Struct, frozen=True, dict=True):
     """State of one job. Values derived from it alone may be cached in its `__dict__`.
 
@@ -251,7 +264,8 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     percent: whole number from 0 to 100; None when unknown.
     total: how final `counts.objects` is.
     rate: time-weighted over about two minutes. lifetime_rate: average since `createdAt`.
-    transferred_rate, skipped_rate: parts of `rate`. plan_rate: the rate that the forecast uses.
+    transferred_rate, skipped_rate, failed_rate: parts of `rate`.
+    plan_rate: the rate that the forecast uses.
     growth: rate at which the total grows.
     as_of: when the API sent the counts; None before the first answer.
     missed: consecutive polls without an answer. stale: three or more of them.
@@ -261,6 +275,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     reason: why a number is missing, in words; "" when none is.
     stalled_since: since when no counter has moved, while the job is stalled.
     stalled_badly: stalled for three times the time that counts as a stall.
+    failing: the failures of the last hour, if they are many; None if they are not, or unknown.
     from_history: the values come from an earlier run and are not yet confirmed.
     request: the latest action request of this program, as long as it is of interest.
     not_copied: skipped objects that the log proves are not in the target; None before the log was
@@ -292,11 +307,13 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     plan_rate: float | None = None
     transferred_rate: float | None = None
     skipped_rate: float | None = None
+    failed_rate: float | None = None
     growth: float | None = None
     forecast: Forecast | None = None
     reason: str = ""
     stalled_since: float | None = None
     stalled_badly: bool = False
+    failing: Failing | None = None
     from_history: bool = False
     request: ActionRequest | None = None
     not_copied: int | None = None
@@ -319,8 +336,11 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
             loss = self.verdict is not None and self.verdict.lost
             return State.COMPLETED_WITH_LOSS if loss else State.COMPLETED
         if self.status == "running":
-            moving = {Phase.LISTING: State.LISTING, Phase.STALLED: State.STALLED}
-            return moving.get(self.phase, State.RUNNING) if self.phase else State.RUNNING
+            if self.phase is Phase.STALLED:
+                return State.STALLED
+            if self.failing:
+                return State.FAILING
+            return State.LISTING if self.phase is Phase.LISTING else State.RUNNING
         return {"paused": State.PAUSED, "aborted": State.ABORTED}.get(
             self.status or "", State.OTHER
         )

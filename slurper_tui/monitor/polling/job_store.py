@@ -30,6 +30,8 @@ from slurper_tui.monitor.model.events import (
     Event,
     RetryLink,
     back_event,
+    calm_event,
+    failing_event,
     gone_event,
     status_event,
 )
@@ -175,6 +177,7 @@ class AnswerApplier:
         self._skew = skew
         clock_jumped, track.gaps = track.gaps != self._gaps, self._gaps
         before, confirmed = track.view, track.confirmed
+        was_failing = track.series.estimate.failures.failing  # the view of a stale job lacks it
         changed = track.update(progress, now, interval=interval, clock_jumped=clock_jumped)
         if track.series.last is not None:
             self.unsaved.samples.append((track.key, track.series.last))
@@ -182,6 +185,12 @@ class AnswerApplier:
         event = status_event(track.key, confirmed, track.confirmed, before.request, now.wall)
         if event is not None:
             self.unsaved.events.append(event)
+        if (failing := track.view.failing) and not was_failing:
+            self.unsaved.events.append(
+                failing_event(track.key, failing.failed, failing.done, now.wall)
+            )
+        elif was_failing and not failing and track.view.status == "running":
+            self.unsaved.events.append(calm_event(track.key, now.wall))
         if track.view.restarts != before.restarts:
             _log.warning("job %s: its counters fell, or it was created anew", track.job_id)
         if changed:

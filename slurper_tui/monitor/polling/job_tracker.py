@@ -367,11 +367,13 @@ class JobTrack:
             plan_rate=estimate.plan_rate,
             transferred_rate=estimate.transferred_rate,
             skipped_rate=estimate.skipped_rate,
+            failed_rate=estimate.failed_rate,
             growth=estimate.growth,
             forecast=forecast,
             reason="" if ended else reason(estimate, forecast, stale=False),
             stalled_since=None if stalled is None else now.wall - (now.mono - stalled),
             stalled_badly=estimate.stalled_badly,
+            failing=None if ended else estimate.failures.as_failing(now.wall - now.mono),
             verdict=verdict(counts, status, self._log),
             not_copied=not_copied(counts, self._log),
             restarts=estimate.restarts,
@@ -392,8 +394,13 @@ class JobTrack:
         self.series.seed(history, now, parse_time(self._created_at))
         if history and self.confirmed is None:
             self.confirmed = history[-1].status
-        if self.view.from_history and self.view.live and self.series.estimate.growing:
-            self.view = replace(self.view, total=Total.GROWING)
+        if self.view.from_history and self.view.live:
+            estimate = self.series.estimate
+            self.view = replace(
+                self.view,
+                total=Total.GROWING if estimate.growing else self.view.total,
+                failing=estimate.failures.as_failing(now.wall - now.mono),
+            )
 
     def set_request(self, request: ActionRequest) -> None:
         """Attach an action request."""
@@ -442,8 +449,8 @@ class JobTrack:
     def missed(self) -> None:
         """Count a poll without an answer. An ended job never becomes stale.
 
-        A stale job keeps its values, but has no forecast and is no longer shown as stalled, because
-        that is unknown.
+        A stale job keeps its values, but has no forecast and is no longer shown as stalled or
+        failing, because that is unknown.
         """
         if self.over or self.mode is not PollMode.ACTIVE:
             return
@@ -457,6 +464,7 @@ class JobTrack:
                 phase=None if view.phase is Phase.STALLED else view.phase,
                 stalled_since=None,
                 stalled_badly=False,
+                failing=None,
             )
 
     def _close_if_over(self, counts: Counts, status: str | None, now: Moment) -> None:

@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from slurper_tui import format as fmt
 from slurper_tui.eta import TOO_FAR, finish
 from slurper_tui.format import parse_time
+from slurper_tui.monitor.estimate.rates import FailureWindow
 from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import Counts, Forecast, JobView, State, Verdict
@@ -66,6 +67,7 @@ class ChangeKind(StrEnum):
     STATUS = "status"
     RESTARTED = "restarted"
     STALLED = "stalled"
+    FAILING = "failing"
     PAUSED = "paused"
     UNOBSERVED = "unobserved"
     FINISH = "finish"
@@ -177,6 +179,31 @@ def span_changes(seen: Iterable[Span], calendar: Calendar) -> Iterator[Change]:
         yield Change(ChangeKind(span.kind.value), span.since, span.until, long)
 
 
+def failing_changes(
+    samples: Sequence[Recorded], since: float, calendar: Calendar
+) -> Iterator[Change]:
+    """Yield a change for each time in which a job was failing and that ended after `since`.
+
+    The last one has no end if it has not ended.
+    """
+    window, begun = FailureWindow(), None
+    for sample in samples:
+        running = sample.status == "running"
+        window = window.update(sample.counts, sample.at, running=running)
+        if window.failing:
+            begun = sample.at if begun is None else begun
+        elif begun is not None:
+            if sample.at > since:
+                span = calendar.range(begun, sample.at)
+                long = f"failing: {span} ({fmt.duration(sample.at - begun)})"
+                yield Change(ChangeKind.FAILING, begun, sample.at, long)
+            begun = None
+    if begun is not None:
+        earlier = " or earlier" if window.since is None else ""
+        text = f"failing since {calendar.moment(begun)}{earlier}"
+        yield Change(ChangeKind.FAILING, begun, None, text)
+
+
 def finish_moved(
     before: Forecast | None, after: Forecast | None, calendar: Calendar
 ) -> Iterator[Change]:
@@ -277,6 +304,10 @@ def advice(view: JobView, samples: Sequence[Recorded], calendar: Calendar) -> st
         begun = view.stalled_since
         span = "" if begun is None else f" for {fmt.duration(calendar.now - begun)}"
         return f"stalled{span}: watch it, or pause and resume it"
+    if state is State.FAILING and view.failing:
+        failing = view.failing
+        of = f"{failing.failed:,} of {failing.done:,} objects in the last hour"
+        return f"failing, {of}: see what failed"
     if state is State.PAUSED:
         return f"paused{_paused_since(samples, calendar)}: resume it when ready"
     if view.live:
@@ -523,7 +554,7 @@ def _less(new: int | None, old: int | None) -> int | None:
 def _changes(
     view: JobView, samples: tuple[Recorded, ...], since: float, calendar: Calendar
 ) -> tuple[Change, ...]:
-    """Return the status changes, fallen counters and the shift of the finish."""
+    """Return the status changes, fallen counters, failing times and the shift of the finish."""
     place = max(0, bisect_right(samples, since, key=attrgetter("at")) - 1)
     compared = samples[place:]
     ended_at = parse_time(view.job.finished_at) if view.ended else None
@@ -538,6 +569,7 @@ def _changes(
     return (
         *status_changes(compared, ended_at, calendar),
         *restarts(compared, calendar),
+        *failing_changes(samples, since, calendar),
         *finish_moved(then, view.forecast, calendar),
     )
 

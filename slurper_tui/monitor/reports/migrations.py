@@ -21,6 +21,7 @@ from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import (
+    Failing,
     Forecast,
     JobView,
     Phase,
@@ -242,10 +243,26 @@ def _live_view(view: JobView, live: Sequence[JobView]) -> JobView:
         lifetime_rate=_average(view),
         transferred_rate=_sum(live, lambda v: v.transferred_rate),
         skipped_rate=_sum(live, lambda v: v.skipped_rate),
+        failed_rate=_sum(live, lambda v: v.failed_rate),
         growth=_sum(live, lambda v: v.growth),
         forecast=forecast,
         reason="" if forecast else _reason(live),
         stalled_badly=any(v.stalled_badly for v in live),
+        failing=_failing(live),
+    )
+
+
+def _failing(live: Iterable[JobView]) -> Failing | None:
+    """Return the sum of the jobs that are failing, since the first of them is; None if none is."""
+    failing = [view.failing for view in live if view.failing and view.state is State.FAILING]
+    if not failing:
+        return None
+    begun = [one.since for one in failing if one.since is not None]
+    return Failing(
+        failed=sum(one.failed for one in failing),
+        done=sum(one.done for one in failing),
+        seconds=max(one.seconds for one in failing),
+        since=min(begun) if len(begun) == len(failing) else None,
     )
 
 

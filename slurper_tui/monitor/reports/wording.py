@@ -106,6 +106,28 @@ def event_words(event: Event, detail: str, message: str) -> str:
     return texts.get(event.what, detail)
 
 
+# The state of a job
+
+_ABOUT_AN_HOUR = 3300.0
+"""Seconds from which a window is called an hour."""
+
+
+def failing_words(view: JobView) -> str:
+    """Return how much failed lately: `412 of 5,000 objects failed in the last hour (8.2 %)`.
+
+    If the rate is known, the failures per minute follow. "" if the job is not failing.
+    """
+    failing = view.failing
+    if failing is None:
+        return ""
+    hour = failing.seconds >= _ABOUT_AN_HOUR
+    time = "hour" if hour else fmt.duration(max(60.0, failing.seconds))
+    share = fmt.share(failing.failed, failing.done)
+    words = f"{fmt.count(failing.failed)} of {_objects(failing.done)} failed in the last {time}"
+    now = "" if view.failed_rate is None else f", {fmt.rate(view.failed_rate * 60)} per minute now"
+    return f"{words} ({share}){now}"
+
+
 # Reading a log
 
 WAITING = "waiting for the request budget"

@@ -23,8 +23,9 @@ from slurper_tui.monitor.model.job import Counts, JobView, State, Total, shown_f
 from slurper_tui.monitor.model.logs import BROKE_TYPE, reason_of
 from slurper_tui.monitor.model.timeline import Trace
 from slurper_tui.monitor.reports.migrations import Migration
+from slurper_tui.monitor.reports.wording import failing_words
 from slurper_tui.tui.render.columns import DEADLINE_STYLES, DrawContext, migration, short_id
-from slurper_tui.tui.render.glyphs import Look, style_of
+from slurper_tui.tui.render.glyphs import STATUS, Look, style_of
 from slurper_tui.tui.render.lines import (
     Line,
     Piece,
@@ -227,6 +228,9 @@ def _pace(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
             yield from _wrapped(text, width, style_of(view))
             if not view.missed:
                 yield from _wrapped("the API answers, the counters stand still", width, "muted")
+        if failing := failing_words(view):
+            text = f"{context.look.sign(State.FAILING)} {failing}"
+            yield from _wrapped(text, width, STATUS[State.FAILING].style)
         yield from _rates(view, context, width)
         yield from _eta(view, context, width)
         yield from _deadline(view, context, width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -11,7 +12,7 @@ from textual.reactive import var
 from slurper_tui import format as fmt
 from slurper_tui.eta import eta_short
 from slurper_tui.monitor.estimate.deadline import against_all, needed_words, promise_words
-from slurper_tui.monitor.model.job import JobView, shown_forecast, shown_rate
+from slurper_tui.monitor.model.job import JobView, State, shown_forecast, shown_rate
 from slurper_tui.monitor.model.verdict import percent_of
 from slurper_tui.tui.render.columns import DEADLINE_STYLES, promise_short, short_id
 from slurper_tui.tui.render.glyphs import Look
@@ -155,13 +156,24 @@ def _who(state: ScreenState, look: Look) -> Line:
 
 
 def _states(state: ScreenState) -> list[Line]:
-    """Return the number of jobs by status, and how many pass the filter."""
-    live = [view.status for view in state.jobs if view.live]
-    running, paused = live.count("running"), live.count("paused")
-    other, ended = len(live) - running - paused, len(state.jobs) - len(live)
-    counted = ((running, "running"), (paused, "paused"), (other, "other"), (ended, "ended"))
+    """Return the number of jobs by status, the worst first, and how many pass the filter.
+
+    Listing is counted as running.
+    """
+    live = Counter(view.state for view in state.jobs if view.live)
+    counted = {
+        "stalled": live[State.STALLED],
+        "failing": live[State.FAILING],
+        "running": live[State.RUNNING] + live[State.LISTING],
+        "paused": live[State.PAUSED],
+        "other": live[State.OTHER],
+        "ended": len(state.jobs) - live.total(),
+    }
+    styles = {"stalled": "warning", "failing": "error"}
     parts: list[Line] = [
-        (Piece(fmt.count(number)), Piece(f" {word}", "muted")) for number, word in counted if number
+        (Piece(fmt.count(number)), Piece(f" {word}", styles.get(word, "muted")))
+        for word, number in counted.items()
+        if number
     ]
     if state.snapshot and len(state.jobs) < state.total:
         parts.append((Piece(f"{len(state.jobs)}/{state.total} shown", "accent"),))

@@ -12,6 +12,7 @@ from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.reports.digest import (
     Calendar,
     ChangeKind,
+    failing_changes,
     finish_moved,
     restarts,
     span_changes,
@@ -245,3 +246,23 @@ def test_any_times_can_be_formatted(since: float, until: float, zone: tzinfo | N
     assert calendar.moment(since)
     assert calendar.full(since)[-3] == ":"
     assert calendar.range(since, until)
+
+
+@pytest.mark.parametrize(
+    ("failures", "texts"),
+    [
+        ((0, 0), []),
+        ((6, 9), ["failing: 06:20-10:00 (3 h 40 min)"]),
+        ((8, 12), ["failing since 08:20"]),
+        ((1, 4), []),  # over before the digest begins
+    ],
+)
+def test_times_in_which_a_job_was_failing(failures: tuple[int, int], texts: list[str]) -> None:
+    samples = []
+    for minute in range(0, 12 * 60, 10):
+        failed = 10 * max(0, min(minute, failures[1] * 60) - failures[0] * 60)
+        counts = Counts(10**6, 100 * minute, 0, failed)
+        samples.append(Recorded(NOW - 10 * H + 60 * (minute - 120), counts, "running"))
+    found = [*failing_changes(samples, NOW - 6 * H, CALENDAR)]
+    assert [plain(change.text) for change in found] == texts
+    assert {change.kind for change in found} <= {ChangeKind.FAILING}

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.model.base import SLOTS
-from slurper_tui.monitor.model.job import Counts, JobView, Phase, State, Total
+from slurper_tui.monitor.model.job import Counts, Failing, JobView, Phase, State, Total
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState, unstarted
 from slurper_tui.monitor.reports.migrations import family, migration_of, migrations
 from tests.monitor.reports.family_jobs import PARENT, job, retry, tied, when
@@ -69,6 +69,9 @@ def test_surplus_of_one_job_does_not_offset_missing_objects() -> None:
     assert "counts exceed the total by 50" in found.view.verdict.text
 
 
+FAILING = Failing(300, 3000, 3600.0, NOW - 1800)
+
+
 @pytest.mark.parametrize(
     ("others", "state"),
     [
@@ -77,11 +80,26 @@ def test_surplus_of_one_job_does_not_offset_missing_objects() -> None:
         ([{"phase": Phase.LISTING}, {"phase": Phase.STALLED, "rate": 0.0}], State.STALLED),
         ([{"status": "completed"}, {"status": "aborted"}], State.RUNNING),
         ([{"status": "odd"}], State.OTHER),
+        ([{"failing": FAILING}, {"status": "odd"}], State.FAILING),
+        ([{"failing": FAILING}, {"phase": Phase.STALLED}], State.STALLED),
+        ([{"failing": FAILING, "phase": Phase.STALLED}], State.STALLED),
+        ([{"failing": FAILING, "status": "paused"}], State.RUNNING),
     ],
 )
 def test_the_worst_live_job_gives_the_state(others: list[dict[str, Any]], state: State) -> None:
     jobs = [job(1), *(job(2 + n, **given) for n, given in enumerate(others))]
     assert family(jobs).view.state is state
+
+
+def test_failures_of_failing_jobs_are_summed() -> None:
+    other = Failing(100, 2000, 3700.0, NOW - 900)
+    parts = [job(1, failing=FAILING), job(2, failing=other), job(3)]
+    assert family(parts).view.failing == Failing(400, 5000, 3700.0, NOW - 1800)
+    unknown = job(4, failing=replace(other, since=None))
+    summed = family([*parts, unknown]).view.failing
+    assert summed is not None
+    assert summed.since is None
+    assert family(parts[2:]).view.failing is None
 
 
 def test_a_stalled_job_does_not_hide_that_others_move() -> None:

@@ -11,11 +11,12 @@ from rich.cells import cell_len
 
 from slurper_tui.api.errors import Fault, Unreachable
 from slurper_tui.api.models import Job, Source, parse
-from slurper_tui.monitor.model.job import Counts, JobView, Phase, Total, Verdict
+from slurper_tui.monitor.model.job import Counts, Failing, JobView, Phase, Total, Verdict
+from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.tui.render.columns import DrawContext
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
-from slurper_tui.tui.widgets.detail_pane import detail_lines
+from slurper_tui.tui.widgets.detail_pane import detail_lines, migration_lines
 from tests.tui.jobs import ACCOUNT, NOW, forecast, harmless, view
 
 CONTEXT = DrawContext(Look(zone=UTC), NOW)
@@ -133,6 +134,18 @@ def test_both_kinds_of_rates_are_shown_if_both_move() -> None:
     for few in (0.0, 0.1, None):
         assert pace(view(transferred_rate=61.2, skipped_rate=few)) == [RATES, "ETA —"]
     assert "skipped" not in "".join(pace(replace(both, stale=True, missed=3)))
+
+
+@pytest.mark.parametrize("migration", [False, True])
+def test_a_failing_job_shows_how_much_failed_lately(migration: bool) -> None:
+    failing = view(failing=Failing(412, 5000, 3700.0, NOW - 600), failed_rate=0.5)
+    text = drawn(failing, 100)
+    if migration:
+        one = family([failing, view(2)])
+        text = "\n".join(text_of(line) for line in migration_lines(one, CONTEXT, 100))
+    assert "▼ failing" in text
+    words = "412 of 5,000 objects failed in the last hour (8.2 %), 30 per minute now"
+    assert words in " ".join(text.split())
 
 
 def test_a_stall_is_shown_with_its_start() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.model.job import JobView, Phase, Total
+from slurper_tui.monitor.model.job import Failing, JobView, Phase, Total
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted
 from slurper_tui.tui.render.columns import COLUMNS, DrawContext
 from slurper_tui.tui.render.glyphs import Look
@@ -91,6 +91,14 @@ def test_the_sum_is_a_lower_bound_while_plans_have_jobs_to_start() -> None:
     assert "ETA ≥6h" in drawn([ONE, OTHER], unstarted=waiting)
     tiny = tiny_line(see(ScreenState(), snapshot(*ended, unstarted=waiting)), LOOK)
     assert tiny.text == "0 run — %"
+
+
+def test_jobs_that_need_attention_are_counted_by_their_own_words() -> None:
+    failing = view(5, failing=Failing(300, 3000, 3600.0))
+    jobs = [ONE, view(3, phase=Phase.LISTING), view(4, phase=Phase.STALLED), failing]
+    text = row(*jobs, view(6, "paused"), view(7, "odd"), view(8, "aborted"))
+    assert "1 stalled · 1 failing · 2 running · 1 paused · 1 other · 1 ended" in text
+    assert "1 stalled" in row(*jobs, width=50)
 
 
 def test_the_eta_is_dropped_after_the_rate_and_the_ended_jobs() -> None:
