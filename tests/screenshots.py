@@ -24,6 +24,7 @@ from slurper_tui.cli.connect import fill_for_demo
 from slurper_tui.cli.context import resolve
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot, default_order
+from slurper_tui.monitor.model.selection import ALL_JOBS
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.reports.digest import Digest
 from slurper_tui.monitor.session import Session
@@ -141,7 +142,7 @@ async def _watch(scene: Scene) -> Content:
     past = history.stored(account.account_id)
     ids = [account.account_id]
     monitor = Monitor(client, ids, past, clock=clock, rng=random.Random(0))
-    session = Session(lambda: monitor, (), resolve)
+    session = Session(lambda: monitor, ALL_JOBS, resolve)
     session.start()
     outage_at = scene.minutes * 60
     last, services, failed = None, await session.services(), retried.key(account, retried.FAILED)

@@ -1,6 +1,6 @@
 """What commands depend on: the process (`Process`) and the monitor (`CommandContext`).
 
-Also: the parsing of option values (times, durations, job ids) and the settings of the garbage
+Also: the parsing of option values (times, durations, names of jobs) and the settings of the garbage
 collector.
 """
 
@@ -14,7 +14,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
@@ -23,10 +23,12 @@ import msgspec
 
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli.errors import CliError
-from slurper_tui.cli.output import Output
+from slurper_tui.cli.output import Output, source_name, target_name
 from slurper_tui.config import Config
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.job import JobView, default_order
+from slurper_tui.monitor.model.selection import Selection, fits, is_part, is_whole_name
+from slurper_tui.monitor.reports.migrations import MigrationKey, migration_of
 
 if TYPE_CHECKING:
     import httpx
@@ -78,53 +80,89 @@ def patience_of(options: argparse.Namespace) -> float | None:
     """Return the most seconds to wait under a rate limit; None for no limit. Raises CliError."""
     if "timeout" not in options:
         return None
-    text = PATIENCE if options.timeout is None else options.timeout
+    return PATIENCE if options.timeout is None else seconds_option("--timeout", options.timeout)
+
+
+def seconds_option(flag: str, text: str) -> float:
+    """Parse an option's number of seconds. Raises CliError unless it is above 0."""
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
     if not 0 < seconds < float("inf"):
-        raise CliError(f"--timeout must be a number of seconds above 0, not {text!r}")
+        raise CliError(f"{flag} must be a number of seconds above 0, not {text!r}")
     return seconds
 
 
-def job_prefixes(options: argparse.Namespace) -> list[str]:
-    """Return the job id prefixes on the command line. Raises CliError for a blank one."""
-    jobs: list[str] = getattr(options, "jobs", [])
-    if getattr(options, "job", None) is not None:
-        jobs = [options.job]
+def selection_of(options: argparse.Namespace) -> Selection:
+    """Return the jobs that the command line names. Raises CliError for a blank name."""
+    jobs, migrations = getattr(options, "jobs", ()), getattr(options, "migration", ())
     if not all(job.strip() for job in jobs):
         raise CliError("a job's id may be shortened, but not to nothing")
-    return jobs
+    if not all(name.strip() for name in migrations):
+        raise CliError("--migration needs the name of a source bucket")
+    return Selection(tuple(jobs), tuple(migrations))
 
 
-_MOST_NAMED = 5
+_MOST_CANDIDATES = 10
 
 
-def resolve(prefixes: Iterable[str], jobs: Sequence[JobView]) -> frozenset[JobKey]:
-    """Return one job for each prefix; of several matches, the only job not gone.
+def resolve(selection: Selection, jobs: Sequence[JobView]) -> frozenset[JobKey]:
+    """Return one job for each JOB, and all jobs of each migration.
 
-    Raises CliError when there is none or more than one.
+    Raises CliError, with a line for each candidate, for a name without a job or with several.
     """
-    resolved = set()
-    for prefix in prefixes:
-        fitting = [view for view in jobs if view.key.job_id.startswith(prefix)]
-        meant = [view for view in fitting if view.key.job_id == prefix] or fitting
-        there = [view.key for view in meant if not view.gone]
-        found = there if len(there) == 1 else [view.key for view in meant]
-        if not found:
-            raise CliError(f"no job's id begins with {prefix!r}")
-        if len(found) > 1:
-            raise CliError(f"{len(found)} jobs' ids begin with {prefix!r}: {_names(found)}")
-        resolved.add(found[0])
-    return frozenset(resolved)
+    named = [_job_named(name, jobs) for name in selection.jobs]
+    members = [view for name in selection.migrations for view in _members(name, jobs)]
+    return frozenset(view.key for view in (*named, *members))
 
 
-def _names(keys: Sequence[JobKey]) -> str:
-    several = len({key.account_id for key in keys}) > 1
-    names = [f"{k.account_id}/{k.job_id}" if several else k.job_id for k in keys[:_MOST_NAMED]]
-    more = f" and {len(keys) - _MOST_NAMED} more" if len(keys) > _MOST_NAMED else ""
-    return ", ".join(names) + more
+def _job_named(name: str, jobs: Sequence[JobView]) -> JobView:
+    """Return the job that a name means; of several, the only one that is not gone."""
+    fitting = [view for view in jobs if fits(name, view.job)]
+    meant = [view for view in fitting if is_whole_name(name, view.job)] or fitting
+    there = [view for view in meant if not view.gone]
+    found = there if len(there) == 1 else meant
+    if not found:
+        raise CliError(f"no job's id and no job's BUCKET/PREFIX begins with {name!r}")
+    if len(found) > 1:
+        several = len({view.account_id for view in found}) > 1
+        lines = [_candidate(view, several=several) for view in sorted(found, key=default_order)]
+        raise CliError(f"{len(found)} jobs begin with {name!r}:", more=_few(lines))
+    return found[0]
+
+
+def _candidate(view: JobView, *, several: bool) -> str:
+    account = f"{view.account_id}/" if several else ""
+    ends = f"{source_name(view)} to {target_name(view)}, " if view.job.source else ""
+    return f"  {account}{view.key.job_id}  {ends}{view.word}".rstrip()
+
+
+def _members(name: str, jobs: Sequence[JobView]) -> Sequence[JobView]:
+    """Return the jobs of the one migration that a name means."""
+    groups: dict[MigrationKey, list[JobView]] = {}
+    for view in jobs:
+        key = migration_of(view)
+        if key is not None and is_part(view.job, name):
+            groups.setdefault(key, []).append(view)
+    if not groups:
+        raise CliError(f"no job copies from {name!r}")
+    if len(groups) == 1:
+        return next(iter(groups.values()))
+    names = {key: f"{key.source}:{key.target}" for key in groups}
+    if len(set(names.values())) == len(names):
+        lines = [f"  {name}" for name in sorted(names.values())]
+        raise CliError(f"{name!r} goes to several targets:", more=_few(lines))
+    lines = [
+        f"  {name}  {key.vendor} {key.endpoint} account {key.account_id}"
+        for key, name in sorted(names.items(), key=lambda item: item[1])
+    ]
+    raise CliError(f"{name!r} is a bucket in several places; name its jobs instead:", more=lines)
+
+
+def _few(lines: Sequence[str]) -> Sequence[str]:
+    more = len(lines) - _MOST_CANDIDATES
+    return [*lines[:_MOST_CANDIDATES], *([f"  and {more} more"] if more > 0 else [])]
 
 
 def zone_of(config: Config) -> tzinfo | None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class ExitCode(IntEnum):
     """The exit codes; a signal ends the program with 128 + number and is not re-raised."""
@@ -31,12 +35,18 @@ def exit_code(code: int | None) -> ExitCode:
 
 
 class CliError(Exception):
-    """End the program. line: the message, "" for none. code: the exit code."""
+    """End the program. line: the message, "" for none. code: the exit code.
 
-    def __init__(self, line: str, code: ExitCode = ExitCode.USAGE) -> None:
+    more: further lines of the message, such as the jobs that a name may mean.
+    """
+
+    def __init__(
+        self, line: str, code: ExitCode = ExitCode.USAGE, more: Sequence[str] = ()
+    ) -> None:
         super().__init__(line)
         self.line = line
         self.code = code
+        self.more = more
 
 
 PERMISSION = "a token needs the permission Workers R2 Storage Read"

@@ -51,7 +51,8 @@ def run(arguments: "Sequence[str]", process: "Process | None" = None) -> int:
 
         return perform(options, process or this_process())
     except CliError as error:
-        _print_error(error.line, process)
+        for line in (error.line, *error.more):
+            _print_error(line, process)
         return error.code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED

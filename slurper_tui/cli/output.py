@@ -8,6 +8,7 @@ once when it begins and once when it ends.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import tzinfo
@@ -64,6 +65,15 @@ class Output:
     def on_terminal(self) -> bool:
         """Whether stdout is a terminal."""
         return self._out is not None and self._out.isatty()
+
+    @property
+    def width(self) -> int:
+        """The width of the terminal in characters; 80 without a terminal."""
+        try:
+            width = 0 if self._out is None else os.get_terminal_size(self._out.fileno()).columns
+        except (OSError, ValueError):
+            width = 0
+        return width or 80
 
     def line(self, text: str) -> None:
         """Write one line of data and flush. Raises CliError when stdout cannot be written."""
@@ -191,9 +201,28 @@ def to_ascii(text: str, out: Output) -> str:
 _SIGNS = str.maketrans({"\N{EN DASH}": "-", "≥": ">=", "·": "-"})
 
 
-def distinct_width(ids: Sequence[str]) -> int:
-    """Return the fewest characters that keep the ids distinct, so that they can be typed."""
+def shorten(text: str, width: int, out: Output) -> str:
+    """Cut the middle of a text that is longer than `width` characters."""
+    if len(text) <= width:
+        return text
+    mark = "..." if out.ascii_only else "…"
+    room = max(0, width - len(mark))
+    return f"{text[: room - room // 2]}{mark}{text[len(text) - room // 2 :]}"
+
+
+def status_word(view: JobView) -> str:
+    """Return the status as one word, without spaces."""
+    return "".join(view.word.split()) or fmt.DASH
+
+
+def distinct_width(ids: Sequence[str], *, whole: bool = False) -> int:
+    """Return the fewest characters that keep the ids distinct, so that they can be typed.
+
+    whole: return the length of the longest id.
+    """
     longest = max(map(len, ids), default=0)
+    if whole:
+        return longest
     lengths = range(SHORT_ID, longest)
     return next((n for n in lengths if len({i[:n] for i in ids}) == len(set(ids))), longest)
 
@@ -280,7 +309,7 @@ def _is_worth_telling(note: str) -> bool:
     return bool(note) and not note.startswith("history shared")
 
 
-def failed(snapshot: Snapshot, jobs: tuple[JobView, ...]) -> bool:
+def failed(snapshot: Snapshot, jobs: Sequence[JobView]) -> bool:
     """Whether a request for an account or for one of these jobs failed."""
     return any(a.problem for a in snapshot.accounts) or any(j.problem for j in jobs)
 

@@ -138,7 +138,17 @@ COMMON = (
 )
 """Options of every command."""
 
+_JOBS = Argument("jobs", nargs="*", metavar="JOB", help="the beginning of its id, or BUCKET/PREFIX")
+_MIGRATION = _values(
+    "--migration",
+    "SOURCE",
+    "every job of a migration: its source BUCKET, BUCKET/PREFIX, or SOURCE:TARGET (repeatable)",
+)
+SELECTION = (_JOBS, _MIGRATION)
+"""Which jobs a command is about."""
+
 OF_MONITOR = (
+    _MIGRATION,
     _flag("--mouse", "listen to the mouse", default=None),
     _flag("--write", "allow changing jobs"),
     _value("--theme", "NAME", "the colours"),
@@ -146,8 +156,7 @@ OF_MONITOR = (
     _flag("--version", "print the version and exit"),
 )
 
-_JOB = Argument("job", metavar="JOB", help="its id, or the beginning of it")
-_ANY_JOB = Argument("job", nargs="?", metavar="JOB", help="its id, or the beginning of it")
+_ALL = _flag("--all", "every job of the account that can be")
 _TIMEOUT = _value("--timeout", "S", "seconds to wait where the API answers 429 (60)")
 _TYPE = _values("--type", "T", "only rows of this type, as the API names it (repeatable)")
 _YES = _flag("--yes", "do not ask")
@@ -201,7 +210,8 @@ class Command:
     """A command's texts and arguments.
 
     summary: its line in the list of commands. usage: the words after its name, one text for each
-    form. example: command lines without the program's name.
+    form. example: command lines without the program's name. needs_job: SELECTION, or --all, must
+    name a job.
     """
 
     def __init__(
@@ -212,11 +222,13 @@ class Command:
         description: str,
         example: Sequence[str],
         epilog: str = "",
+        needs_job: bool = False,
     ) -> None:
         self.summary = summary
         self.arguments = arguments
         self.usage = usage
         self.description = description
+        self.needs_job = needs_job
         self.example = example
         self.notes = epilog
 
@@ -228,6 +240,10 @@ class Command:
             f"\n\n{self.notes}" if self.notes else ""
         )
 
+
+_OF_JOBS = ("JOB... [OPTION]...", "--migration SOURCE [OPTION]...")
+_OF_ANY_JOBS = ("[JOB]... [OPTION]...", "--migration SOURCE [OPTION]...")
+_OF_CHANGED = ("JOB... [--yes]", "--migration SOURCE [--yes]", "--all [--yes]")
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -246,6 +262,9 @@ COMMANDS: Mapping[str, Command] = {
     "jobs": Command(
         "one line a job, once; --status S: only some",
         _json("one JSON array"),
+        _flag("--migrations", "one line a migration, with the sums of its jobs"),
+        _flag("--wide", "whole ids, names and numbers"),
+        _value("--columns", "A,B,...", "these columns, as in the header or in README"),
         _TIMEOUT,
         _values(
             "--status",
@@ -259,27 +278,43 @@ COMMANDS: Mapping[str, Command] = {
         ),
     ),
     "progress": Command(
-        "one job, once",
-        _JOB,
-        _json("one JSON object"),
+        "everything about a job, once",
+        *SELECTION,
+        _json("one JSON object; an array for several jobs"),
         _TIMEOUT,
-        usage=("JOB [OPTION]...",),
-        description="Prints one job, once.",
+        usage=_OF_JOBS,
+        description="Prints everything about each job, once.",
+        needs_job=True,
         example=("progress 4903",),
     ),
     "watch": Command(
         "a plain line whenever something changes",
-        Argument("jobs", nargs="*", metavar="JOB", help="ids, or beginnings of ids"),
+        *SELECTION,
         _json("JSON Lines"),
-        usage=("[JOB]... [OPTION]...",),
+        usage=_OF_ANY_JOBS,
         description="Prints each job once and then a line whenever its status, phase, whole "
-        "percent or failed count changes. Ends when every JOB has ended; without JOB it runs "
-        "until stopped.",
+        "percent or failed count changes. Ends when every named job has ended; without a name it "
+        "runs until stopped.",
         example=("watch 6b57",),
+    ),
+    "wait": Command(
+        "wait until jobs have ended, and print how they ended",
+        *SELECTION,
+        Argument("--timeout", dest="limit", metavar="S", help="wait at most S seconds"),
+        _value("--max-failed", "N", "end with 0 though N objects failed, over all jobs (0)"),
+        _json("JSON Lines, one job each"),
+        usage=_OF_ANY_JOBS,
+        description="Prints nothing until every named job has ended, then a line for each. "
+        "Without a name it waits for every job that runs or is paused.",
+        epilog="Ends with 0 if every job completed and nothing is missing, 4 if objects failed or "
+        "are\nunaccounted for, 5 if a job was aborted or is gone, 6 if the time is over.",
+        example=("wait 6b57 --timeout 3600", "wait --migration avatars"),
     ),
     "history": Command(
         "what was recorded; --path: where",
-        _ANY_JOB,
+        Argument(
+            "jobs", nargs="?", metavar="JOB", help="the beginning of its id, or BUCKET/PREFIX"
+        ),
         _flag("--json", "one JSON array", exclusive=True),
         _flag("--csv", "comma separated, with a header", exclusive=True),
         _flag("--path", "print where the history is, no more", exclusive=True),
@@ -302,27 +337,29 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "logs": Command(
         "every row of a job's log; --follow: and what comes",
-        _JOB,
+        *SELECTION,
         _TYPE,
         _flag("--follow", "wait for more until stopped"),
         _json("JSON Lines"),
         _TIMEOUT,
-        usage=("JOB [OPTION]...",),
-        description="Prints every row of a job's log, the newest first; with --follow the oldest "
-        "first, and then whatever comes.",
+        usage=_OF_JOBS,
+        description="Prints every row of the jobs' logs, the newest first; with --follow the "
+        "oldest first, and then whatever comes.",
+        needs_job=True,
         example=("logs d4d6 --type importErrorRetryExhaustion",),
     ),
     "failures": Command(
         "what failed, by reason and prefix; --keys: the exact keys",
-        _JOB,
+        *SELECTION,
         _TYPE,
         _flag("--keys", "the exact keys, one a line"),
         _flag("--null", "with --keys: NUL between them"),
         _json("one JSON object; with --keys an array"),
         _TIMEOUT,
-        usage=("JOB [OPTION]...",),
+        usage=_OF_JOBS,
         description="Tells which objects failed or were not copied, by reason and prefix; or "
         "their exact keys.",
+        needs_job=True,
         example=(
             "failures d4d6",
             "failures d4d6 --keys",
@@ -330,59 +367,57 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "report": Command(
         "the receipt of an ended job",
-        _ANY_JOB,
-        _value(
-            "--migration",
-            "SOURCE",
-            "a source bucket, or SOURCE:TARGET where it went to several targets",
-        ),
-        _json("one JSON object"),
+        *SELECTION,
+        _json("one JSON object; an array for several receipts"),
         _TIMEOUT,
-        usage=("JOB [OPTION]...", "--migration SOURCE [OPTION]..."),
+        usage=_OF_JOBS,
         description="Prints the receipt of an ended job, or of all jobs of one migration, as "
         "Markdown.",
         example=(
             "report d4d6",
             "report --migration avatars",
         ),
+        needs_job=True,
     ),
     "pause": Command(
-        "pause a running job",
-        *(_JOB, _YES),
-        usage=("JOB [--yes]",),
-        description="Pauses a running job.",
+        "pause running jobs; --all: of the account",
+        *(*SELECTION, _ALL, _YES),
+        usage=_OF_CHANGED,
+        description="Pauses running jobs.",
         example=("pause 4903 --yes",),
         epilog=_ANSWERS,
+        needs_job=True,
     ),
     "resume": Command(
-        "resume a paused job",
-        *(_JOB, _YES),
-        usage=("JOB [--yes]",),
-        description="Resumes a paused job.",
+        "resume paused jobs; --all: of the account",
+        *(*SELECTION, _ALL, _YES),
+        usage=_OF_CHANGED,
+        description="Resumes paused jobs.",
         example=("resume bfcd --yes",),
         epilog=_ANSWERS,
+        needs_job=True,
     ),
     "abort": Command(
-        "stop a job for good; --all: every job of the account",
-        _ANY_JOB,
-        _flag("--all", "every job of the account"),
-        _YES,
-        usage=("JOB [--yes]", "--all [--yes]"),
-        description="Stops a job, or every job of an account, for good. Objects in flight finish.",
+        "stop jobs for good; --all: every job of the account",
+        *(*SELECTION, _ALL, _YES),
+        usage=_OF_CHANGED,
+        description="Stops jobs for good. Objects in flight finish.",
         example=("abort 4903 --yes",),
         epilog="The source bucket's name has to be typed; for --all the account's id.\n" + _ANSWERS,
+        needs_job=True,
     ),
     "delete": Command(
-        "let the API forget an ended job",
-        *(_JOB, _YES),
-        usage=("JOB [--yes]",),
-        description="Lets the API forget an ended job; nothing is undone.",
+        "let the API forget ended jobs",
+        *(*SELECTION, _YES),
+        usage=("JOB... [--yes]", "--migration SOURCE [--yes]"),
+        description="Lets the API forget ended jobs; nothing is undone.",
         example=("delete 6b57 --yes",),
         epilog=_ANSWERS,
+        needs_job=True,
     ),
     "retry": Command(
         "copy again exactly what failed, or write it to --draft FILE",
-        _JOB,
+        *SELECTION,
         _values("--type", "T", "rows of this type instead, as the API names it (repeatable)"),
         _value("--draft", "FILE", "write the request there instead of sending it; - is stdout"),
         _value("--region", "NAME", "s3: the source's region, which the API does not tell"),
@@ -391,10 +426,11 @@ COMMANDS: Mapping[str, Command] = {
         _YES,
         _flag("--again", "although an earlier retry of it is known"),
         _json("one JSON object for each job"),
-        usage=("JOB [OPTION]...",),
+        usage=_OF_JOBS,
         description="Makes a job of exactly the keys that failed in another.",
         example=("retry d4d6 --draft retry.json",),
         epilog=_WHERE_SECRETS,
+        needs_job=True,
     ),
     "create": Command(
         "a new migration, or one for each prefix of a list",
@@ -448,14 +484,14 @@ _DESCRIPTION = (
     "no terminal."
 )
 _EPILOG = (
-    "A JOB is an id or the beginning of one; without one, every job is shown.\n\n"
+    "A JOB is the beginning of an id, or BUCKET/PREFIX; without one, every job is shown.\n\n"
     "environment:\n"
     "  CLOUDFLARE_API_TOKEN, or CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY\n"
     "  CLOUDFLARE_ACCOUNT_ID           one id, or several with commas between\n"
     "  CLOUDFLARE_BASE_URL             another address of the API, its path included\n\n"
     "exit codes:\n"
     "  0 done  2 usage  3 credentials  4 objects failed  5 a job aborted or gone\n"
-    "  7 the API failed  70 a bug  129 130 131 143 ended by a signal"
+    "  6 timed out  7 the API failed  70 a bug  129 130 131 143 ended by a signal"
 )
 
 
@@ -497,7 +533,7 @@ class _MonitorParser(Parser):
 
     def __init__(self) -> None:
         super().__init__(prog=PROG)
-        self.declare((*COMMON, *OF_MONITOR, Argument("jobs", nargs="*")))
+        self.declare((*COMMON, *OF_MONITOR, _JOBS))
         self.set_defaults(json=False)  # where there is no terminal, it prints lines like `watch`
 
     def format_help(self) -> str:
@@ -515,7 +551,20 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     for option, value in vars(options).items():
         setattr(options, option, _unmasked(value))
     options.command = name
+    if name != MONITOR and COMMANDS[name].needs_job:
+        _check_selection(options, parser)
     return options
+
+
+def _check_selection(options: argparse.Namespace, parser: Parser) -> None:
+    """Raise CliError unless there is a JOB or --migration, or --all alone."""
+    named = bool(options.jobs or options.migration)
+    every: bool | None = getattr(options, "all", None)
+    if every and named:
+        parser.error("--all goes with neither JOB nor --migration")
+    if not every and not named:
+        more = "" if every is None else ", or --all"
+        parser.error(f"{options.command} needs a JOB or --migration SOURCE{more}")
 
 
 def _unmasked(value: object) -> object:
@@ -562,7 +611,7 @@ _OTHER_WORDS = {
 }
 """Names that other programs have for a command, and ours."""
 
-_NO_COMMANDS = ("wait", "replay", "doctor", "verify", "metrics", "config", "idle")
+_NO_COMMANDS = ("replay", "doctor", "verify", "metrics", "config", "idle")
 """Words that are certainly meant as a command."""
 
 

@@ -30,10 +30,10 @@ from slurper_tui.cli.context import (
     Process,
     deadline_of,
     enable_garbage_collection,
-    job_prefixes,
     log_loop_error,
     patience_of,
     resolve,
+    selection_of,
     zone_of,
 )
 from slurper_tui.cli.errors import CliError, ExitCode
@@ -49,6 +49,7 @@ _COMMAND_FUNCTIONS = {
     MONITOR: ("jobs", "watch"),
     "watch": ("jobs", "watch"),
     "jobs": ("jobs", "jobs"),
+    "wait": ("jobs", "wait"),
     "progress": ("jobs", "progress"),
     "digest": ("report", "digest"),
     "logs": ("logs", "logs"),
@@ -64,7 +65,7 @@ _COMMAND_FUNCTIONS = {
 Not here are the commands without a monitor: `history` (below) and `completion` (`cli.main`).
 """
 
-_UNTIL_STOPPED = (MONITOR, "watch")
+_UNTIL_STOPPED = (MONITOR, "watch", "wait")
 """Commands that go on polling; the others end after one complete snapshot, or by themselves."""
 
 _SHOWS_HISTORY = (*_UNTIL_STOPPED, "digest")
@@ -183,9 +184,13 @@ def _lines(
     out: Output,
 ) -> ExitCode:
     """Run a command that prints lines, until it ends or a signal ends it."""
+    from slurper_tui.cli.commands.jobs import needed
+
+    selection = selection_of(options)
+    needs = needed(options) if options.command == "jobs" else lambda view: True
     _open_client(connection, out)
     history = history_of(connection, options, process.state, time.time())
-    from slurper_tui.cli.commands.jobs import needed
+    from slurper_tui.monitor.model.selection import ALL_JOBS
     from slurper_tui.monitor.polling.poller import Monitor
     from slurper_tui.monitor.session import Session
 
@@ -199,11 +204,11 @@ def _lines(
         history.stored(shown=options.command in _SHOWS_HISTORY),
         interval=config.interval,
         eager=once and options.command not in _CHANGES,
-        prefixes=job_prefixes(options),
-        needs=needed(options.status if options.command == "jobs" else ()),
+        selection=selection,
+        needs=needs,
         skip_ended=options.command == "jobs",
     )
-    session = Session(lambda: monitor, () if once else job_prefixes(options), resolve)
+    session = Session(lambda: monitor, ALL_JOBS if once else selection, resolve)
     session.start()
     context = CommandContext(
         options,

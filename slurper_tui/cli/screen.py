@@ -27,9 +27,9 @@ from slurper_tui.cli.context import (
     Process,
     deadline_of,
     enable_garbage_collection,
-    job_prefixes,
     log_loop_error,
     resolve,
+    selection_of,
     zone_of,
 )
 from slurper_tui.cli.driver import MISSING, driver_for
@@ -102,9 +102,9 @@ def show(
     options: argparse.Namespace,
 ) -> ExitCode:
     """Run the app until it ends. Raises CliError for an unknown setting."""
-    prefixes = job_prefixes(options)
+    selection = selection_of(options)
     from_history = snapshot_from_history(
-        history.jobs, connection.accounts, prefixes, config.interval, time.time()
+        history.jobs, connection.accounts, selection, config.interval, time.time()
     )
 
     def make_monitor() -> Monitor:
@@ -115,11 +115,11 @@ def show(
             connection.accounts,
             history.stored(),
             interval=config.interval,
-            prefixes=prefixes,
+            selection=selection,
         )
 
     app = SlurperApp(
-        Session(make_monitor, prefixes, resolve, from_history),
+        Session(make_monitor, selection, resolve, from_history),
         _options(config, load_view(process.state), options, process),
         partial(save_view, process.state),
     )

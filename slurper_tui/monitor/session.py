@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.monitor.model.selection import Selection, fits, is_part
 from slurper_tui.monitor.model.timeline import Window
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.reports.digest import Digest
     from slurper_tui.monitor.reports.receipt import ReceiptMaker
 
-Resolve = Callable[[Sequence[str], Sequence[JobView]], frozenset[JobKey]]
-"""Return one job for each id prefix; raises if a prefix matches no job or several."""
+Resolve = Callable[[Selection, Sequence[JobView]], frozenset[JobKey]]
+"""Return the selected jobs; raises if a name means no job, or is ambiguous."""
 
 
 class Services(NamedTuple):
@@ -44,26 +45,26 @@ class Services(NamedTuple):
 
 
 class Session:
-    """The snapshots of a monitor, limited to the jobs of some id prefixes (all without prefixes).
+    """The snapshots of a monitor, limited to the selected jobs.
 
     make: imports and makes the monitor; called by `start`. Calls that arrive before are queued, so
         that the first picture need not wait for the monitor.
-    resolve: chooses a job for each prefix once the job lists are read; its error ends `snapshots`.
+    resolve: finds the selected jobs once the job lists are read; its error ends `snapshots`.
     from_history: the last state that earlier runs recorded; None without one.
-    resolved: whether every prefix was resolved to one job.
+    resolved: whether it is known which jobs the selection means.
     """
 
     def __init__(
         self,
         make: Callable[[], Monitor],
-        prefixes: Sequence[str],
+        selection: Selection,
         resolve: Resolve,
         from_history: Snapshot | None = None,
     ) -> None:
-        self.resolved = not prefixes
+        self.resolved = selection.everything
         self.from_history = from_history
         self._make = make
-        self._prefixes = prefixes
+        self._selection = selection
         self._resolve = resolve
         self._monitor: Monitor | None = None
         self._made = asyncio.Event()
@@ -86,7 +87,7 @@ class Session:
             async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
                 async for snapshot in snapshots:
                     if not self.resolved and self._can_resolve(snapshot):
-                        keys = self._resolve(self._prefixes, snapshot.jobs)
+                        keys = self._resolve(self._selection, snapshot.jobs)
                         monitor.narrow(keys)
                         self.resolved = True
                         jobs = tuple(view for view in snapshot.jobs if view.key in keys)
@@ -97,15 +98,17 @@ class Session:
                 await self._services.close()
 
     def _can_resolve(self, snapshot: Snapshot) -> bool:
-        """Return whether the prefixes can be resolved now.
+        """Return whether the selection can be resolved now.
 
-        True when every list was read; or when the others have failed and each prefix has a match.
+        True when every list was read; or when the others have failed and each name fits a job.
         """
         if all(account.listed for account in snapshot.accounts):
             return True
-        ids = [view.key.job_id for view in snapshot.jobs]
-        return all(account.listed or account.problem for account in snapshot.accounts) and all(
-            any(id.startswith(prefix) for id in ids) for prefix in self._prefixes
+        jobs, names = [view.job for view in snapshot.jobs], self._selection
+        return (
+            all(account.listed or account.problem for account in snapshot.accounts)
+            and all(any(fits(name, job) for job in jobs) for name in names.jobs)
+            and all(any(is_part(job, name) for job in jobs) for name in names.migrations)
         )
 
     def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.cli.context import job_prefixes
+from slurper_tui.cli.context import selection_of
 from slurper_tui.cli.errors import CliError
 from slurper_tui.cli.parser import COMMANDS, make_parser, parse, split_command
 from slurper_tui.monitor.jobs.draft import draft_of
@@ -74,7 +74,7 @@ def test_jobs_and_options_may_be_mixed() -> None:
 @pytest.mark.parametrize("command", ["", "progress", "watch", "logs", "failures", "history"])
 def test_words_after_two_dashes_are_job_ids(command: str, word: str) -> None:
     options = parse([*filter(None, ["--utc", command]), "--", word])
-    assert job_prefixes(options) == [word]
+    assert selection_of(options).jobs == (word,)
     assert (options.command, options.utc) == (command, True)
 
 

@@ -14,6 +14,7 @@ from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.cli.context import resolve
 from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.monitor.model.selection import ALL_JOBS
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.session import Session
@@ -44,7 +45,7 @@ class Bench:
 
     def __init__(self, monitor: Monitor, accounts: list[SimulatedAccount]) -> None:
         self.monitor = monitor
-        self.session = Session(lambda: monitor, (), resolve)
+        self.session = Session(lambda: monitor, ALL_JOBS, resolve)
         self.session.start()
         self.accounts = accounts
         self.account = accounts[0]

@@ -10,6 +10,7 @@ from typing import Any, cast
 from slurper_tui.cli.context import resolve
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot
+from slurper_tui.monitor.model.selection import ALL_JOBS
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.session import Session
@@ -23,7 +24,7 @@ KEY = JobKey("account", "job")
 
 async def test_calls_before_the_monitor_is_made_are_queued_and_later_ones_made_at_once() -> None:
     earlier, made = snapshot(view(1)), list[FakeFeed]()
-    session = Session(lambda: make(made, snapshot(view(2))), (), resolve, earlier)
+    session = Session(lambda: make(made, snapshot(view(2))), ALL_JOBS, resolve, earlier)
     assert session.from_history is earlier
     session.look_at(KEY, frozenset({KEY}))
     session.refresh(KEY)
@@ -41,7 +42,7 @@ async def test_calls_before_the_monitor_is_made_are_queued_and_later_ones_made_a
 @timeless
 async def test_services_and_digest_wait_for_the_monitor_and_are_made_on_first_use() -> None:
     async with bench() as b:
-        session = Session(lambda: b.monitor, (), resolve)
+        session = Session(lambda: b.monitor, ALL_JOBS, resolve)
         digest = asyncio.create_task(session.digest(EPOCH - 3600.0, UTC))
         services = asyncio.create_task(session.services())
         await asyncio.sleep(1)

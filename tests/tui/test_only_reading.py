@@ -18,6 +18,7 @@ from slurper_tui.api.credentials import token_credentials
 from slurper_tui.cli.context import resolve
 from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.selection import ALL_JOBS
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.session import Session
@@ -57,7 +58,7 @@ class Watched:
             self.client, [self.account.account_id], StoredHistory(InlineHistory()), interval=2.0
         )
         options = ScreenOptions(zone=UTC, write=write, view=ViewState(migrations=False))
-        feed = Session(lambda: monitor, (), resolve)
+        feed = Session(lambda: monitor, ALL_JOBS, resolve)
         self.app = SlurperApp(feed, options, lambda _: None)
         self.pilot: Pilot[int]
 

@@ -1,25 +1,35 @@
-"""The `pause`, `resume`, `abort` and `delete` commands: confirm, send one request, poll the effect.
+"""The `pause`, `resume`, `abort` and `delete` commands: confirm, send requests, poll the effect.
 
-A no, or a plain Enter, ends with exit code 0 and nothing is sent. No answer, a wrong word, or a job
-state that does not allow the action ends with 2. No request is ever sent twice.
+Several jobs are one question. Each request is sent once, each job is reported, and the exit code is
+the worst. A no, or a plain Enter, ends with exit code 0 and nothing is sent. No answer, a wrong
+word, or a job state that does not allow the action ends with 2.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from slurper_tui.api.errors import NotSent
 from slurper_tui.cli import prompts
 from slurper_tui.cli.commands.jobs import found
-from slurper_tui.cli.context import CommandContext
+from slurper_tui.cli.context import CommandContext, selection_of
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
-from slurper_tui.cli.output import amount, migration, percent, to_ascii
-from slurper_tui.monitor.jobs.actions import AllAborted
-from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action, RequestState, expected
-from slurper_tui.monitor.model.job import JobView, Snapshot, default_order, why_not
+from slurper_tui.cli.output import Output, amount, migration, percent, to_ascii
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import (
+    NO_JOB_LEFT,
+    Action,
+    ActionRequest,
+    RequestState,
+    expected,
+)
+from slurper_tui.monitor.model.job import JobView, Snapshot, why_not
 from slurper_tui.monitor.reports.wording import consequence, request_words, word_to_type
 
 POLL_SECONDS = 2.0
@@ -34,89 +44,132 @@ class Change(NamedTuple):
     views: Sequence[JobView]
     account_id: str = ""
 
+    @property
+    def parts(self) -> Sequence[Sequence[JobView]]:
+        """The jobs of each request: one job, or all for ABORT_ALL."""
+        return [self.views] if self.action is Action.ABORT_ALL else [[view] for view in self.views]
+
+
+Problem = tuple[JobView, CliError]
+"""A job for which the action has failed, and why."""
+
 
 async def control(context: CommandContext) -> ExitCode:
-    """Run the command.
+    """Run the command; return the worst exit code of the jobs.
 
-    Raises CliError when the action is not possible, is refused, or its effect is not seen in time.
+    Raises CliError when the action is not possible for any job. For a single job it also raises
+    when the request is refused, or its effect is not seen in time.
     """
     options = context.options
     action = _action(context)
     if not options.yes and not prompts.can_ask():
         raise CliError(f"{options.command}: {prompts.NOBODY_TO_ASK}")
     async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
-        change = await _find(action, snapshots, context)
+        change, problems = await _find(action, snapshots, context)
+        single = len(change.views) + len(problems) == 1
         if not await _agreed(change, context):
             context.out.note("nothing was done")
             return ExitCode.OK
         try:
-            while (outcome := await _send(change, context)).request.state is RequestState.MOOT:
-                new = outcome.newcomers
-                change = change._replace(views=(*change.views, *new))
+            requests, newcomers = await _send(change, context)
+            while newcomers and requests[0].state is RequestState.MOOT:
+                change = change._replace(views=(*change.views, *newcomers))
                 context.out.note(
-                    f"nothing was sent: {len(new)} more not ended since the jobs above were listed"
+                    f"nothing was sent: {len(newcomers)} more not ended since the jobs above were"
+                    " listed"
                 )
-                if not await _agreed(change, context, new):
+                if not await _agreed(change, context, newcomers):
                     context.out.note("nothing was done")
                     return ExitCode.OK
-            done = await _shown(snapshots, change, context)
+                requests, newcomers = await _send(change, context)
+            sent, refused = _sorted(change, requests, context.out, single=single)
+            done, late = await _shown(snapshots, change._replace(views=sent), context)
         except asyncio.CancelledError:
             context.out.note(
                 f"{action} may have been sent: look at the job before you send it again"
             )
             raise
         # Jobs that were created during an abort of all may have been aborted too.
-        for view in outcome.newcomers:
+        for view in newcomers:
             if view.status != "aborted":
                 names = f"{view.key.job_id} {migration(view, context.out)}"
                 context.out.note(f"created meanwhile, {view.word}: {names}")
-        for view in (*done, *(v for v in outcome.newcomers if v.status == "aborted")):
+        for view in (*done, *(v for v in newcomers if v.status == "aborted")):
             context.out.line(f"{view.key.job_id} {action.done} {migration(view, context.out)}")
-    return ExitCode.OK
+    return _reported([*problems, *refused, *late], context.out, single=single)
+
+
+def _reported(problems: Sequence[Problem], out: Output, *, single: bool) -> ExitCode:
+    """Report the problems and return the worst exit code. Raises the problem of a single job."""
+    if single and problems:
+        raise problems[0][1]
+    for view, error in problems:
+        out.note(f"{view.key.job_id}: {error.line}")
+    return max((error.code for _, error in problems), default=ExitCode.OK)
 
 
 def _action(context: CommandContext) -> Action:
-    """Return the action. Raises CliError unless a job or --all (with one account) is given."""
+    """Return the action. Raises CliError for --all of several accounts."""
     options = context.options
     if not getattr(options, "all", False):
-        if options.job is None:
-            raise CliError("which job is to be aborted? give its id, or --all")
         return Action(options.command)
-    if options.job is not None:
-        raise CliError("abort takes a job's id or --all, not both")
     if len(context.accounts) > 1:
         raise CliError(
-            f"abort --all: {len(context.accounts)} accounts; say which with --account ID"
+            f"{options.command} --all: {len(context.accounts)} accounts; say which with"
+            " --account ID"
         )
-    return Action.ABORT_ALL
+    return Action.ABORT_ALL if options.command == "abort" else Action(options.command)
 
 
 async def _find(
     action: Action,
     snapshots: AsyncIterator[Snapshot],
     context: CommandContext,
-) -> Change:
-    """Poll until the jobs are known: a complete snapshot, or for ABORT_ALL one that is caught up.
+) -> tuple[Change, Sequence[Problem]]:
+    """Poll until the state of the jobs is known; return those for which the action is possible.
 
-    Raises CliError when the action is not possible now.
+    The others are problems if each was named. Raises CliError when the action is possible for none.
     """
+    selection, every = selection_of(context.options), getattr(context.options, "all", False)
     async for snapshot in snapshots:
         context.progress_output.update(snapshot)
-        if snapshot.complete or (action is Action.ABORT_ALL and snapshot.caught_up):
+        # The list tells enough of an ended job, unless it is to be deleted.
+        if snapshot.complete or (snapshot.caught_up and action is not Action.DELETE):
             break
-        if action is not Action.ABORT_ALL:  # otherwise an ended job would be polled a round later
+        if action is Action.DELETE:  # otherwise an ended job would be polled a round later
             context.session.look_at(None, frozenset(view.key for view in snapshot.jobs))
-    if action is not Action.ABORT_ALL:
-        view = found(context.options.job, snapshot)
-        if why := why_not(view, action):
-            raise CliError(f"{action} cannot work now: {why} ({view.key.job_id})")
-        return Change(action, [view])
-    if any(not account.listed for account in snapshot.accounts):
+    if every and any(not account.listed for account in snapshot.accounts):
         raise CliError("the list of jobs could not be read", ExitCode.API)
-    views = sorted((v for v in snapshot.jobs if v.live), key=default_order)
+    views = found(selection, snapshot)
+    if every:
+        views = [view for view in views if view.live]
     if not views:
-        raise CliError(f"abort --all: {NO_JOB_LEFT}")
-    return Change(action, views, context.accounts[0])
+        raise CliError(f"{context.options.command} --all: {NO_JOB_LEFT}")
+    reasons = {view.key: why_not(view, action) for view in views}
+    possible = [view for view in views if not reasons[view.key]]
+    others = [view for view in views if reasons[view.key]]
+    if not possible and len(views) == 1:
+        reason = reasons[views[0].key]
+        raise CliError(f"{action} cannot work now: {reason} ({views[0].key.job_id})")
+    if not possible:
+        raise CliError(f"{action} cannot work now for any of {_tally(views)}")
+    problems = list[Problem]()
+    if others and (every or selection.migrations):
+        context.out.note(f"left as they are: {_tally(others)}")
+    else:
+        problems = [
+            (view, CliError(f"{action} cannot work now: {reasons[view.key]}")) for view in others
+        ]
+    account_id = context.accounts[0] if action is Action.ABORT_ALL else ""
+    return Change(action, possible, account_id), problems
+
+
+def _tally(views: Iterable[JobView]) -> str:
+    """Return the number of jobs in all and by state: `3 jobs (2 running, 1 paused)`."""
+    states = Counter(view.word for view in views)
+    number = states.total()
+    jobs = "1 job" if number == 1 else f"{number} jobs"
+    return f"{jobs} ({', '.join(f'{n} {word}' for word, n in states.items())})"
 
 
 async def _agreed(
@@ -127,79 +180,112 @@ async def _agreed(
     new: the jobs that the last question did not include; then only they are listed. Raises CliError
     without an answer, or when the word to type is wrong.
     """
-    out = context.out
+    out, number = context.out, len(change.views)
     for view in change.views if new is None else new:
         state = f"{view.word}, {amount(view)} {percent(view)}"
         out.note(f"{view.key.job_id} {migration(view, out)}: {state}")
-    out.note(f"{change.action}: {to_ascii(consequence(change.views, change.action), out)}")
+    jobs = f" {_tally(change.views)}" if number > 1 else ""
+    out.note(f"{change.action}{jobs}: {to_ascii(consequence(change.views, change.action), out)}")
     if context.options.yes:
         return True
+    if change.action not in (Action.ABORT, Action.ABORT_ALL):
+        them = "it" if number == 1 else f"these {number} jobs"
+        return await prompts.confirmed(f"{change.action} {them}?", out)
+    word = _word_to_type(change, out)
+    them = "it" if number == 1 else f"these {number} jobs"
     if change.action is Action.ABORT_ALL:
-        what, word = f"all {len(change.views)}", change.account_id
-    elif change.action is Action.ABORT:
-        what, word = "it", word_to_type(change.views[0], out.sanitise)[0]
-    else:
-        return await prompts.confirmed(f"{change.action} it?", out)
-    typed = await prompts.typed(f"to abort {what}, type {word}:", out)
+        them = f"all {number}"
+    typed = await prompts.typed(f"to abort {them}, type {word}:", out)
     if typed not in (word, "", "n", "no"):
         raise CliError(f"that is not {word}: nothing was done")
     return typed == word
 
 
-async def _send(change: Change, context: CommandContext) -> AllAborted:
-    """Send one request. If new jobs need a confirmation first, send nothing and return MOOT.
+def _word_to_type(change: Change, out: Output) -> str:
+    """Return what confirms an abort: the source bucket, or the account for several buckets."""
+    words = {word_to_type(view, out.sanitise)[0] for view in change.views}
+    if change.action is Action.ABORT and len(words) == 1:
+        return words.pop()
+    accounts = {view.account_id for view in change.views}
+    return change.account_id or (accounts.pop() if len(accounts) == 1 else "abort")
 
-    Raises CliError when it was not sent for another reason, or was refused.
+
+async def _send(
+    change: Change, context: CommandContext
+) -> tuple[Sequence[ActionRequest], Sequence[JobView]]:
+    """Send a request for each part of the change; return their states, and unconfirmed jobs.
+
+    With unconfirmed jobs, a request of ABORT_ALL that is MOOT has not been sent.
     """
     control = (await context.session.services()).control
     control.unlock()
     keys = [view.key for view in change.views]
     if change.action is Action.ABORT_ALL:
         outcome = await control.abort_all(change.account_id, keys)
-    else:
-        [one] = await control.request(change.action, keys)
-        outcome = AllAborted(one)
-    request = outcome.request
-    if request.state is RequestState.MOOT and outcome.newcomers:
-        return outcome
-    if request.state is RequestState.MOOT:
-        raise CliError(request_words(request))
-    if request.state is RequestState.REFUSED:
+        return [outcome.request], outcome.newcomers
+    return await control.request(change.action, keys), ()
+
+
+def _sorted(
+    change: Change, requests: Sequence[ActionRequest], out: Output, *, single: bool
+) -> tuple[Sequence[JobView], Sequence[Problem]]:
+    """Report the requests that were sent; return their jobs, and the jobs of the others."""
+    sent, problems = list[JobView](), list[Problem]()
+    for part, request in zip(change.parts, requests, strict=True):
         error = request.error
-        sent = error is not None and error.status is not None and not isinstance(error, NotSent)
-        code = exit_code(error.exit_code) if error is not None and sent else ExitCode.API
-        raise CliError(request_words(request), code)
-    no_answer = f" (no answer to it: {request.error})" if request.error else ""
-    context.out.note(f"{request_words(request)}{no_answer}")
-    return outcome
+        if request.state.open:
+            no_answer = f" (no answer to it: {error})" if error else ""
+            name = "" if single or len(part) > 1 else f"{part[0].key.job_id}: "
+            out.note(f"{name}{request_words(request)}{no_answer}")
+            sent += part
+        elif request.state is RequestState.REFUSED:
+            reached = error is not None and error.status is not None
+            answered = reached and not isinstance(error, NotSent)
+            code = exit_code(error.exit_code) if error is not None and answered else ExitCode.API
+            problems.append((part[0], CliError(request_words(request), code)))
+        else:
+            problems.append((part[0], CliError(request_words(request))))
+    return sent, problems
 
 
 async def _shown(
     snapshots: AsyncIterator[Snapshot], change: Change, context: CommandContext
-) -> Sequence[JobView]:
-    """Poll until the action has ended for every job; return the changed jobs.
+) -> tuple[Sequence[JobView], Sequence[Problem]]:
+    """Poll until the action has ended for every job; return the changed jobs, and the others.
 
-    Raises CliError after `SHOWN_SECONDS`, or when every job ended in another way.
+    A job whose change no poll has shown within `SHOWN_SECONDS` is one of the others.
     """
-    action, keys = change.action, {view.key for view in change.views}
+    action, views = change.action, change.views
     ends = {expected(action), "completed"} if action is Action.RESUME else {expected(action)}
     until = asyncio.get_running_loop().time() + SHOWN_SECONDS
     context.session.set_interval(POLL_SECONDS)
-    async for snapshot in snapshots:
-        context.progress_output.update(snapshot)
-        views = [view for view in snapshot.jobs if view.key in keys]
-        if all(
-            view.gone
-            if action is Action.DELETE
-            else not view.live or view.status == expected(action)
-            for view in views
-        ):
-            done = [view for view in views if action is Action.DELETE or view.status in ends]
-            if done:
-                return done
-            word = views[0].word if views else "gone"
-            raise CliError(f"{action} came too late: {word} meanwhile")
-        if asyncio.get_running_loop().time() >= until:
-            break
-    line = f"{action} was sent, but no poll has shown it within {SHOWN_SECONDS:.0f} s"
-    raise CliError(line, ExitCode.API)
+    over: dict[JobKey, bool] = {}
+    if views:
+        async for snapshot in snapshots:
+            context.progress_output.update(snapshot)
+            now = {view.key: view for view in snapshot.jobs}
+            views = [now.get(view.key, replace(view, gone=True)) for view in views]
+            over = {view.key: _is_over(view, action) for view in views}
+            if all(over.values()) or asyncio.get_running_loop().time() >= until:
+                break
+    done = [v for v in views if over[v.key] and (action is Action.DELETE or v.status in ends)]
+    late = [view for view in views if view not in done]
+    if done and action is Action.ABORT_ALL:
+        late = [view for view in late if not over[view.key]]
+    unseen = f"{action} was sent, but no poll has shown it within {SHOWN_SECONDS:.0f} s"
+    return done, [
+        (
+            view,
+            CliError(f"{action} came too late: {view.word} meanwhile")
+            if over[view.key]
+            else CliError(unseen, ExitCode.API),
+        )
+        for view in late
+    ]
+
+
+def _is_over(view: JobView, action: Action) -> bool:
+    """Return whether a job has the state that the action leads to, or can no longer have it."""
+    if action is Action.DELETE:
+        return view.gone
+    return not view.live or view.status == expected(action)

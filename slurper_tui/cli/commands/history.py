@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from slurper_tui import format as fmt
 from slurper_tui.api.models import DEFAULT_BASE_URL, Job
 from slurper_tui.cli.connect import fill_for_demo
-from slurper_tui.cli.context import resolve
+from slurper_tui.cli.context import resolve, selection_of
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output, distinct_width
 from slurper_tui.config import Config
@@ -86,13 +86,14 @@ def _lines(
 
     Raises CliError when the job prefix matches none or several.
     """
-    accounts, one, key = ids_in(options.account), options.job is not None, None
+    accounts, one, key = ids_in(options.account), bool(options.jobs), None
     if one:
-        if not options.job.strip():
-            raise CliError("a job's id may be shortened, but not to nothing")
-        views = [JobView(k.account_id, Job(id=k.job_id)) for k in store.keys(accounts)]
+        stored = {job.key: job.job for job in store.jobs(accounts)}
+        views = [
+            JobView(k.account_id, stored.get(k) or Job(id=k.job_id)) for k in store.keys(accounts)
+        ]
         if views:
-            [key] = resolve([options.job], views)
+            [key] = resolve(selection_of(options), views)
         else:
             out.note("nothing was recorded so far")
     samples = store.every(accounts, key)

@@ -1,16 +1,22 @@
-"""The `jobs`, `progress` and `watch` commands.
+"""The `jobs`, `progress`, `watch` and `wait` commands.
 
 `jobs` and `progress` poll once and print. `watch` prints a line for each change; the monitor
-without a terminal does the same.
+without a terminal does the same. `wait` prints only how the jobs ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import argparse
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
+from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from slurper_tui import format as fmt
-from slurper_tui.cli.context import CommandContext, job_prefixes, resolve
+from slurper_tui.api.models import Job
+from slurper_tui.cli.context import CommandContext, resolve, seconds_option, selection_of
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import (
     Output,
@@ -21,12 +27,16 @@ from slurper_tui.cli.output import (
     percent,
     record_line,
     remains,
+    shorten,
     source_name,
+    status_word,
     target_name,
     to_ascii,
 )
+from slurper_tui.config import nearest
 from slurper_tui.eta import finish
 from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import (
     JobView,
     Snapshot,
@@ -35,35 +45,50 @@ from slurper_tui.monitor.model.job import (
     shown_forecast,
     shown_rate,
 )
-from slurper_tui.monitor.reports.records import job_record
+from slurper_tui.monitor.model.selection import Selection
+from slurper_tui.monitor.reports.migrations import MOST_NAMES, Migration, folded
+from slurper_tui.monitor.reports.records import job_record, migration_record
 from slurper_tui.monitor.reports.wording import failing_words
 
 
+class Row(NamedTuple):
+    """A line of `jobs`: a job, or a migration with the sums of its jobs as its view."""
+
+    view: JobView
+    migration: Migration | None = None
+
+
 async def jobs(context: CommandContext) -> ExitCode:
-    """Print the jobs with one of the statuses of --status; all jobs without it.
+    """Print the jobs, or with --migrations the migrations, that have one of the statuses.
 
     As JSON, print nothing if no job list could be read: an empty array would mean "no jobs".
     """
-    options = context.options
-    out, statuses = context.out, options.status
+    options, out = context.options, context.out
+    columns = _columns(options)
     snapshot = await whole(context)
-    words = {_word(status) for status in statuses}
-    views = sorted(
-        (
-            view
-            for view in snapshot.jobs
-            if not words
-            or words & {_word(text) for text in (view.status, view.job.status, view.word) if text}
-        ),
-        key=default_order,
-    )
+    rows = [Row(view) for view in snapshot.jobs]
+    if options.migrations:
+        migrations = folded(snapshot.jobs, snapshot.links, snapshot.unstarted)
+        rows = [Row(migration.view, migration) for migration in migrations]
+    words = {_word(status) for status in options.status}
+    if words:
+        rows = [row for row in rows if words & _words(row.view)]
+    rows.sort(key=lambda row: default_order(row.view))
     has_answer = bool(snapshot.jobs) or any(account.listed for account in snapshot.accounts)
-    if statuses and has_answer and not views:
-        out.note(f"no job's status is {' or '.join(statuses)}")
+    if words and has_answer and not rows:
+        what = "migration" if options.migrations else "job"
+        out.note(f"no {what}'s status is {' or '.join(options.status)}")
     if options.json and has_answer:
-        out.line(fmt.as_json([job_record(view) for view in views]))
-    elif not options.json:
-        _print_table(views, out)
+        out.line(
+            fmt.as_json(
+                [
+                    migration_record(row.migration) if row.migration else job_record(row.view)
+                    for row in rows
+                ]
+            )
+        )
+    elif not options.json and rows:
+        _print_table(rows, columns, out, wide=options.wide)
     return ExitCode.API if failed(snapshot, snapshot.jobs) else ExitCode.OK
 
 
@@ -77,24 +102,29 @@ async def whole(context: CommandContext) -> Snapshot:
     raise AssertionError("the monitor ended by itself")
 
 
-def needed(statuses: Sequence[str]) -> Callable[[JobView], bool]:
-    """Return a predicate: whether a listed job must be polled to find jobs of these statuses.
+def needed(options: argparse.Namespace) -> Callable[[JobView], bool]:
+    """Return a predicate: whether a listed job must be polled to find jobs of the statuses.
 
     An ended job keeps its listed status, so it is polled only if one of the statuses can be a
-    display word that depends on its counts, such as `completed !` or `verified`.
+    display word that depends on its counts, such as `completed !`. The sums of migrations need
+    every job. Raises CliError for an unknown status.
     """
-    words = [_word(status) for status in statuses]
+    words = [_word(status) for status in options.status]
+    known = {_word(state): str(state) for state in State}
+    for status, word in zip(options.status, words, strict=True):
+        if word not in known:
+            raise CliError(
+                f"--status: there is no status {status!r}{nearest(word, known)}; "
+                f"the statuses are: {', '.join(known.values())}"
+            )
 
     def is_needed(view: JobView) -> bool:
-        if not words or not view.ended:
+        if not words or options.migrations or not view.ended:
             return True
         listed = _word(view.status or "")
-        return any(word.startswith(listed) or (word, listed) == _VERIFIED for word in words)
+        return any(word.startswith(listed) for word in words)
 
     return is_needed
-
-
-_VERIFIED = ("verified", "completed")
 
 
 def _word(text: str) -> str:
@@ -102,70 +132,174 @@ def _word(text: str) -> str:
     return "".join(text.casefold().split())
 
 
-def _print_table(views: Sequence[JobView], out: Output) -> None:
-    """Print aligned rows; names come last, since they have any length. A header on a terminal."""
-    several = len({view.account_id for view in views}) > 1
-    rows: list[Sequence[str]] = []
-    for view in views:
-        cells = (
-            view.job.id or fmt.DASH,
-            "".join(view.word.split()) or fmt.DASH,
-            amount(view),
-            percent(view),
-            fmt.DASH if view.counts.failed is None else str(view.counts.failed),
-            fmt.rate(shown_rate(view)),
-            remains(view, out, short=True),
-            *((view.account_id,) if several else ()),
-            migration(view, out),
-        )
-        rows.append([out.sanitise(cell) for cell in cells])
-    if out.on_terminal and rows:
-        width = distinct_width([view.key.job_id for view in views])
-        rows = [(row[0][:width], *row[1:]) for row in rows]
-        head = ("id", "status", "done/objects", "%", "failed", "per s", "eta")
-        rows.insert(0, (*head, *(("account",) if several else ()), "migration"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = tuple(
-            cell.ljust(width) if column in _LEFT_ALIGNED else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row[:-1], widths, strict=False))
-        )
-        out.line("  ".join((*cells, row[-1])))
+def _words(view: JobView) -> set[str]:
+    """Return the words for a job's status: the API's, and those on the screen."""
+    texts = (view.status, view.job.status, view.word, view.state)
+    return {_word(text) for text in texts if text}
 
 
-_LEFT_ALIGNED = (0, 1, 7)
-"""The columns with words: id, status and account."""
+class Look(NamedTuple):
+    """How cells are written. wide: whole ids, names and numbers. id, account: their characters."""
+
+    out: Output
+    wide: bool
+    id: int
+    account: int
+
+    def number(self, count: int | None, *, at_least: bool = False) -> str:
+        """Return a count, in full or with three digits, with a plus for a lower bound."""
+        text = str(count) if self.wide and count is not None else fmt.short_count(count)
+        return f"{text}+" if at_least and count is not None else text
+
+
+class Column(NamedTuple):
+    """A column of `jobs`. text: returns its cell. left: aligned to the left."""
+
+    head: str
+    text: Callable[[Row, Look], str]
+    left: bool = False
+
+
+def _jobs_in(row: Row) -> str:
+    if row.migration is None:
+        return "1"
+    more = row.migration.unstarted
+    return f"{len(row.migration.jobs)}+{more}" if more else str(len(row.migration.jobs))
+
+
+COLUMNS: Mapping[str, Column] = {
+    "id": Column("id", lambda row, look: (row.view.job.id or fmt.DASH)[: look.id], left=True),
+    "jobs": Column("jobs", lambda row, look: _jobs_in(row)),
+    "account": Column("account", lambda row, look: row.view.account_id[: look.account], left=True),
+    "status": Column("status", lambda row, look: status_word(row.view), left=True),
+    "phase": Column("phase", lambda row, look: row.view.phase or fmt.DASH, left=True),
+    "done": Column("done", lambda row, look: look.number(row.view.counts.done)),
+    "objects": Column(
+        "objects",
+        lambda row, look: look.number(row.view.counts.objects, at_least=row.view.total_at_least),
+    ),
+    "percent": Column("%", lambda row, look: percent(row.view)),
+    "transferred": Column(
+        "transferred", lambda row, look: look.number(row.view.counts.transferred)
+    ),
+    "skipped": Column("skipped", lambda row, look: look.number(row.view.counts.skipped)),
+    "failed": Column("failed", lambda row, look: look.number(row.view.counts.failed)),
+    "remaining": Column("remaining", lambda row, look: look.number(row.view.counts.remaining)),
+    "rate": Column("/s", lambda row, look: fmt.rate(shown_rate(row.view))),
+    "eta": Column("eta", lambda row, look: remains(row.view, look.out, short=True)),
+    "created": Column("created", lambda row, look: row.view.job.created_at or fmt.DASH, left=True),
+    "finished": Column(
+        "finished", lambda row, look: row.view.job.finished_at or fmt.DASH, left=True
+    ),
+    "source": Column("source", lambda row, look: source_name(row.view), left=True),
+    "target": Column("target", lambda row, look: target_name(row.view), left=True),
+    "migration": Column("migration", lambda row, look: migration(row.view, look.out), left=True),
+    "verdict": Column(
+        "verdict",
+        lambda row, look: (
+            to_ascii(row.view.verdict.text, look.out) if row.view.verdict else fmt.DASH
+        ),
+        left=True,
+    ),
+}
+"""The columns of `jobs`, by the names that --columns takes."""
+
+_USUAL = ("status", "objects", "percent", "failed", "rate", "eta", "migration")
+
+_LEAST_NAME = 16
+"""Characters of the last column that are left in a narrow terminal."""
+
+
+def _columns(options: argparse.Namespace) -> Sequence[str]:
+    """Return the names of the columns. Raises CliError for an unknown name."""
+    if options.columns is None:
+        return ("jobs" if options.migrations else "id", *_USUAL)
+    if options.json:
+        raise CliError("--columns is for lines: --json has every field")
+    names = [name.strip().casefold() for name in options.columns.split(",")]
+    for name in names:
+        if name not in COLUMNS:
+            raise CliError(
+                f"--columns: there is no column {name!r}{nearest(name, COLUMNS)}; "
+                f"the columns are: {', '.join(COLUMNS)}"
+            )
+    return names
+
+
+def _print_table(rows: Sequence[Row], names: Sequence[str], out: Output, *, wide: bool) -> None:
+    """Print a header and aligned rows; a text in the last column is cut to fit the width."""
+    accounts = {row.view.account_id for row in rows}
+    if len(accounts) > 1 and "account" not in names:
+        names = (*names[:-1], "account", names[-1])
+    look = Look(
+        out,
+        wide,
+        distinct_width([row.view.key.job_id for row in rows], whole=wide),
+        distinct_width([*accounts], whole=wide),
+    )
+    columns = [COLUMNS[name] for name in names]
+    table = [[column.head for column in columns]]
+    table += [[out.sanitise(column.text(row, look)) for column in columns] for row in rows]
+    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
+    if columns[-1].left and not wide:
+        room = out.width - sum(width + 2 for width in widths[:-1])
+        widths[-1] = min(widths[-1], max(room, _LEAST_NAME))
+    for cells in table:
+        aligned = [
+            shorten(cell, width, out).ljust(width) if column.left else cell.rjust(width)
+            for column, cell, width in zip(columns, cells, widths, strict=True)
+        ]
+        out.line("  ".join(aligned).rstrip())
 
 
 async def progress(context: CommandContext) -> ExitCode:
-    """Print one job. Raises CliError when the prefix is not unique."""
+    """Print everything about each job. Raises CliError when a name is not unique."""
     options = context.options
     snapshot = await whole(context)
-    view = found(options.job, snapshot)
+    views = found(selection_of(options), snapshot)
     if options.json:
-        context.out.line(record_line(view))
+        records = [job_record(view) for view in views]
+        context.out.line(fmt.as_json(records[0] if is_one_job(options) else records))
     else:
-        _print_sheet(view, context)
-    return ExitCode.API if failed(snapshot, (view,)) else ExitCode.OK
+        for place, view in enumerate(views):
+            if place:
+                context.out.line("")
+            _print_sheet(view, context)
+    return ExitCode.API if failed(snapshot, views) else ExitCode.OK
 
 
-async def chosen(context: CommandContext) -> JobView:
-    """Return the job on the command line. Raises CliError when its prefix is not unique."""
-    return found(context.options.job, await whole(context))
+def is_one_job(options: argparse.Namespace) -> bool:
+    """Whether the command line names one job, so that JSON is one object and not an array."""
+    return len(options.jobs) == 1 and not options.migration
 
 
-def found(job: str, snapshot: Snapshot) -> JobView:
-    """Return the job with this id prefix. Raises CliError when none or several match.
+async def chosen_job(context: CommandContext) -> JobView:
+    """Return the only job on the command line. Raises CliError."""
+    views = await chosen(context)
+    if len(views) > 1:
+        raise CliError(f"{context.options.command} takes one job, not {len(views)}")
+    return views[0]
 
-    While a list is missing only a full id is accepted, since a prefix might be ambiguous.
+
+async def chosen(context: CommandContext) -> Sequence[JobView]:
+    """Return the jobs on the command line. Raises CliError when a name is not unique."""
+    return found(selection_of(context.options), await whole(context))
+
+
+def found(selection: Selection, snapshot: Snapshot) -> Sequence[JobView]:
+    """Return the selected jobs in the default order. Raises CliError, see `resolve`.
+
+    While a list is missing only full ids are accepted, since other names might be ambiguous.
     """
-    unlisted = any(not account.listed for account in snapshot.accounts)
-    if unlisted and not any(view.key.job_id == job for view in snapshot.jobs):
-        raise CliError(
-            f"the list of jobs could not be read, so {job!r} was not found", ExitCode.API
-        )
-    [key] = resolve([job], snapshot.jobs)
-    return next(view for view in snapshot.jobs if view.key == key)
+    ids = {view.key.job_id for view in snapshot.jobs}
+    if any(not account.listed for account in snapshot.accounts):
+        for name in (*selection.migrations, *selection.jobs):
+            if name in selection.migrations or name not in ids:
+                raise CliError(
+                    f"the list of jobs could not be read, so {name!r} was not found", ExitCode.API
+                )
+    keys = resolve(selection, snapshot.jobs)
+    return sorted((view for view in snapshot.jobs if view.key in keys), key=default_order)
 
 
 _COUNTS = ("transferred", "skipped", "failed", "remaining")
@@ -223,10 +357,10 @@ Printed = tuple[str | None, str | None, int | None, int | None, bool]
 async def watch(context: CommandContext) -> ExitCode:
     """Print each change; with jobs on the command line, until all of them have ended.
 
-    Raises CliError when a prefix is not unique.
+    Raises CliError when a name is not unique.
     """
     options = context.options
-    out, prefixes = context.out, job_prefixes(options)
+    out, named = context.out, not selection_of(options).everything
     rounds = DEMO_ROUNDS if options.demo and not out.on_terminal else None
     printed: dict[JobKey, Printed] = {}
     undocumented: set[JobKey] = set()
@@ -241,24 +375,123 @@ async def watch(context: CommandContext) -> ExitCode:
                 if printed.get(view.key) != new and _is_current(view):
                     printed[view.key] = new
                     out.line(record_line(view) if options.json else _line(view, snapshot, context))
-            if prefixes:
+            if named:
                 _note_undocumented(undocumented, snapshot, out)
-                if all(
-                    (not view.live or _is_taken_as_ended(view)) and _is_current(view)
-                    for view in snapshot.jobs
-                ):
-                    return verdict(snapshot.jobs)
+                if _all_ended(snapshot, selection_of(options)):
+                    return verdict(snapshot.jobs, snapshot.links)
             if rounds is not None and snapshot.rounds >= rounds:
                 return ExitCode.OK
     raise AssertionError("the monitor ended by itself")
 
 
+async def wait(context: CommandContext) -> ExitCode:
+    """Print nothing until every named job has ended, then a line for each; see `verdict`.
+
+    Without a name, wait for every job that is live. Raises CliError when a name is not unique, or
+    when the time of --timeout is over.
+    """
+    options = context.options
+    limit = None if options.limit is None else seconds_option("--timeout", options.limit)
+    most_failed = _most_failed(options.max_failed)
+    left: list[JobView] = []
+    try:
+        async with asyncio.timeout(limit):
+            snapshot = await _ended(context, left)
+    except TimeoutError:
+        names = ", ".join(migration(view, context.out) for view in left[:MOST_NAMES])
+        more = f" and {len(left) - MOST_NAMES} more" if len(left) > MOST_NAMES else ""
+        state = f"not ended: {names}{more}" if left else "the state of the jobs is not known"
+        raise CliError(f"waited for {limit:g} s; {state}", ExitCode.TIMED_OUT) from None
+    for view in sorted(snapshot.jobs, key=default_order):
+        line = record_line(view) if options.json else _line(view, snapshot, context)
+        context.out.line(line)
+    return verdict(snapshot.jobs, snapshot.links, most_failed)
+
+
+def _most_failed(text: str | None) -> int:
+    """Return the value of --max-failed; 0 if not given. Raises CliError."""
+    if text is None:
+        return 0
+    if not (text.isascii() and text.isdigit()):
+        raise CliError(f"--max-failed must be a whole number of objects, not {text!r}")
+    return int(text)
+
+
+async def _ended(context: CommandContext, left: list[JobView]) -> Snapshot:
+    """Poll until the jobs have ended; return a snapshot of these jobs alone.
+
+    left: receives the jobs that have not ended, and is replaced after every poll.
+    """
+    selection = selection_of(context.options)
+    waited_for: set[JobKey] = set()
+    undocumented: set[JobKey] = set()
+    async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+        async for snapshot in snapshots:
+            context.progress_output.update(snapshot)
+            if not context.session.resolved:
+                continue
+            left[:] = [view for view in snapshot.jobs if not _has_ended(view)]
+            waited_for.update(view.key for view in left if _is_current(view))
+            if selection.everything and not snapshot.caught_up:
+                continue
+            _note_undocumented(undocumented, snapshot, context.out)
+            if _all_ended(snapshot, selection):
+                if selection.everything:
+                    views = tuple(view for view in snapshot.jobs if view.key in waited_for)
+                    snapshot = replace(snapshot, jobs=views)
+                return snapshot
+    raise AssertionError("the monitor ended by itself")
+
+
+def _all_ended(snapshot: Snapshot, selection: Selection) -> bool:
+    """Whether no job is live, and no plan has a job of a selected migration to start."""
+    return not unstarted_jobs(selection, snapshot) and all(map(_has_ended, snapshot.jobs))
+
+
+def unstarted_jobs(selection: Selection, snapshot: Snapshot) -> int:
+    """Return the number of jobs that plans have yet to start, of a selected migration or of all.
+
+    A migration that is named with a prefix has none: which objects they copy is not known here.
+    """
+    return sum(
+        one.jobs
+        for one in snapshot.unstarted
+        if selection.everything
+        or selection.takes_migration(Job(source=one.source, target=one.target))
+    )
+
+
+def _has_ended(view: JobView) -> bool:
+    return (not view.live or _is_taken_as_ended(view)) and _is_current(view)
+
+
 def _line(view: JobView, snapshot: Snapshot, context: CommandContext) -> str:
-    time, names = fmt.iso(snapshot.taken_at, context.zone), migration(view, context.out)
-    line = f"{time} {names} {view.word} {amount(view)} {percent(view)}"
-    if not _is_taken_as_ended(view):
-        return line
-    return f"{line} ({view.word}, no change for {_END_WORDS}: taken as its end)"
+    """Return `TIME source → target status done/objects percent`, and what else is known.
+
+    While it runs: the failed objects, the rate and the ETA. Afterwards: what is missing.
+    """
+    out = context.out
+    words = [
+        fmt.iso(snapshot.taken_at, context.zone),
+        migration(view, out),
+        status_word(view),
+        amount(view),
+        percent(view),
+    ]
+    lost = view.verdict
+    missing = (
+        (view.counts.failed, "failed"),
+        (lost and lost.not_copied, "not copied"),
+        (lost and lost.unaccounted, "unaccounted"),
+    )
+    words += [f"{number} {what}" for number, what in missing if number]
+    if (rate := shown_rate(view)) is not None:
+        words.append(f"{fmt.rate(rate)}/s")
+    if shown_forecast(view) is not None:
+        words.append(f"ETA {remains(view, out)}")
+    if _is_taken_as_ended(view):
+        words.append(f"({view.word}, no change for {_END_WORDS}: taken as its end)")
+    return " ".join(words)
 
 
 def _note_undocumented(noted: set[JobKey], snapshot: Snapshot, out: Output) -> None:
@@ -283,12 +516,22 @@ def _is_current(view: JobView) -> bool:
     return (view.as_of is not None and not view.from_history) or view.gone
 
 
-def verdict(views: Sequence[JobView]) -> ExitCode:
+def verdict(
+    views: Sequence[JobView], links: Sequence[RetryLink] = (), most_failed: int = 0
+) -> ExitCode:
     """Return the exit code of ended jobs; a lost job takes precedence over lost objects.
 
-    A job that ended in an undocumented status counts as lost, like an aborted job.
+    The jobs of a migration are judged together, so that objects that a retry has copied count as
+    copied. A job that ended in an undocumented status counts as lost, like an aborted job.
+    most_failed: number of failed objects, over all jobs, that is tolerated.
     """
-    if any(view.gone or view.state in {State.ABORTED, State.OTHER} for view in views):
+    ends = [group.view if len(group.jobs) > 1 else group.jobs[0] for group in folded(views, links)]
+    if any(view.gone or view.state in {State.ABORTED, State.OTHER} for view in ends):
         return ExitCode.JOB_LOST
-    clean = all(view.verdict is not None and view.verdict.clean for view in views)
-    return ExitCode.OK if clean else ExitCode.OBJECTS_LOST
+    verdicts = [view.verdict for view in ends]
+    clean = all(
+        one is not None and one.failed is not None and replace(one, failed=0).clean
+        for one in verdicts
+    )
+    failures = sum(one.failed or 0 for one in verdicts if one is not None)
+    return ExitCode.OK if clean and failures <= most_failed else ExitCode.OBJECTS_LOST

@@ -15,7 +15,7 @@ from typing import Any
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.api.models import LogRow, is_exact
-from slurper_tui.cli.commands.jobs import chosen
+from slurper_tui.cli.commands.jobs import chosen_job
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output
@@ -50,7 +50,7 @@ from slurper_tui.monitor.reports.wording import (
 async def logs(context: CommandContext) -> ExitCode:
     """Print every log row, newest first; with --follow oldest first, then new rows."""
     options = context.options
-    view = await chosen(context)
+    view = await chosen_job(context)
     patience = None if options.follow else context.progress_output.patience
     rows = LogRows(context.out, context.zone, options.type, as_json=options.json, patience=patience)
     if options.follow:
@@ -207,7 +207,7 @@ async def failures(context: CommandContext) -> ExitCode:
         raise CliError("--null goes with --keys alone")
     if options.null and options.json:
         raise CliError("--null and --json cannot both be")
-    job = await chosen(context)
+    job = await chosen_job(context)
     reading = (await context.session.services()).logs.failures((job.key,))
     log_progress = LogProgress(context.out, context.progress_output.patience)
     with log_faults(job):

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from slurper_tui import format as fmt
 from slurper_tui import version
 from slurper_tui.api.errors import ApiError
-from slurper_tui.cli.commands.jobs import found, whole
-from slurper_tui.cli.context import CommandContext, time_option
+from slurper_tui.cli.commands.jobs import found, unstarted_jobs, whole
+from slurper_tui.cli.context import CommandContext, selection_of, time_option
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, failed, migration, to_ascii
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.reports.migrations import MigrationKey, jobs_to_come, migration_of
+from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.reports.receipt import NotEnded, Receipt
 from slurper_tui.monitor.reports.records import counts_record, job_record, record
 
@@ -29,22 +29,35 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.reports.digest import Change, Digest
 
 
-_NAMED = 5
-"""The most migrations named in an error about an ambiguous name."""
-
-
 async def report(context: CommandContext) -> ExitCode:
-    """Print the receipt. Raises CliError when a job has not ended, or its name is ambiguous."""
+    """Print a receipt for each JOB and each migration; return the worst exit code.
+
+    Raises CliError when a job has not ended, or its name is ambiguous.
+    """
     options = context.options
-    if (options.job is None) == (options.migration is None):
-        raise CliError("report takes a JOB, or --migration SOURCE")
     snapshot = await whole(context)
-    if options.migration is None:
-        keys = [found(options.job, snapshot).key]
+    receipts = [await _receipt(context, one, snapshot) for one in _each(selection_of(options))]
+    if options.json:
+        records = [record(receipt, version()) for receipt in receipts]
+        context.out.line(fmt.as_json(records[0] if len(records) == 1 else records))
     else:
-        keys = jobs_of(options.migration, snapshot)
+        from slurper_tui.monitor.reports.receipt_markdown import markdown  # not for a digest
+
+        text = "\n".join(markdown(receipt, version()) for receipt in receipts)
+        for line in text.removesuffix("\n").split("\n"):
+            context.out.line(to_ascii(line, context.out))
+    return max(map(verdict, receipts))
+
+
+def _each(selection: Selection) -> Iterator[Selection]:
+    """Yield a selection for each name."""
+    yield from (Selection(jobs=(job,)) for job in selection.jobs)
+    yield from (Selection(migrations=(name,)) for name in selection.migrations)
+
+
+async def _receipt(context: CommandContext, selection: Selection, snapshot: Snapshot) -> Receipt:
+    """Make the receipt of a job or of a migration. Raises CliError."""
     from slurper_tui.cli.commands.logs import LogProgress  # not for a digest
-    from slurper_tui.monitor.reports.receipt_markdown import markdown  # not for a digest
 
     log_progress = LogProgress(context.out, context.progress_output.patience)
     key_read: JobKey | None = None
@@ -56,53 +69,18 @@ async def report(context: CommandContext) -> ExitCode:
             context.out.note(f"reading the log of job {view.key.job_id}")
         log_progress.update_failures(view)
 
+    views = found(selection, snapshot)
+    if more := unstarted_jobs(selection, snapshot):
+        jobs = "1 job of its plan is" if more == 1 else f"{more} jobs of its plan are"
+        name = selection.migrations[0]
+        raise CliError(f"{name!r}: {jobs} still to be started, so it has not ended")
     services = await context.session.services()
     try:
-        receipt = await services.receipts.receipt(keys, on_progress)
+        return await services.receipts.receipt([view.key for view in views], on_progress)
     except NotEnded as error:
         raise CliError(f"{error}; there is a receipt when it has ended") from None
     except ApiError as error:
         raise CliError(f"no receipt: {error}", exit_code(error.exit_code)) from None
-    if options.json:
-        context.out.line(fmt.as_json(record(receipt, version())))
-    else:
-        for line in markdown(receipt, version()).removesuffix("\n").split("\n"):
-            context.out.line(to_ascii(line, context.out))
-    return verdict(receipt)
-
-
-def jobs_of(migration: str, snapshot: Snapshot) -> list[JobKey]:
-    """Return the jobs of the migration named `SOURCE` or `SOURCE:TARGET`.
-
-    Raises CliError when the lists could not be read, no migration or several match, or its plan has
-    jobs still to be started.
-    """
-    if any(not account.listed for account in snapshot.accounts):
-        raise CliError(
-            f"the list of jobs could not be read, so {migration!r} was not found", ExitCode.API
-        )
-    groups: dict[MigrationKey, list[JobView]] = {}
-    for view in snapshot.jobs:
-        key = migration_of(view)
-        if key is not None and migration in (key.source, f"{key.source}:{key.target}"):
-            groups.setdefault(key, []).append(view)
-    if not groups:
-        raise CliError(f"no job copies from the bucket {migration!r}")
-    if len(groups) > 1:
-        names = sorted(f"{key.source}:{key.target}" for key in groups)
-        if len(set(names)) < len(names):
-            raise CliError(
-                f"{migration!r} is a bucket in several places; name a job of the migration instead"
-            )
-        targets = ", ".join(names[:_NAMED])
-        if len(names) > _NAMED:
-            targets += f" and {len(names) - _NAMED} more"
-        raise CliError(f"{migration!r} went to several targets: {targets}")
-    [(key, views)] = groups.items()
-    if more := jobs_to_come(key, snapshot.unstarted):
-        jobs = "1 job of its plan is" if more == 1 else f"{more} jobs of its plan are"
-        raise CliError(f"{migration!r}: {jobs} still to be started, so it has not ended")
-    return [view.key for view in views]
 
 
 def verdict(receipt: Receipt) -> ExitCode:

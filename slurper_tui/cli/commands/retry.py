@@ -10,7 +10,7 @@ from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.cli import prompts
 from slurper_tui.cli.commands.create import planned
-from slurper_tui.cli.commands.jobs import chosen
+from slurper_tui.cli.commands.jobs import chosen_job
 from slurper_tui.cli.commands.logs import LogProgress, note_missing
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
@@ -30,7 +30,7 @@ async def retry(context: CommandContext) -> ExitCode:
     if options.draft is None:
         require_answers(options)
     async with open_services(context) as services:
-        view = await chosen(context)
+        view = await chosen_job(context)
         types = tuple(options.type) or (FAILED_TYPE,)
         keys = await _keys(context, services, view, types)
         try:

@@ -22,6 +22,7 @@ from slurper_tui.monitor.model.job import (
     Total,
     has_ended,
 )
+from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.model.verdict import percent, verdict
 
 STEADY_SECONDS = 60.0
@@ -103,18 +104,16 @@ def stored_view(stored: StoredJob) -> JobView:
 def snapshot_from_history(
     stored: Sequence[StoredJob],
     accounts: Sequence[str],
-    prefixes: Sequence[str],
+    selection: Selection,
     interval: float,
     now: float,
 ) -> Snapshot | None:
-    """Return a snapshot of the stored jobs that match a prefix; None if there is none.
+    """Return a snapshot of the stored jobs that are selected; None if there is none.
 
-    prefixes: empty for all jobs.
     interval: seconds between rounds.
     now: UTC seconds.
     """
-    chosen = tuple(prefixes) or ("",)
-    jobs = tuple(stored_view(job) for job in stored if job.key.job_id.startswith(chosen))
+    jobs = tuple(stored_view(job) for job in stored if selection.takes(job.job))
     return Snapshot(now, interval, tuple(map(AccountView, accounts)), jobs) if jobs else None
 
 

@@ -38,6 +38,7 @@ from slurper_tui.monitor.model.events import (
 from slurper_tui.monitor.model.job import JobView, Unstarted
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import Recorded, StoredJob
+from slurper_tui.monitor.model.selection import Selection, fits
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
 from slurper_tui.monitor.polling.budget import LONGEST, Budget, backoff
 from slurper_tui.monitor.polling.job_tracker import JobTrack
@@ -70,7 +71,8 @@ class Unsaved(NamedTuple):
 class AnswerApplier:
     """Applies list pages, progress answers and errors to the accounts' and jobs' tracks.
 
-    only, prefixes: which jobs are followed; None or empty for all.
+    selection: names of the jobs to follow. only: the jobs that the names mean, once that is known;
+        then only they are followed, and later jobs of a named migration.
     unlisted: samples from the history of jobs that have not been listed yet.
     ends: jobs that ended for good according to the history; not polled while the list agrees.
     needs: whether a job's counts are needed.
@@ -80,7 +82,7 @@ class AnswerApplier:
     def __init__(
         self,
         budget: Budget,
-        prefixes: tuple[str, ...],
+        selection: Selection,
         rng: random.Random,
         *,
         eager: bool,
@@ -92,7 +94,7 @@ class AnswerApplier:
         self.unsaved = Unsaved([], [], [])
         self.blocked_by: ApiError | None = None
         self._budget = budget
-        self._prefixes = prefixes
+        self._selection = selection
         self._rng = rng
         self._eager = eager
         self._needs = needs
@@ -128,8 +130,9 @@ class AnswerApplier:
         """Poll the requested ids as complete job ids if the list could not be read whole."""
         if not (self._eager and account.listing.over and account.listing.problem):
             return
-        for job_id in self._prefixes:
-            if not any(listed_id.startswith(job_id) for listed_id in account.jobs):
+        for job_id in self._selection.jobs:
+            listed = any(fits(job_id, track.view.job) for track in account.jobs.values())
+            if not listed and "/" not in job_id:
                 track = account.jobs[job_id] = JobTrack(account.account_id, Job(id=job_id))
                 track.unlisted_id = True
 
@@ -137,7 +140,7 @@ class AnswerApplier:
         """Apply a row of the list; a new job starts with its samples from the history."""
         track = account.jobs.get(job_id)
         if track is None:
-            if not self.follows(account.account_id, job_id):
+            if not self.follows(account.account_id, job):
                 return
             ended = self.ends.get(JobKey(account.account_id, job_id))
             if ended is not None and _end(ended.job) == _end(job):
@@ -267,11 +270,12 @@ class AnswerApplier:
     def _wait(self, failures: int, interval: float) -> float:
         return math.inf if self._eager else backoff(failures, interval, self._rng)
 
-    def follows(self, account_id: str, job_id: str) -> bool:
-        """Return whether the job matches `only` or, without it, the prefixes."""
-        if self.only is not None:
-            return JobKey(account_id, job_id) in self.only
-        return not self._prefixes or job_id.startswith(self._prefixes)
+    def follows(self, account_id: str, job: Job) -> bool:
+        """Return whether the job is one of `only` or, without it, one of the selection."""
+        if self.only is None:
+            return self._selection.takes(job)
+        chosen = JobKey(account_id, job.id or "") in self.only
+        return chosen or self._selection.takes_migration(job)
 
 
 def _end(job: Job) -> tuple[str | None, ...]:

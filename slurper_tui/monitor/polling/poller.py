@@ -24,6 +24,7 @@ from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.samples import final
+from slurper_tui.monitor.model.selection import ALL_JOBS, Selection
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.polling.budget import Metered
 from slurper_tui.monitor.polling.history_sync import HistorySync, StoredHistory
@@ -69,7 +70,7 @@ class Monitor:
     clock: returns UTC seconds.
     eager: poll every job once, as fast as the budget allows, without retries; for commands that
         need a single answer.
-    prefixes: follow only job ids that begin with one of them.
+    selection: names of the jobs to follow.
     history: what earlier runs stored.
     needs: given a job's list row as a view, whether its counts are needed.
     skip_ended: do not poll jobs that ended according to the history.
@@ -84,7 +85,7 @@ class Monitor:
         interval: float = 5.0,
         clock: Callable[[], float] = time.time,
         eager: bool = False,
-        prefixes: Sequence[str] = (),
+        selection: Selection = ALL_JOBS,
         rng: random.Random | None = None,
         needs: Callable[[JobView], bool] = lambda view: True,
         skip_ended: bool = False,
@@ -99,7 +100,7 @@ class Monitor:
         self._pacing = Pacing()
         self._budget = self._pacing.budget
         self._answers = AnswerApplier(
-            self._budget, tuple(prefixes), rng or random.Random(), eager=eager, needs=needs
+            self._budget, selection, rng or random.Random(), eager=eager, needs=needs
         )
         if history.clock_was_set:
             self._answers.lose_time()
@@ -128,7 +129,8 @@ class Monitor:
         self._stored_jobs = [
             job
             for job in history.jobs
-            if job.account_id in self.job_store.ids and self._answers.follows(*job.key)
+            if job.account_id in self.job_store.ids
+            and self._answers.follows(job.account_id, job.job)
         ]
         self.job_store.add_stored(self._stored_jobs if history.shown else ())
         if skip_ended:

@@ -398,6 +398,18 @@ def migrations(
     )
 
 
+def folded(
+    views: Sequence[JobView], links: Sequence[RetryLink] = (), unstarted: Iterable[Unstarted] = ()
+) -> tuple[Migration, ...]:
+    """Return the migrations of all jobs, also those of a single job.
+
+    A job with an unknown bucket is alone.
+    """
+    groups = migrations(views, links, unstarted=unstarted)
+    grouped = frozenset[JobKey]().union(*(group.keys for group in groups))
+    return (*groups, *(family([view], links) for view in views if view.key not in grouped))
+
+
 def family(views: Sequence[JobView], links: Sequence[RetryLink] = ()) -> Migration:
     """Sum up the jobs of one migration. Raises ValueError if there are no jobs.
 

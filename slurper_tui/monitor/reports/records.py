@@ -11,6 +11,7 @@ from slurper_tui import format as fmt
 from slurper_tui.api.models import LogRow, Source, Target, surrogate_invalid_bytes
 from slurper_tui.monitor.model.job import Counts, Forecast, JobView, shown_forecast, shown_rate
 from slurper_tui.monitor.model.logs import reason_of
+from slurper_tui.monitor.reports.migrations import Migration
 from slurper_tui.monitor.reports.observed import SpanKind
 from slurper_tui.monitor.reports.receipt import JobReceipt, Reason, Receipt, reasons_of
 
@@ -45,6 +46,22 @@ def job_record(view: JobView) -> dict[str, Any]:
             "notCopied": verdict.not_copied,
             "unaccounted": verdict.unaccounted,
         },
+    }
+
+
+def migration_record(migration: Migration) -> dict[str, Any]:
+    """Return the sums of a migration like a job's fields, without an id, and then its jobs.
+
+    superseded: ids of jobs that a later job repeats, and that are not counted. unstarted: number of
+    jobs that plans have yet to start.
+    """
+    sums = job_record(migration.view)
+    del sums["id"]
+    return {
+        **sums,
+        "jobs": [job_record(view) for view in migration.jobs],
+        "superseded": sorted(key.job_id for key in migration.superseded),
+        "unstarted": migration.unstarted,
     }
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from slurper_tui.cli import prompts
 from slurper_tui.cli.commands.control import control
-from slurper_tui.cli.context import CommandContext, job_prefixes
+from slurper_tui.cli.context import CommandContext, selection_of
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output, ProgressOutput
 from slurper_tui.cli.parser import COMMANDS, MONITOR, parse
@@ -327,7 +327,7 @@ async def control_run(
     *words: str, accounts: list[SimulatedAccount] | None = None
 ) -> AsyncIterator[ControlRun]:
     options = parse(words)
-    async with bench(accounts, prefixes=job_prefixes(options)) as b:
+    async with bench(accounts, selection=selection_of(options)) as b:
         yield ControlRun(b, options)
 
 

@@ -12,6 +12,7 @@ from slurper_tui.cli.commands.jobs import watch as watch_jobs
 from slurper_tui.cli.context import CommandContext, resolve
 from slurper_tui.cli.output import Output, ProgressOutput
 from slurper_tui.cli.parser import parse
+from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.session import Session
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.cli.program import Ran, environment, perform
@@ -106,7 +107,7 @@ async def test_an_undocumented_status_is_an_end_when_nothing_changes_for_ten_min
     async with bench([account]) as b:
         told, said = io.StringIO(), io.StringIO()
         out = Output(told, said, ascii_only=False)
-        session = Session(lambda: b.monitor, [job_id], resolve)
+        session = Session(lambda: b.monitor, Selection((job_id,)), resolve)
         context = CommandContext(
             parse(["watch", job_id]), session, out, ProgressOutput(out), None, (), {}
         )

@@ -10,6 +10,7 @@ from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Phase, Snapshot, State
 from slurper_tui.monitor.model.samples import HistoryView, Keeping, snapshot_from_history
+from slurper_tui.monitor.model.selection import ALL_JOBS, Selection
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
@@ -192,16 +193,16 @@ async def test_only_stored_jobs_that_match_a_prefix_are_shown() -> None:
     history = await first_run(accounts, 60.0)
     stored = history.stored(accounts[0].account_id)
     [job_id, *_] = with_status(accounts[0], "running")
-    async with bench(accounts, history=stored, prefixes=(job_id[:20],)) as b:
+    async with bench(accounts, history=stored, selection=Selection((job_id[:20],))) as b:
         first = await b.until(lambda s: True)
         assert [view.job.id for view in first.jobs] == [job_id]
     from_history = snapshot_from_history(
-        stored.jobs, [accounts[0].account_id], [job_id[:20]], 5.0, wall()
+        stored.jobs, [accounts[0].account_id], Selection((job_id[:20],)), 5.0, wall()
     )
     assert from_history is not None
     assert [view.job.id for view in from_history.jobs] == [job_id]
-    assert snapshot_from_history(stored.jobs, [], ["no such job"], 5.0, wall()) is None
-    assert snapshot_from_history((), ["account"], [], 5.0, wall()) is None
+    assert snapshot_from_history(stored.jobs, [], Selection(("no such job",)), 5.0, wall()) is None
+    assert snapshot_from_history((), ["account"], ALL_JOBS, 5.0, wall()) is None
 
 
 @timeless

@@ -13,6 +13,7 @@ from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Phase, State
+from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.monitor.bench import EPOCH, Bench, bench, make_accounts, now, wall
 from tests.virtual_time import timeless
@@ -339,7 +340,7 @@ async def test_only_jobs_with_a_requested_prefix_are_followed() -> None:
     async with bench() as b:
         await b.rounds(1)
         chosen = running(b.account)[0]
-    async with bench(prefixes=(chosen[:10],)) as b:
+    async with bench(selection=Selection((chosen[:10],))) as b:
         snapshot = await b.seconds(60)
         assert [view.job.id for view in snapshot.jobs] == [chosen]
         assert {r.job_id for r in b.requests} == {None, chosen}

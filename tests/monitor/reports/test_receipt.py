@@ -15,6 +15,7 @@ from slurper_tui.monitor.model.events import Event, What
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.logs import FailuresView, LogCounts
 from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.reports.observed import SpanKind
 from slurper_tui.monitor.reports.receipt import NotEnded
 from slurper_tui.monitor.reports.receipt_markdown import markdown
@@ -265,7 +266,9 @@ async def test_failures_of_a_retry_remain() -> None:
 async def test_a_retry_that_the_monitor_does_not_follow_is_asked_for() -> None:
     history = InlineHistory()
     accounts = account(*retried())
-    async with bench(accounts, history=past(history), eager=True, prefixes=["job-1"]) as b:
+    async with bench(
+        accounts, history=past(history), eager=True, selection=Selection(("job-1",))
+    ) as b:
         await b.until(lambda s: s.complete)
         await history.notes.link(link_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
