@@ -141,8 +141,8 @@ COMMON = (
 _JOBS = Argument("jobs", nargs="*", metavar="JOB", help="the beginning of its id, or BUCKET/PREFIX")
 _MIGRATION = _values(
     "--migration",
-    "SOURCE",
-    "every job of a migration: its source BUCKET, BUCKET/PREFIX, or SOURCE:TARGET (repeatable)",
+    "M",
+    "every job of a migration: SOURCE, SOURCE/PREFIX or SOURCE:TARGET (repeatable)",
 )
 SELECTION = (_JOBS, _MIGRATION)
 """Which jobs a command is about."""
@@ -264,7 +264,7 @@ COMMANDS: Mapping[str, Command] = {
         _json("one JSON array"),
         _flag("--migrations", "one line a migration, with the sums of its jobs"),
         _flag("--wide", "whole ids, names and numbers"),
-        _value("--columns", "A,B,...", "these columns, as in the header or in README"),
+        _value("--columns", "A,B,...", "only these columns; a wrong one lists all"),
         _TIMEOUT,
         _values(
             "--status",
@@ -274,6 +274,8 @@ COMMANDS: Mapping[str, Command] = {
         description="Prints one line a job, once.",
         example=(
             "jobs --status running",
+            "jobs --migrations",
+            "jobs --columns id,done,failed,verdict",
             "jobs --json",
         ),
     ),
@@ -295,7 +297,7 @@ COMMANDS: Mapping[str, Command] = {
         description="Prints each job once and then a line whenever its status, phase, whole "
         "percent or failed count changes. Ends when every named job has ended; without a name it "
         "runs until stopped.",
-        example=("watch 6b57",),
+        example=("watch 6b57", "watch --migration avatars"),
     ),
     "wait": Command(
         "wait until jobs have ended, and print how they ended",
@@ -312,9 +314,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "history": Command(
         "what was recorded; --path: where",
-        Argument(
-            "jobs", nargs="?", metavar="JOB", help="the beginning of its id, or BUCKET/PREFIX"
-        ),
+        _JOBS,
         _flag("--json", "one JSON array", exclusive=True),
         _flag("--csv", "comma separated, with a header", exclusive=True),
         _flag("--path", "print where the history is, no more", exclusive=True),
@@ -384,7 +384,7 @@ COMMANDS: Mapping[str, Command] = {
         *(*SELECTION, _ALL, _YES),
         usage=_OF_CHANGED,
         description="Pauses running jobs.",
-        example=("pause 4903 --yes",),
+        example=("pause 4903 --yes", "pause --migration photos-prod --yes", "pause --all --yes"),
         epilog=_ANSWERS,
         needs_job=True,
     ),

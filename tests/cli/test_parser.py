@@ -40,7 +40,6 @@ def test_the_command_is_found_among_options(words: str, command: str, rest: str)
     [
         ("jbos", "jobs"),
         ("progres", "progress"),
-        ("wait", "watch"),
         ("replay", None),
         ("doctor", None),
     ],
@@ -81,7 +80,7 @@ def test_words_after_two_dashes_are_job_ids(command: str, word: str) -> None:
 def test_jobs_may_stand_on_both_sides_of_two_dashes() -> None:
     assert parse(["watch", "4f", "--json", "--", "-9b", "--utc"]).jobs == ["4f", "-9b", "--utc"]
     with pytest.raises(CliError, match="unrecognized arguments: -b") as caught:
-        parse(["progress", "--", "a", "-b"])
+        parse(["jobs", "--", "-b"])
     assert "\0" not in str(caught.value)
 
 
@@ -252,7 +251,7 @@ def test_a_named_configuration_must_exist(tmp_path: Path) -> None:
 
 
 def test_control_characters_in_an_error_are_removed() -> None:
-    ran = perform(None, "progress", "a", "b\x1b[2Jc")
+    ran = perform(None, "jobs", "b\x1b[2Jc")
     assert ran.code == 2
     assert "\x1b" not in "".join(ran.err)
 

@@ -93,7 +93,9 @@ def _lines(
             JobView(k.account_id, stored.get(k) or Job(id=k.job_id)) for k in store.keys(accounts)
         ]
         if views:
-            [key] = resolve(selection_of(options), views)
+            key, *others = resolve(selection_of(options), views)
+            if others:
+                raise CliError("history takes one JOB, or none for all")
         else:
             out.note("nothing was recorded so far")
     samples = store.every(accounts, key)

@@ -139,12 +139,17 @@ def _words(view: JobView) -> set[str]:
 
 
 class Look(NamedTuple):
-    """How cells are written. wide: whole ids, names and numbers. id, account: their characters."""
+    """How cells are written.
+
+    wide: whole ids, names and numbers. id, account: their characters. room: characters for the
+    last column; None if it is not limited.
+    """
 
     out: Output
     wide: bool
     id: int
     account: int
+    room: int | None = None
 
     def number(self, count: int | None, *, at_least: bool = False) -> str:
         """Return a count, in full or with three digits, with a plus for a lower bound."""
@@ -165,6 +170,19 @@ def _jobs_in(row: Row) -> str:
         return "1"
     more = row.migration.unstarted
     return f"{len(row.migration.jobs)}+{more}" if more else str(len(row.migration.jobs))
+
+
+def _migration(row: Row, look: Look) -> str:
+    """Return `source → target`; where both do not fit, the middle of the longer one is cut."""
+    whole = migration(row.view, look.out)
+    if look.room is None or len(whole) <= look.room:
+        return whole
+    arrow = f" {look.out.arrow} "
+    source, target = source_name(row.view), target_name(row.view)
+    half = (look.room - len(arrow)) // 2
+    target = shorten(target, max(half, look.room - len(arrow) - len(source)), look.out)
+    source = shorten(source, look.room - len(arrow) - len(target), look.out)
+    return f"{source}{arrow}{target}"
 
 
 COLUMNS: Mapping[str, Column] = {
@@ -193,7 +211,7 @@ COLUMNS: Mapping[str, Column] = {
     ),
     "source": Column("source", lambda row, look: source_name(row.view), left=True),
     "target": Column("target", lambda row, look: target_name(row.view), left=True),
-    "migration": Column("migration", lambda row, look: migration(row.view, look.out), left=True),
+    "migration": Column("migration", _migration, left=True),
     "verdict": Column(
         "verdict",
         lambda row, look: (
@@ -242,11 +260,14 @@ def _print_table(rows: Sequence[Row], names: Sequence[str], out: Output, *, wide
     table += [[out.sanitise(column.text(row, look)) for column in columns] for row in rows]
     widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
     if columns[-1].left and not wide:
-        room = out.width - sum(width + 2 for width in widths[:-1])
-        widths[-1] = min(widths[-1], max(room, _LEAST_NAME))
+        room = max(out.width - sum(width + 2 for width in widths[:-1]), _LEAST_NAME)
+        look = look._replace(room=room)
+        for row, cells in zip(rows, table[1:], strict=True):
+            cells[-1] = shorten(out.sanitise(columns[-1].text(row, look)), room, out)
+        widths[-1] = max(len(cells[-1]) for cells in table)
     for cells in table:
         aligned = [
-            shorten(cell, width, out).ljust(width) if column.left else cell.rjust(width)
+            cell.ljust(width) if column.left else cell.rjust(width)
             for column, cell, width in zip(columns, cells, widths, strict=True)
         ]
         out.line("  ".join(aligned).rstrip())
@@ -298,8 +319,11 @@ def found(selection: Selection, snapshot: Snapshot) -> Sequence[JobView]:
                 raise CliError(
                     f"the list of jobs could not be read, so {name!r} was not found", ExitCode.API
                 )
-    keys = resolve(selection, snapshot.jobs)
-    return sorted((view for view in snapshot.jobs if view.key in keys), key=default_order)
+    views: Sequence[JobView] = snapshot.jobs
+    if not selection.everything:
+        keys = resolve(selection, snapshot.jobs)
+        views = [view for view in snapshot.jobs if view.key in keys]
+    return sorted(views, key=default_order)
 
 
 _COUNTS = ("transferred", "skipped", "failed", "remaining")

@@ -161,11 +161,12 @@ def test_abort_all_of_several_accounts_needs_one_to_be_named(recorded: Recorded)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["abort", "--yes"], "give its id, or --all"),
-        (["abort", "x", "--all", "--yes"], "not both"),
+        (["abort", "--yes"], "abort needs a JOB or --migration SOURCE, or --all"),
+        (["abort", "x", "--all", "--yes"], "--all goes with neither JOB nor --migration"),
         (["pause", "", "--yes"], "not to nothing"),
-        (["pause", "--yes"], "JOB"),
-        (["pause", "x", "--all"], "--all"),
+        (["pause", "--yes"], "pause needs a JOB or --migration SOURCE, or --all"),
+        (["delete", "--yes"], "delete needs a JOB or --migration SOURCE"),
+        (["pause", "--migration", " "], "--migration needs the name of a source bucket"),
     ],
 )
 def test_an_ambiguous_job_is_exit_2_before_any_request(
@@ -379,7 +380,7 @@ async def test_a_delayed_effect_is_waited_for() -> None:
     [account] = make_accounts(1, jobs=8)
     async with control_run("pause", running(account), "--yes", accounts=[account]) as d:
         account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False))
-        other = asyncio.create_task(pause_later(d.b, d.context.options.job, 30))
+        other = asyncio.create_task(pause_later(d.b, d.context.options.jobs[0], 30))
         assert await d.run() is ExitCode.OK
         await other
         assert 30 <= now() <= 34
@@ -478,6 +479,7 @@ def words_for(name: str, job: str) -> list[list[str]]:
         "jobs": [["jobs"], ["jobs", "--json"]],
         "progress": [["progress", job]],
         "watch": [["watch", job]],
+        "wait": [["wait", job]],
         "history": [["history"], ["history", job, "--json"]],
         "digest": [["digest"]],
         "logs": [["logs", job]],

@@ -181,13 +181,22 @@ def test_a_person_gets_a_header_and_ids_to_type(tmp_path: Path) -> None:
 
 def test_which_job_must_be_clear(folder: Path) -> None:
     for word, line in (
-        ("x", "no job's id begins with 'x'"),
-        ("ab", "3 jobs' ids begin with 'ab': acc0/abc1, acc0/abd2, acc1/abc1"),
-        ("abc1", "2 jobs' ids begin with 'abc1': acc0/abc1, acc1/abc1"),
+        ("x", "no job's id and no job's BUCKET/PREFIX begins with 'x'"),
         (" ", "a job's id may be shortened, but not to nothing"),
     ):
         ran = history(folder, word)
         assert (ran.code, ran.out, ran.err) == (2, [], [f"slurper-tui: {line}"])
+    ran = history(folder, "ab")
+    assert (ran.code, ran.out) == (2, [])
+    assert ran.err == [
+        "slurper-tui: 3 jobs begin with 'ab':",
+        *(f"slurper-tui:   {name}  unknown" for name in ("acc0/abc1", "acc0/abd2", "acc1/abc1")),
+    ]
+    assert history(folder, "abc1", "abd2").err == [
+        "slurper-tui: 2 jobs begin with 'abc1':",
+        *(f"slurper-tui:   {name}  unknown" for name in ("acc0/abc1", "acc1/abc1")),
+    ]
+    assert history(folder, "abd2", "acc1", "--account", "acc0").code == 2
     assert history(folder, "abc1", "--account", "acc1").code == 0
     assert history(folder, "abc1", "--account", "acc1", "--account", "acc0").code == 2
 

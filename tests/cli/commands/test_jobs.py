@@ -8,6 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
+from slurper_tui.api.models import DEFAULT_BASE_URL
+from slurper_tui.cli.commands.jobs import COLUMNS
+from slurper_tui.monitor.history.files import FILE
+from slurper_tui.monitor.history.opening import open_file
+from slurper_tui.monitor.model.job import State
+from slurper_tui.monitor.model.plans import Draft, Plan, Step
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.cli.program import environment, perform
 
@@ -41,9 +47,20 @@ def serving(*jobs: dict[str, Any], progress: dict[str, Any] | None = None) -> ht
 
 
 def test_a_status_without_jobs_is_reported() -> None:
-    ran = perform(SimulatedAccount(jobs=2), "jobs", "--status", "nonsense")
+    ran = perform(SimulatedAccount(jobs=2), "jobs", "--status", "aborted", "--status", "gone")
     assert (ran.code, ran.out) == (0, [])
-    assert ran.err == ["slurper-tui: no job's status is nonsense"]
+    assert ran.err == ["slurper-tui: no job's status is aborted or gone"]
+
+
+@pytest.mark.parametrize(
+    ("word", "near"), [("nonsense", ""), ("runing", "; did you mean 'running'?"), ("", "")]
+)
+def test_an_unknown_status_is_exit_2_and_the_known_ones_are_named(word: str, near: str) -> None:
+    ran = perform(SimulatedAccount(jobs=2), "jobs", "--status", "paused", "--status", word)
+    assert (ran.code, ran.out) == (2, [])
+    [line] = ran.err
+    assert line.startswith(f"slurper-tui: --status: there is no status {word!r}{near}; ")
+    assert line.endswith(f"the statuses are: {', '.join(State)}")
 
 
 class Counting:
@@ -62,7 +79,7 @@ class Counting:
 
 
 @pytest.mark.parametrize(
-    "word", ["running", "Paused", "completed", "completed!", "aborted", "stalled", "queued"]
+    "word", ["running", "Paused", "completed", "completed!", "aborted", "stalled", "other"]
 )
 def test_a_status_asks_only_jobs_that_may_have_it_and_finds_the_same(word: str) -> None:
     account = SimulatedAccount(jobs=60, clock=lambda: NOW)
@@ -119,12 +136,111 @@ def test_no_jobs_are_an_empty_array() -> None:
     assert perform(SimulatedAccount(jobs=0), "jobs").out == []
 
 
-def test_one_line_a_job_that_cut_and_awk_can_read() -> None:
+USUAL = ["id", "status", "objects", "%", "failed", "/s", "eta", "migration"]
+
+
+def test_a_header_and_one_line_a_job_that_awk_can_read() -> None:
     account = SimulatedAccount(jobs=12)
-    lines = perform(account, "jobs").out
+    head, *lines = perform(account, "jobs").out
     ids = [job["id"] for job in records(account)]
-    assert [line.split()[0] for line in lines] == ids
-    assert all(len(line.split()) == 10 and line.split()[-2] == "→" for line in lines)
+    assert head.split() == USUAL
+    assert [line.split()[0] for line in lines] == [id[:8] for id in ids]
+    assert all(len(line) <= 80 for line in (head, *lines))
+    assert all(line.split()[-2] == "→" for line in lines)
+    for id in (line.split()[0] for line in lines):
+        assert perform(account, "progress", id).code == 0
+
+
+def test_long_names_are_cut_to_80_columns_unless_wide() -> None:
+    bucket, prefix = "a-bucket-with-a-long-name", "and/a/prefix/that/is/long/too/"
+    job = {
+        "id": "f" * 64,
+        "status": "running",
+        "source": {"bucket": bucket, "pathPrefix": prefix},
+        "target": {"bucket": "target"},
+        **dict.fromkeys(("objects", "transferredObjects"), 12345678),
+    }
+    _, line = perform(SimulatedAccount(), "jobs", transport=serving(job)).out
+    assert len(line) == 80
+    assert "…" in line
+    assert line.endswith("→ target")
+    plain = perform(SimulatedAccount(), "jobs", "--ascii", transport=serving(job)).out[1]
+    assert "..." in plain
+    assert plain.isascii()
+    wide = perform(SimulatedAccount(), "jobs", "--wide", transport=serving(job)).out[1]
+    assert wide.startswith("f" * 64)
+    assert wide.endswith(f"{bucket}/{prefix} → target")
+    assert " 12345678 " in wide
+
+
+def test_columns_can_be_chosen() -> None:
+    account = SimulatedAccount(jobs=3)
+    jobs = records(account)
+    names = ",".join(COLUMNS)
+    head, *lines = perform(account, "jobs", "--wide", "--columns", names).out
+    assert head.split() == [column.head for column in COLUMNS.values()]
+    head, *lines = perform(account, "jobs", "--columns", "Source, failed").out
+    assert head.split() == ["source", "failed"]
+    assert lines[0].split()[0].startswith(jobs[0]["source"]["bucket"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--columns", "id,faild"], "there is no column 'faild'; did you mean 'failed'?; the"),
+        (["--columns", ""], "there is no column ''; the columns are: id, jobs, account, status,"),
+        (["--columns", "id", "--json"], "--columns is for lines: --json has every field"),
+    ],
+)
+def test_an_unknown_column_is_exit_2_with_the_nearest(words: list[str], said: str) -> None:
+    ran = perform(SimulatedAccount(jobs=1), "jobs", *words)
+    assert (ran.code, ran.out, len(ran.err)) == (2, [], 1)
+    assert said in ran.err[0]
+
+
+def test_migrations_are_one_line_each() -> None:
+    account = SimulatedAccount(clock=lambda: NOW)
+    jobs = records(account)
+    pairs = {(job["source"]["bucket"], job["target"]["bucket"]) for job in jobs}
+    head, *lines = perform(account, "jobs", "--migrations").out
+    assert head.split() == ["jobs", *USUAL[1:]]
+    assert sorted(line.split()[-3:] for line in lines) == sorted(
+        [source, "→", target] for source, target in pairs
+    )
+    assert sum(int(line.split()[0]) for line in lines) == len(jobs)
+
+
+def test_migrations_as_json_have_the_sums_and_the_jobs() -> None:
+    account = SimulatedAccount(clock=lambda: NOW)
+    jobs = records(account)
+    migrations = records(account, "--migrations")
+    sums = [name for name in FIELDS if name != "id"]
+    assert all(list(one) == [*sums, "jobs", "superseded", "unstarted"] for one in migrations)
+    assert sorted(job["id"] for one in migrations for job in one["jobs"]) == sorted(
+        job["id"] for job in jobs
+    )
+    one = next(one for one in migrations if one["source"]["bucket"] == "thumbs")
+    counted = [job for job in one["jobs"] if job["id"] not in one["superseded"]]
+    assert one["objects"] == sum(job["objects"] for job in counted)
+    assert "pathPrefix" not in one["source"]
+    running = records(account, "--migrations", "--status", "running")
+    assert {one["status"] for one in running} == {"running"}
+
+
+def test_a_migration_of_a_plan_counts_the_jobs_to_come(tmp_path: Path) -> None:
+    account = SimulatedAccount(jobs=4, clock=lambda: NOW)
+    perform(account, "jobs", folder=tmp_path)
+    store = open_file(tmp_path / "state" / FILE, DEFAULT_BASE_URL)[0]
+    drafts = [Draft("s3", "photos-prod", "media", path_prefix=f"{n}/") for n in range(2)]
+    plan = Plan(0, account.account_id, 0.0, tuple(map(Step, (1, 2), drafts)))
+    store.notes.plans.keep(plan)
+    store.close()
+    ran = perform(account, "jobs", "--migrations", folder=tmp_path)
+    [line] = [line for line in ran.out if "photos-prod" in line]
+    number = sum(job["source"]["bucket"] == "photos-prod" for job in records(account))
+    assert line.split()[0] == f"{number}+2"
+    told = json.loads(perform(account, "jobs", "--migrations", "--json", folder=tmp_path).out[0])
+    assert [one["unstarted"] for one in told if one["source"]["bucket"] == "photos-prod"] == [2]
 
 
 def test_status_is_the_word_of_the_api_or_ours() -> None:
@@ -137,7 +253,7 @@ def test_status_is_the_word_of_the_api_or_ours() -> None:
     assert records(account, "--status", "Completed !") == lossy
     both = records(account, "--status", "paused", "--status", "aborted")
     assert {job["status"] for job in both} == {"paused", "aborted"}
-    assert perform(account, "jobs", "--json", "--status", "nonsense").out == ["[]"]
+    assert perform(account, "jobs", "--json", "--status", "gone").out == ["[]"]
 
 
 def test_a_job_that_does_not_answer_has_nulls_and_exit_7() -> None:
@@ -200,7 +316,7 @@ def test_one_rejected_account_of_two_is_exit_7() -> None:
     account = SimulatedAccount(jobs=2)
     ran = perform(account, "jobs", "--account", account.account_id, "--account", "other")
     assert ran.code == 7
-    assert len(ran.out) == 2
+    assert len(ran.out) == 3
     assert len(ran.err) == 1
     assert "account other: " in ran.err[0]
 
@@ -231,8 +347,10 @@ def test_no_job_and_several_are_exit_2() -> None:
     ids = [job["id"] for job in records(account)]
     letter = next(i[0] for i in ids if sum(j[0] == i[0] for j in ids) > 1)
     many = perform(account, "progress", letter)
-    assert (many.code, many.out, len(many.err)) == (2, [], 1)
-    assert any(i in many.err[0] for i in ids)
+    assert (many.code, many.out) == (2, [])
+    fitting = [i for i in ids if i.startswith(letter)]
+    assert many.err[0] == f"slurper-tui: {len(fitting)} jobs begin with {letter!r}:"
+    assert sorted(line.split()[1] for line in many.err[1:]) == sorted(fitting)
     assert perform(account, "progress", "").code == 2
 
 
@@ -240,6 +358,18 @@ def test_a_whole_id_is_preferred_to_a_longer_one() -> None:
     jobs = [{"id": "ab", "status": "completed"}, {"id": "abc", "status": "completed"}]
     ran = perform(SimulatedAccount(), "progress", "ab", "--json", transport=serving(*jobs))
     assert json.loads(ran.out[0])["id"] == "ab"
+
+
+def test_several_jobs_are_several_sheets_or_an_array() -> None:
+    account = SimulatedAccount(jobs=4)
+    ids = [job["id"] for job in records(account)][:2]
+    sheets = perform(account, "progress", *ids).out
+    assert [line.split()[1] for line in sheets if line.startswith("id ")] == ids
+    assert sheets.count("") == 1
+    told = json.loads(perform(account, "progress", *ids, "--json").out[0])
+    assert [job["id"] for job in told] == ids
+    one = json.loads(perform(account, "progress", "--migration", "logs-eu", "--json").out[0])
+    assert [job["source"]["bucket"] for job in one] == ["logs-eu"]
 
 
 NASTY = "a\x1b[31m\x9b2J\u202ebucket\nx"
@@ -271,7 +401,8 @@ def test_json_is_exact_and_plain_ascii() -> None:
 def test_letters_alone_where_the_locale_has_no_more() -> None:
     account = SimulatedAccount(jobs=8)
     ran = perform(account, "jobs", environ=environment(account, LANG="C"))
-    assert all(line.isascii() and " -> " in line for line in ran.out)
+    assert all(line.isascii() for line in ran.out)
+    assert all(" -> " in line for line in ran.out[1:])
     other = perform(account, "jobs", encoding="latin-1")
     assert all(line.isascii() for line in other.out)
 
@@ -281,7 +412,7 @@ def test_waiting_for_the_api_is_reported(tmp_path: Path) -> None:
     account.faults.add(Fault(Kind.REFUSAL, status=429, code=971, retry_after=1, times=1))
     ran = perform(account, "jobs")
     assert ran.code == 0
-    assert len(ran.out) == 2
+    assert len(ran.out) == 3
     assert "request budget" in ran.err[0]
     assert "waiting until" in ran.err[0]
 

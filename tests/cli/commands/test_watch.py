@@ -21,6 +21,7 @@ from tests.virtual_time import timeless
 
 LINE = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \S+ (→|->) \S+ \S+ \d+/\d+\+? (~?\d+%|—)"
+    r"( \d+ (failed|not copied|unaccounted))*( \S+/s)?( ETA .+)?"
 )
 
 
