@@ -1,8 +1,9 @@
 """Key bindings of the main screen and the job pages, key hints, and the check on confirming keys.
 
-`MAIN_KEYS` are the bindings of the main screen; each names an `action_…` of `MainScreen`, and the
-README lists its id. `LOG_KEYS` and `FAILURE_KEYS` are those of the pages about one job; a binding
-that exists on both keeps its id, so that one keymap entry changes both.
+`MAIN_KEYS` are the bindings of the main screen in the order and the groups of the help; each names
+an `action_…` of `MainScreen`, and the README lists its id. `LOG_KEYS` and `FAILURE_KEYS` are those
+of the pages about one job; a binding that exists on both keeps its id, so that one keymap entry
+changes both. `PALETTE_ONLY` names the actions without a key.
 `hints_for` chooses at most seven hints for the status line, only from keys that do something now.
 
 The input layer marks each key with what arrived together with it (`set_context`); a dialog asks
@@ -26,120 +27,130 @@ if TYPE_CHECKING:
     from slurper_tui.tui.state import ScreenState
 
 
+MOVE = Binding.Group("Move")
+LOOK = Binding.Group("Look")
+ACT = Binding.Group("Act")
+CHANGE = Binding.Group("Change jobs")
+
+
 def _key(
-    keys: str, action: str, id: str, word: str, tooltip: str, *, at_once: bool = False
+    keys: str,
+    action: str,
+    id: str,
+    word: str,
+    tooltip: str,
+    group: Binding.Group = LOOK,
+    *,
+    at_once: bool = False,
 ) -> Binding:
     """Build a binding.
 
+    group: where the help lists it.
     at_once: the key opens an input line, so it is handled with priority, before the next key.
     """
-    return Binding(keys, action, word, id=id, tooltip=tooltip, priority=at_once)
+    return Binding(keys, action, word, id=id, tooltip=tooltip, priority=at_once, group=group)
 
 
 def _moves(down: str, up: str, top: str, bottom: str) -> tuple[Binding, ...]:
     """Build the bindings that move the cursor, with these tooltips."""
     return (
-        _key("down,j", "move(1)", "move.down", "down", down),
-        _key("up,k", "move(-1)", "move.up", "up", up),
-        _key("g,home", "ends(-1)", "move.top", "top", top),
-        _key("G,end", "ends(1)", "move.bottom", "bottom", bottom),
-        _key("ctrl+d,pagedown", "page(1)", "move.page-down", "page down", "Go one page down."),
-        _key("ctrl+u,pageup", "page(-1)", "move.page-up", "page up", "Go one page up."),
+        _key("down,j", "move(1)", "move.down", "down", down, MOVE),
+        _key("up,k", "move(-1)", "move.up", "up", up, MOVE),
+        _key("g,home", "ends(-1)", "move.top", "top", top, MOVE),
+        _key("G,end", "ends(1)", "move.bottom", "bottom", bottom, MOVE),
+        _key("ctrl+d,pagedown", "page(1)", "move.page-down", "page down", "One page down.", MOVE),
+        _key("ctrl+u,pageup", "page(-1)", "move.page-up", "page up", "One page up.", MOVE),
     )
 
 
-_LOG = _key("l", "log", "show.log", "log", "Read this job's log.")
-_FAILURES = _key(
-    "e", "failures", "show.failures", "failures", "Tell what failed, by reason and prefix."
-)
+_LOG = _key("l", "log", "show.log", "log", "Read the log.")
+_FAILURES = _key("e", "failures", "show.failures", "failures", "Show failures by reason.")
 _PROBLEM = _key(
-    "exclamation_mark", "problem", "show.problem", "problem", "Tell the problem in full."
+    "exclamation_mark", "problem", "show.problem", "problem", "Show the problem in full."
 )
-_REPAINT = _key("ctrl+l", "repaint", "screen.repaint", "repaint", "Draw the whole screen again.")
+_REPAINT = _key("ctrl+l", "repaint", "screen.repaint", "repaint", "Draw the screen again.", ACT)
+_HELP_KEYS = "question_mark,f1"
 
 MAIN_KEYS: tuple[Binding, ...] = (
-    *_moves(
-        "Highlight the next job, or scroll down.",
-        "Highlight the previous job, or scroll up.",
-        "Go to the first job.",
-        "Go to the last job.",
-    ),
-    _key("tab", "other_pane", "pane.next", "next pane", "Move between the list and the details."),
-    _key("enter", "open", "pane.open", "open", "Look at the highlighted job."),
-    _key("escape", "back", "pane.back", "back", "Go back, or clear the filter."),
-    _key("right", "unfold", "list.unfold", "unfold", "Show the jobs of this migration."),
-    _key("left", "fold", "list.fold", "fold", "Show this migration as one row."),
-    _key("m", "migrations", "list.migrations", "migrations", "Fold jobs into migrations, or not."),
-    _key("M", "zoom", "pane.maximise", "maximise", "Give this pane the whole screen, or share it."),
-    _key(
-        "slash",
-        "filter",
-        "list.filter",
-        "filter",
-        "Show only jobs that match words.",
-        at_once=True,
-    ),
-    _key("less_than_sign", "sort(-1)", "list.sort-left", "sort", "Sort by the previous column."),
-    _key("greater_than_sign", "sort(1)", "list.sort-right", "sort", "Sort by the next column."),
-    _key("I", "invert", "list.invert", "invert", "Turn the order around."),
-    _key("a", "ended", "list.ended", "ended", "Hide or show the ended jobs."),
-    _key("space", "mark", "list.mark", "mark", "Mark this job, to pause or resume several."),
+    *_moves("Next job, or scroll down.", "Previous job, or scroll up.", "First job.", "Last job."),
+    _key("right", "unfold", "list.unfold", "unfold", "Show the jobs of this migration.", MOVE),
+    _key("left", "fold", "list.fold", "fold", "Show this migration as one row.", MOVE),
+    _key("enter", "open", "pane.open", "open", "Unfold a migration, or go to the details.", MOVE),
+    _key("escape", "back", "pane.back", "back", "Go back, or clear marks and filter.", MOVE),
+    _key("tab", "other_pane", "pane.next", "next pane", "To the details and back.", MOVE),
+    _key("M", "zoom", "pane.maximise", "maximise", "Give this pane the whole screen.", MOVE),
     _LOG,
     _FAILURES,
-    _key("E", "export", "show.export", "export", "Save the exact keys of what failed to a file."),
-    _key("v", "receipt", "show.receipt", "receipt", "Show the receipt of an ended job."),
-    _key("W", "unlock", "change.unlock", "unlock", "Allow, or no longer allow, changing jobs."),
-    _key("P", "change('pause')", "change.pause", "pause", "Pause this job, or those marked."),
-    _key("U", "change('resume')", "change.resume", "resume", "Resume this job, or those marked."),
-    _key("X", "change('abort')", "change.abort", "abort", "Abort this job, for good."),
-    _key("r", "refresh_job", "poll.job", "refresh", "Ask for this job now."),
-    _key("R", "refresh_all", "poll.all", "refresh all", "Ask for everything now."),
-    _key("z", "freeze", "poll.freeze", "freeze", "Hold the screen still; polling goes on."),
-    _key("plus", "interval(1)", "poll.slower", "slower", "Ask less often."),
-    _key("minus", "interval(-1)", "poll.faster", "faster", "Ask more often."),
-    _key("y", "copy_id", "copy.id", "copy id", "Copy the job's id; twice shows it in full."),
-    _key(
-        "Y", "copy_json", "copy.json", "copy JSON", "Copy the job as JSON; twice shows it in full."
-    ),
-    _key("d", "digest", "show.digest", "digest", "Tell what happened since you last looked."),
-    _key("t", "window(1)", "picture.longer", "longer", "Show more of the past in the pictures."),
-    _key("T", "window(-1)", "picture.shorter", "shorter", "Show less of the past."),
+    _key("v", "receipt", "show.receipt", "receipt", "Show the receipt."),
+    _key("d", "digest", "show.digest", "digest", "Show what happened while you were away."),
+    _key("slash", "filter", "list.filter", "filter", "Show only matching jobs.", at_once=True),
+    _key("less_than_sign", "sort(-1)", "list.sort-left", "sort", "Sort by the previous column."),
+    _key("greater_than_sign", "sort(1)", "list.sort-right", "sort", "Sort by the next column."),
+    _key("I", "invert", "list.invert", "invert", "Reverse the sort."),
+    _key("a", "ended", "list.ended", "ended", "Hide or show the ended jobs."),
+    _key("m", "migrations", "list.migrations", "migrations", "Fold jobs into migrations, or not."),
+    _key("t", "window(1)", "picture.longer", "longer", "Charts over a longer time."),
+    _key("T", "window(-1)", "picture.shorter", "shorter", "Charts over a shorter time."),
     _PROBLEM,
-    _key("question_mark", "help", "show.help", "help", "Show all keys."),
+    _key(_HELP_KEYS, "help", "show.help", "help", "Show all keys and signs."),
+    _key("E", "export", "show.export", "export", "Save the exact failed keys to a file.", ACT),
+    _key("y", "copy_id", "copy.id", "copy id", "Copy the job's id; again: show it in full.", ACT),
+    _key("Y", "copy_json", "copy.json", "copy JSON", "Copy as JSON; again: show it in full.", ACT),
+    _key("space", "mark", "list.mark", "mark", "Mark, to pause or resume several.", ACT),
+    _key("r", "refresh_job", "poll.job", "refresh", "Refresh this job.", ACT),
+    _key("R", "refresh_all", "poll.all", "refresh all", "Refresh everything.", ACT),
+    _key("z", "freeze", "poll.freeze", "freeze", "Freeze the screen; polling goes on.", ACT),
+    _key("plus", "interval(1)", "poll.slower", "slower", "Poll less often.", ACT),
+    _key("minus", "interval(-1)", "poll.faster", "faster", "Poll more often.", ACT),
     _key(
         "colon,ctrl+p",
         "palette",
         "show.palette",
         "palette",
-        "Find a job or an action by name.",
+        "Find an action or a job by name.",
+        ACT,
         at_once=True,
     ),
     _REPAINT,
+    _key("ctrl+z", "app.suspend_process", "app.suspend", "suspend", "Suspend; fg returns.", ACT),
+    _key("q", "app.leave", "app.quit", "quit", "Quit; the jobs go on.", ACT),
+    _key("W", "unlock", "change.unlock", "unlock", "Allow changes, or forbid them again.", CHANGE),
+    _key("P", "change('pause')", "change.pause", "pause", "Pause this, or what is marked.", CHANGE),
     _key(
-        "ctrl+z",
-        "app.suspend_process",
-        "app.suspend",
-        "suspend",
-        "Go to the background, as the shell's fg undoes.",
+        "U",
+        "change('resume')",
+        "change.resume",
+        "resume",
+        "Resume this, or what is marked.",
+        CHANGE,
     ),
-    _key("q", "app.leave", "app.quit", "quit", "Leave; the jobs go on."),
+    _key("X", "change('abort')", "change.abort", "abort", "Abort for good.", CHANGE),
 )
 
-_PAGE_MOVES = _moves(
-    "Go one row down.", "Go one row up.", "Go to the first row.", "Go to the last row."
-)
+PALETTE_ONLY: Mapping[str, str] = {
+    "new": "Create a migration.",
+    "plans": "Show the jobs that wait to be started.",
+    "deadline": "Set a deadline: deadline Fri 18:00.",
+    "theme": "Choose the colours.",
+    "go to": "Go to a job, also a hidden one.",
+    "delete": "Delete this ended job: the API forgets it.",
+    "abort all": "Abort all jobs of an account.",
+}
+"""The actions that have no key: the word to type in the palette, and what it does."""
+
+_PAGE_MOVES = _moves("Next row.", "Previous row.", "First row.", "Last row.")
 _ON_EVERY_PAGE = (
     _PROBLEM,
-    _key("question_mark", "help", "show.help", "keys", "Show the keys of this page."),
+    _key(_HELP_KEYS, "help", "show.help", "keys", "Show the keys of this page."),
     _REPAINT,
-    _key("escape,q", "back", "page.back", "back", "Go back to the jobs."),
+    _key("escape,q", "back", "page.back", "back", "Go back to the jobs.", ACT),
 )
 
 LOG_KEYS: tuple[Binding, ...] = (
     *_PAGE_MOVES,
     _key("f", "follow", "log.follow", "follow", "Stay on the newest row, or no longer."),
     _key("w", "wrap", "log.wrap", "wrap", "Show rows in full, or one line each."),
-    _key("t", "times", "log.times", "times", "Tell times by the clock, or how long ago."),
+    _key("t", "times", "log.times", "times", "Show times by the clock, or how long ago."),
     _key("slash", "type('/')", "log.search", "search", "Search for words.", at_once=True),
     _key("n", "match(1)", "log.next", "next", "Go to the next older match."),
     _key("N", "match(-1)", "log.previous", "previous", "Go to the next newer match."),
@@ -153,20 +164,22 @@ LOG_KEYS: tuple[Binding, ...] = (
         at_once=True,
     ),
     _key("enter", "open", "pane.open", "open", "Show this row in full."),
-    _key("y", "copy", "log.copy", "copy key", "Copy the row's key, exactly; twice shows it."),
-    _key("s", "save", "log.save", "save", "Save what is read to a file in this folder."),
+    _key("y", "copy", "log.copy", "copy key", "Copy the row's key, exactly; twice shows it.", ACT),
+    _key("s", "save", "log.save", "save", "Save what is read to a file in this folder.", ACT),
     _FAILURES,
     *_ON_EVERY_PAGE,
 )
 
 FAILURE_KEYS: tuple[Binding, ...] = (
     *_PAGE_MOVES,
-    _key("enter", "unfold", "pane.open", "unfold", "Show what this holds, or all of it."),
-    _key("right", "unfold", "list.unfold", "unfold", "Show what this holds."),
-    _key("left", "fold", "list.fold", "fold", "Fold it again."),
-    _key("E", "export", "show.export", "export", "Save the exact keys of this reason to a file."),
-    _key("c", "retry", "failures.retry", "retry", "Draft a job of exactly what failed."),
-    _key("y", "copy", "failures.copy", "copy", "Copy this key, prefix or message, exactly."),
+    _key("enter", "unfold", "pane.open", "unfold", "Show what this holds, or all of it.", MOVE),
+    _key("right", "unfold", "list.unfold", "unfold", "Show what this holds.", MOVE),
+    _key("left", "fold", "list.fold", "fold", "Fold it again.", MOVE),
+    _key(
+        "E", "export", "show.export", "export", "Save the exact keys of this reason to a file.", ACT
+    ),
+    _key("c", "retry", "failures.retry", "retry", "Draft a job of exactly what failed.", ACT),
+    _key("y", "copy", "failures.copy", "copy", "Copy this key, prefix or message, exactly.", ACT),
     _LOG,
     *_ON_EVERY_PAGE,
 )
@@ -203,6 +216,8 @@ def key_sign(key: str) -> str:
     """Return a Textual key name as it is shown: `/`, `^p`, `Enter`."""
     if key.startswith("ctrl+"):
         return f"^{key.removeprefix('ctrl+')}"
+    if key[0] == "f" and key[1:].isdigit():
+        return key.upper()
     return _SIGNS.get(key, key)
 
 
@@ -238,19 +253,32 @@ def _can(id: str, state: ScreenState) -> bool:
     return not why_not_now(id, state, "")
 
 
+def _works(id: str, state: ScreenState) -> bool:
+    """Return whether this key does something for the highlighted line."""
+    from slurper_tui.tui.availability import why_not_now  # not for the first picture
+
+    return state.line is not None and not why_not_now(id, state, "")
+
+
+def _failed(id: str, state: ScreenState) -> bool:
+    """Return whether this key works and objects of the highlighted line failed or were skipped."""
+    line = state.line
+    some = line and (line.view.counts.failed or line.view.not_copied)
+    return bool(some) and _works(id, state)
+
+
 _OFFERS: tuple[tuple[tuple[str, ...], Callable[[ScreenState], bool]], ...] = (
     (
         ("list.ended",),
         lambda state: state.view.hide_ended or any(not view.live for view in state.jobs),
     ),
     (("list.sort-left", "list.sort-right"), lambda state: len(state.jobs) > 1),
-    (("show.log",), lambda state: state.job is not None),
-    (
-        ("show.failures",),
-        lambda state: bool(state.job and (state.job.counts.failed or state.job.not_copied)),
-    ),
-    (("pane.open",), lambda state: state.line is not None),
     (("list.filter",), lambda state: state.total > 1),
+    (("pane.open",), lambda state: state.line is not None),
+    (("show.receipt",), partial(_works, "show.receipt")),
+    (("show.export",), partial(_failed, "show.export")),
+    (("show.failures",), partial(_failed, "show.failures")),
+    (("show.log",), partial(_works, "show.log")),
     (("change.resume",), partial(_can, "change.resume")),
     (("change.pause",), partial(_can, "change.pause")),
     (("change.abort",), partial(_can, "change.abort")),

@@ -20,7 +20,7 @@ from slurper_tui.api.errors import Fault, Rejected, Unreachable
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import AccountView, BudgetView, Outage, Problem, Snapshot
 from slurper_tui.tui.app import SlurperApp
-from slurper_tui.tui.keys import MAIN_KEYS
+from slurper_tui.tui.keys import MAIN_KEYS, PALETTE_ONLY
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.screens.dialogs import CopyDialog, Dialog, HelpDialog, ProblemDialog
 from slurper_tui.tui.screens.palette import Palette, likeness
@@ -326,9 +326,9 @@ async def test_a_note_gives_way_to_the_facts_after_two_rounds() -> None:
     async with staged(snapshot(view(1), rounds=7)) as stage:
         await stage.press("R")
         await stage.show(snapshot(view(1), rounds=8))
-        assert "asking for everything" in stage.status
+        assert "refreshing everything" in stage.status
         await stage.show(snapshot(view(1), rounds=9))
-        assert "asking for everything" not in stage.status
+        assert "refreshing everything" not in stage.status
 
 
 async def test_copying_shows_a_note_and_a_second_copy_the_text() -> None:
@@ -361,20 +361,96 @@ async def test_a_terminal_that_refuses_shows_the_text_at_once(environ: dict[str,
         assert isinstance(stage.app.screen, CopyDialog)
 
 
-async def test_help_names_every_key_and_goes_away() -> None:
-    async with staged(snapshot(*THREE), size=(120, 80)) as stage:
-        await stage.press("question_mark")
+@pytest.mark.parametrize("opens", ["question_mark", "f1"])
+async def test_help_names_every_key_and_goes_away(opens: str) -> None:
+    async with staged(snapshot(*THREE), size=(90, 110)) as stage:
+        await stage.press(opens)
         assert isinstance(stage.app.screen, HelpDialog)
         assert all(key.tooltip in stage.text for key in MAIN_KEYS)
-        assert "completed !" in stage.text
-        await stage.press("escape")
+        assert all(f"{word}  " in stage.text for word in PALETTE_ONLY)
+        await stage.press(opens)
         assert not isinstance(stage.app.screen, Dialog)
+
+
+async def test_help_is_grouped_and_explains_the_signs() -> None:
+    async with staged(snapshot(*THREE), size=(90, 110)) as stage:
+        await stage.press("question_mark")
+        lines = [line.strip() for line in stage.text.splitlines()]
+        titles = ["Move", "Look", "Act", "Change jobs", "Only in the palette: : and a word"]
+        places = [lines.index(title) for title in [*titles, "Filter", "Signs of a status"]]
+        assert places == sorted(places)
+        signs = lines[lines.index("Other signs") :]
+        for sign in ("~", "1.2M+", "≥", "completed !", "▲", "●", "▸ ▾", "↻"):
+            assert any(line.startswith(sign) for line in signs), sign
+
+
+@pytest.mark.parametrize(("width", "columns"), [(80, 1), (120, 2), (200, 3)])
+async def test_help_has_several_columns_where_there_is_room(width: int, columns: int) -> None:
+    async with staged(snapshot(*THREE), size=(width, 60)) as stage:
+        await stage.press("question_mark")
+        [row] = [line for line in stage.text.splitlines() if " Move " in f"{line} "]
+        titles = ("Move", "Act", "Only in the palette", "Filter", "Signs of a status")
+        assert sum(title in row for title in titles) == columns
+
+
+async def test_a_key_without_a_meaning_says_so() -> None:
+    async with staged(snapshot(*THREE), size=(80, 24)) as stage:
+        await stage.press("n")
+        assert "n has no meaning here: ? shows all keys" in stage.status
+        await stage.press("j")
+        assert "no meaning" not in stage.status
+        await stage.press("slash", "n")
+        assert "no meaning" not in stage.text
+
+
+@pytest.mark.parametrize(
+    ("size", "keys", "shown"),
+    [
+        ((80, 24), ["I"], "order reversed"),
+        ((80, 24), ["I", "I"], "order no longer reversed"),
+        ((80, 24), ["a"], "ended jobs hidden"),
+        ((80, 24), ["a", "a"], "ended jobs shown"),
+        ((80, 24), ["y"], "id copied"),
+        ((80, 24), ["t"], "charts over 6 h"),
+        ((80, 24), ["r"], "refreshing this job"),
+        ((80, 24), ["right"], "no migration is highlighted"),
+        ((80, 24), ["left"], "no migration is highlighted"),
+        ((80, 24), ["escape"], "this is the list: q quits"),
+        ((80, 24), ["M", "tab"], "one pane is maximised: M shares the screen"),
+        ((50, 12), ["tab"], "one pane fits: Enter opens the details"),
+        ((50, 12), ["M"], "one pane fits: Enter opens the details"),
+    ],
+)
+async def test_the_status_line_answers_a_key(
+    size: tuple[int, int], keys: list[str], shown: str
+) -> None:
+    async with staged(snapshot(*THREE), size=size) as stage:
+        await stage.press(*keys)
+        assert shown in stage.status
+
+
+@pytest.mark.parametrize("key", ["enter", "r", "y", "Y", "space", "l", "e", "E", "right", "left"])
+async def test_without_a_job_a_key_says_why_it_does_nothing(key: str) -> None:
+    async with staged(snapshot(), size=(80, 24)) as stage:
+        await stage.press(key)
+        assert re.search("no (job|migration) is highlighted", stage.status)
+
+
+async def test_the_keys_about_a_job_are_hinted_at_80_columns() -> None:
+    job = view(2, "completed", 1000, failed=5)
+    async with staged(snapshot(view(1), job), size=(80, 24)) as stage:
+        await stage.press("G")
+        hints = "v receipt  E export  e failures  l log  ? help  q quit"
+        assert stage.status == f" as of 09:46 UTC{hints:>63} "
+        await stage.press("g")
+        assert "l log  ? help  q quit" in stage.status
+        assert "failures" not in stage.status
 
 
 async def test_a_long_page_scrolls() -> None:
     async with staged(snapshot(*THREE), size=(60, 12)) as stage:
         await stage.press("question_mark", "G")
-        assert "The API no longer knows it" in stage.text
+        assert "A job that copies again what failed." in stage.text
         await stage.press("g")
         assert "Keys" in stage.text
         await stage.pilot.resize_terminal(90, 30)
@@ -497,7 +573,7 @@ def test_the_readme_names_the_ids_that_there_are() -> None:
 
 async def test_a_key_is_rebound_by_its_id() -> None:
     async with staged(snapshot(*THREE), keymap={"list.ended": "h", "show.help": "f1"}) as stage:
-        assert "f1 help" in stage.status
+        assert "F1 help" in stage.status
         await stage.press("a")
         assert "photos-3" in stage.text
         await stage.press("h")

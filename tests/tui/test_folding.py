@@ -198,7 +198,7 @@ async def test_the_detail_pane_describes_a_migration() -> None:
         assert stage.job is None
         moved = replace(ONE, counts=Counts(1000, 500, 0, 0))
         await stage.show(snapshot(moved, *JOBS[1:], taken_at=NOW + 5))
-        assert "transferred      1,837" in stage.text
+        assert "transferred        1,837" in stage.text
 
 
 async def test_the_jobs_of_a_folded_migration_are_reported_as_visible() -> None:
@@ -230,7 +230,7 @@ async def test_keys_for_one_job_do_nothing_to_a_migration_but_r_asks_for_all_of_
         assert stage.app.main.state.marked == frozenset()
         await stage.press("r")
         assert stage.feed.asked == [("refresh", job.key) for job in (ONE, TWO, ENDED)]
-        assert "asking for these jobs" in stage.status
+        assert "refreshing 3 jobs" in stage.status
 
 
 async def test_a_marked_job_keeps_its_sign_below_its_migration() -> None:

@@ -48,6 +48,7 @@ _PLAIN_WORDS = str.maketrans(
         "\N{MULTIPLICATION SIGN}": "x",
         "“": '"',
         "”": '"',
+        "▲": "!",
         "▾": "v",
         "▴": "^",
         "▌": ">",

@@ -76,6 +76,10 @@ class NotedScreen(Screen[ScreenResultType]):
     def on_key(self, event: Key) -> None:
         """Clear the note before the key is handled."""
         self.clear_note()
+        self.explain_unknown(event)
+
+    def explain_unknown(self, event: Key) -> None:
+        """Show that a key has no meaning on this screen; does nothing by default."""
 
 
 class DrawnLines(PaintedLines):

@@ -7,6 +7,7 @@ texts to copy, errors and log rows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -19,9 +20,9 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.job import Snapshot, State
 from slurper_tui.monitor.model.logs import reason_of
-from slurper_tui.tui.keys import MAIN_KEYS, signs
+from slurper_tui.tui.keys import MAIN_KEYS, PALETTE_ONLY, key_hint, signs
 from slurper_tui.tui.render.glyphs import STATUS, Look
-from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
+from slurper_tui.tui.render.lines import Line, Piece, fill, pad, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details, problem_details
 from slurper_tui.tui.screens.base import SCROLL_KEYS, NotedScreen
 from slurper_tui.tui.widgets.line_list import TextLines
@@ -29,10 +30,13 @@ from slurper_tui.tui.widgets.line_list import TextLines
 PADDING = 4
 """Total padding in cells at the left and right of a page, as set in the stylesheet."""
 
-MOST_WIDTH = 84
-"""Maximum width in cells that the stylesheet gives a dialog."""
+MOST_WIDTH, MOST_HELP_WIDTH = 84, 164
+"""Maximum widths in cells that the stylesheet gives a dialog, and the help."""
 
 KEY_COLUMN = 16
+
+HELP_COLUMN, HELP_GAP, HELP_COLUMNS = 42, 4, 3
+"""Least width in cells of a column of the help, the blanks between two, and the most of them."""
 
 
 class Page(TextLines):
@@ -47,11 +51,15 @@ class Page(TextLines):
 
 
 class Dialog(ModalScreen[None], NotedScreen[None]):
-    """A modal screen with lines to read and the usual scroll keys."""
+    """A modal screen with lines to read and the usual scroll keys.
 
+    most_width: cells, as in the stylesheet.
+    """
+
+    most_width = MOST_WIDTH
     CSS_PATH = "../pages.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("escape,q,enter,question_mark,exclamation_mark", "close", "close"),
+        ("escape,q,enter,question_mark,f1,exclamation_mark", "close", "close"),
         *SCROLL_KEYS,
     ]
 
@@ -74,7 +82,7 @@ class Dialog(ModalScreen[None], NotedScreen[None]):
 
     def fit_page(self, size: Size) -> None:
         """Make the page as high as its text, if a terminal of this size has room."""
-        room = max(1, min(MOST_WIDTH, size.width) - PADDING - Page.MARK)
+        room = max(1, min(self.most_width, size.width) - PADDING - Page.MARK)
         lines = sum(1 for _ in self.page_lines(room))
         self.query_one(Page).styles.height = min(lines + 2, max(1, size.height - 2))
 
@@ -100,10 +108,15 @@ def _labelled(
         yield (Piece(pad("" if number else label, column), style), Piece(part, text_style))
 
 
+Block = tuple[str, Iterable[Line]]
+"""A part of the help: its title and its lines."""
+
+
 class PageHelp(Dialog):
-    """The keys of one page."""
+    """The keys of one page by group, in several columns where there is room."""
 
     TITLE_TEXT = "Keys of this page"
+    most_width = MOST_HELP_WIDTH
 
     def __init__(self, look: Look, bindings: Sequence[Binding], keymap: Mapping[str, str]) -> None:
         super().__init__(look)
@@ -111,32 +124,67 @@ class PageHelp(Dialog):
         self._keymap = keymap
 
     def page_lines(self, width: int) -> Iterator[Line]:
-        """Yield each key with its description."""
+        """Yield the title, then the blocks in as many columns as fit."""
         yield from _title(self.TITLE_TEXT)
-        for binding in self._keys:
-            why = self.why_not(binding)
-            text = f"{binding.tooltip} ({why})" if why else binding.tooltip
-            keys = signs(binding, self._keymap, self.look)
-            yield from self._row(keys, text, width, text_style="faint" if why else "")
+        number = max(1, min(HELP_COLUMNS, (width + HELP_GAP) // (HELP_COLUMN + HELP_GAP)))
+        column = (width + HELP_GAP) // number - HELP_GAP
+        blocks = [[(Piece(title, "strong"),), *lines, ()] for title, lines in self.blocks(column)]
+        for row in zip_longest(*_in_columns(blocks, number), fillvalue=()):
+            line: Line = ()
+            for part in row:
+                line = (*line, *fill(part, column), Piece(" " * HELP_GAP))
+            yield line
+
+    def blocks(self, width: int) -> Iterator[Block]:
+        """Yield the keys by group, each with its description."""
+        groups = dict.fromkeys(binding.group for binding in self._keys)
+        for group in groups:
+            keys = [binding for binding in self._keys if binding.group is group]
+            lines = (line for binding in keys for line in self._key_lines(binding, width))
+            yield group.description if group else "", lines
+
+    def _key_lines(self, binding: Binding, width: int) -> Iterator[Line]:
+        why = self.why_not(binding)
+        text = f"{binding.tooltip} ({why})" if why else binding.tooltip
+        keys = signs(binding, self._keymap, self.look)
+        return self._row(keys, text, width, text_style="faint" if why else "")
 
     def why_not(self, binding: Binding) -> str:
         """Return why a key is unavailable now; "" if it is available."""
         return ""
 
+    def _rows(self, pairs: Iterable[tuple[str, str]], width: int) -> Iterator[Line]:
+        for term, text in pairs:
+            yield from self._row(term, text, width)
+
     def _row(
         self, term: str, text: str, width: int, style: str = "key", text_style: str = ""
     ) -> Iterator[Line]:
         parts = wrap_words(self.look.to_ascii(text), max(8, width - KEY_COLUMN))
-        return _labelled(term, parts, KEY_COLUMN, style, text_style)
+        return _labelled(self.look.to_ascii(term), parts, KEY_COLUMN, style, text_style)
+
+
+def _in_columns(blocks: Sequence[list[Line]], number: int) -> list[list[Line]]:
+    """Distribute blocks over columns in their order, as evenly as whole blocks allow."""
+    height = max(map(len, blocks), default=0)
+    while True:
+        columns: list[list[Line]] = [[]]
+        for block in blocks:
+            if columns[-1] and len(columns[-1]) + len(block) > height:
+                columns.append([])
+            columns[-1].extend(block)
+        if len(columns) <= number:
+            return columns
+        height += 1
 
 
 class HelpDialog(PageHelp):
-    """The keys of the main screen, the filter syntax and the meaning of the status signs.
+    """The keys of the main screen, the actions of the palette, the filter and the signs.
 
     reasons: why a key is unavailable now, by binding id.
     """
 
-    TITLE_TEXT = "Keys"
+    TITLE_TEXT = "Keys and signs"
 
     def __init__(self, look: Look, keymap: Mapping[str, str], reasons: Mapping[str, str]) -> None:
         super().__init__(look, MAIN_KEYS, keymap)
@@ -146,15 +194,16 @@ class HelpDialog(PageHelp):
         """Return why a key is unavailable now; "" if it is available."""
         return self.look.sanitise(self._reasons.get(binding.id or "", ""))
 
-    def page_lines(self, width: int) -> Iterator[Line]:
-        """Yield the keys, the filter terms and the signs, each with its description."""
-        yield from super().page_lines(width)
-        yield ()
-        yield from _title("Filter")
-        for term, meaning in _FILTER_HELP:
-            yield from self._row(term, meaning, width)
-        yield ()
-        yield from _title("Signs")
+    def blocks(self, width: int) -> Iterator[Block]:
+        """Yield the groups of keys, then what is typed, then the signs."""
+        yield from super().blocks(width)
+        palette = key_hint(MAIN_KEYS, ["show.palette"], self._keymap, self.look)[0]
+        yield f"Only in the palette: {palette} and a word", self._rows(PALETTE_ONLY.items(), width)
+        yield "Filter", self._rows(_FILTER_HELP, width)
+        yield "Signs of a status", self._states(width)
+        yield "Other signs", self._rows(_SIGN_HELP, width)
+
+    def _states(self, width: int) -> Iterator[Line]:
         for state in State:
             sign = f"{self.look.sign(state)} {_STATE_WORDS.get(state, state)}"
             yield from self._row(sign, _STATE_HELP[state], width, STATUS[state].style)
@@ -166,6 +215,18 @@ _FILTER_HELP = (
     ("status:failed", "Jobs with failed objects; also any status word, as status:paused."),
     ("source: target:", "Buckets and prefixes, as source:photos/2024."),
     ("account: id:", "Accounts and job ids."),
+)
+_SIGN_HELP = (
+    ("~35 %", "It may still fall: the source may not be listed to its end."),
+    ("1.2M+", "And more: the total grows, or jobs are still to be started."),
+    ("≥4h", "At least: more work may be added."),
+    ("completed !", "Objects failed, were not copied or are unaccounted for."),
+    ("completed ?", "Objects were skipped, and the log is not read yet."),
+    ("name !", "Prefixes overlap: some objects may be copied twice."),
+    ("▲", "Look at it first: nothing moves, or many objects fail."),
+    ("●", "Marked with Space."),
+    ("▸ ▾", "A migration, folded and unfolded."),
+    ("↻", "A job that copies again what failed."),
 )
 _STATE_WORDS = {State.OTHER: "(any word)"}
 _STATE_HELP = {

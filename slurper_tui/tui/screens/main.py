@@ -20,7 +20,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.events import Resize
+from textual.events import Key, Resize
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import var
@@ -56,6 +56,8 @@ SWITCH_SECONDS = 0.001
 
 It bounds how long a key waits for the interpreter; each key waits several times.
 """
+
+ONE_PANE = "one pane fits: Enter opens the details"
 
 NOTE_ROUNDS = 2
 """A note disappears after this many polling rounds, so it stays for at least one whole interval."""
@@ -99,6 +101,11 @@ class MainScreen(NotedScreen[None]):
         self._arranging: Worker[None] | None = None
         self._arranged: Snapshot | None = None
         self._window = Window.HOUR
+        self._keys = {
+            key.strip()
+            for binding in MAIN_KEYS
+            for key in (options.keymap.get(binding.id or "") or binding.key).split(",")
+        }
         self._looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
         self.set_class(options.ascii_only, "-ascii")
         state = ScreenState(
@@ -148,6 +155,21 @@ class MainScreen(NotedScreen[None]):
     ) -> Worker[object]:
         """Run a coroutine function in a worker."""
         return self.run_worker(work, group=group)
+
+    def _explain(self, id: str) -> str:
+        """Return why the key with this id does nothing now, and show it; "" if it works."""
+        from slurper_tui.tui.availability import why_not_now
+
+        if why := why_not_now(id, self.state, self.unlock_sign):
+            self.show_note(why)
+        return why
+
+    def explain_unknown(self, event: Key) -> None:
+        """Show that a key has no meaning on this screen."""
+        unknown = event.is_printable and not {event.key, event.character} & self._keys
+        if unknown and not isinstance(self.focused, Input):
+            sign = self.look.sanitise(event.character)
+            self.show_note(f"{sign} has no meaning here: {self.sign('show.help')} shows all keys")
 
     def show_note(self, text: str) -> None:
         """Show a note in the status line until the next key, or for `NOTE_ROUNDS` rounds."""
@@ -270,11 +292,16 @@ class MainScreen(NotedScreen[None]):
         """Move the focus between the list and the detail pane, if both are shown."""
         if self.detail.display and self.table.display:
             (self.table if self.detail.has_focus else self.detail).focus()
+        elif self.has_class("-single"):
+            self.show_note(ONE_PANE)
+        else:
+            self.show_note(f"one pane is maximised: {self.sign('pane.maximise')} shares the screen")
 
     def action_open(self) -> None:
         """Unfold a migration; for a job, focus the details, zoomed if only one pane fits."""
         line = self.state.line
         if line is None:
+            self._explain("pane.open")
             return
         if line.is_folded:
             self.action_unfold()
@@ -296,10 +323,13 @@ class MainScreen(NotedScreen[None]):
             self.state = replace(self.state, marked=frozenset())
         elif self.state.filter_text:
             self._clear_filter()
+        else:
+            self.show_note(f"this is the list: {self.sign('app.quit')} quits")
 
     def action_zoom(self) -> None:
         """Toggle full screen for the focused pane; ignored where only one pane fits."""
         if self.has_class("-single"):
+            self.show_note(ONE_PANE)
             return
         names = ["-zoom-jobs", "-zoom-detail"]
         mine, other = reversed(names) if self.detail.has_focus else names
@@ -332,26 +362,32 @@ class MainScreen(NotedScreen[None]):
 
     def action_invert(self) -> None:
         """Reverse the order, and save the choice."""
-        self._keep(replace(self.state.view, inverted=not self.state.view.inverted))
+        inverted = not self.state.view.inverted
+        self._keep(replace(self.state.view, inverted=inverted))
+        self.show_note("order reversed" if inverted else "order no longer reversed")
 
     def action_ended(self) -> None:
         """Hide or show ended jobs, and save the choice."""
-        self._keep(replace(self.state.view, hide_ended=not self.state.view.hide_ended))
+        hide = not self.state.view.hide_ended
+        self._keep(replace(self.state.view, hide_ended=hide))
+        self.show_note("ended jobs hidden" if hide else "ended jobs shown")
 
     def action_refresh_job(self) -> None:
         """Poll the highlighted job, or all jobs of the highlighted migration, now."""
         if self.state.highlighted:
             self.session.refresh(self.state.highlighted)
-            self.show_note("asking for this job")
+            self.show_note("refreshing this job")
         elif self.state.migration:
             for key in sorted(self.state.migration.keys):
                 self.session.refresh(key)
-            self.show_note("asking for these jobs")
+            self.show_note(f"refreshing {len(self.state.migration.keys)} jobs")
+        else:
+            self._explain("poll.job")
 
     def action_refresh_all(self) -> None:
         """Poll all jobs now."""
         self.session.refresh_all()
-        self.show_note("asking for everything")
+        self.show_note("refreshing everything")
 
     def action_freeze(self) -> None:
         """Stop updating the screen, or resume with the newest snapshot."""
@@ -364,6 +400,7 @@ class MainScreen(NotedScreen[None]):
         windows = tuple(Window)
         self._window = windows[(windows.index(self._window) + step) % len(windows)]
         self.session.set_window(self._window)
+        self.show_note(f"charts over {self._window.words}")
 
     def action_interval(self, step: int) -> None:
         """Lengthen or shorten the polling interval."""
@@ -375,10 +412,12 @@ class MainScreen(NotedScreen[None]):
 
     def action_unfold(self) -> None:
         """Show the jobs of the highlighted migration."""
+        self._explain("list.unfold")
         self.state = states.unfold(self.state)
 
     def action_fold(self) -> None:
         """Move from a job to its migration, and collapse a migration into one row."""
+        self._explain("list.fold")
         self.state = states.fold(self.state)
 
     def action_migrations(self) -> None:
@@ -403,7 +442,7 @@ class MainScreen(NotedScreen[None]):
         """Copy the id of the highlighted job."""
         from slurper_tui.tui.screens.dialogs import copy_text
 
-        if self.state.job:
+        if not self._explain("copy.id") and self.state.job:
             copy_text(self, "id", self.state.job.job.id or "")
 
     def action_copy_json(self) -> None:
@@ -412,7 +451,7 @@ class MainScreen(NotedScreen[None]):
         from slurper_tui.monitor.reports.records import job_record
         from slurper_tui.tui.screens.dialogs import copy_text
 
-        if self.state.job:
+        if not self._explain("copy.json") and self.state.job:
             copy_text(self, "JSON", as_json(job_record(self.state.job), indent=2, default=str))
 
     def action_problem(self) -> None:

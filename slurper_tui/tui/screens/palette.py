@@ -32,7 +32,7 @@ from textual.worker import Worker, WorkerCancelled, WorkerFailed
 from slurper_tui.eta import finish
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.tui.availability import Change, change_for, why_not_change
-from slurper_tui.tui.keys import MAIN_KEYS, key_sign
+from slurper_tui.tui.keys import MAIN_KEYS, PALETTE_ONLY, key_sign
 from slurper_tui.tui.render.columns import DrawContext, migration, short_id
 from slurper_tui.tui.render.lines import shorten, text_of
 from slurper_tui.tui.render.painted import MISSING, QuietPalette
@@ -129,9 +129,7 @@ def _unkeyed(main: MainScreen) -> Iterator[Entry]:
 
     Deleting and aborting all jobs have no key, so that no typing error triggers them.
     """
-    changes = [
-        (change_for(Action.DELETE, main.state), "delete", "Delete this job: the API forgets it.")
-    ]
+    changes = [(change_for(Action.DELETE, main.state), "delete", PALETTE_ONLY["delete"])]
     for account in main.state.snapshot.accounts if main.state.snapshot else ():
         change = Change(Action.ABORT_ALL, account_id=account.account_id)
         name = short_id(account.account_id, main.look, 12)
@@ -139,8 +137,8 @@ def _unkeyed(main: MainScreen) -> Iterator[Entry]:
     for change, word, tooltip in changes:
         why = why_not_change(change, main.state, main.unlock_sign)
         yield _entry(main, f"{word:<14}{tooltip}", why), partial(main.job_actions.ask, change)
-    yield f"{'new':<14}Make a new migration.", main.new_jobs.open_form
-    yield f"{'plans':<14}Show what is still to be started.", main.new_jobs.open_plans
+    yield f"{'new':<14}{PALETTE_ONLY['new']}", main.new_jobs.open_form
+    yield f"{'plans':<14}{PALETTE_ONLY['plans']}", main.new_jobs.open_plans
 
 
 def _nothing() -> None:

@@ -62,6 +62,9 @@ FEWEST_HINTS = 3
 WRITING_HINTS = 4
 """The same while changes are allowed: the keys for changes come before help and quit."""
 
+HINTS_BEFORE_DATA = 6
+"""This many stay as long as there is a fact about the data to drop: its age, budget, interval."""
+
 ROOM_BESIDE = 30
 """Cells that a history note leaves for the other facts."""
 
@@ -80,14 +83,25 @@ def status_line(
     fewest = WRITING_HINTS if state.writing else FEWEST_HINTS
     reserved = width_of(_keys(hints[-fewest:]))
     facts = list(_status_parts(state, note, look, width - reserved - 4))
+    needed = len(facts)
+    if state.snapshot:
+        facts += _data_facts(state.snapshot, look)
+        if not state.writing and not note:
+            facts.append((Piece("read-only", "faint"),))
+    more_hints = width_of(_keys(hints[-HINTS_BEFORE_DATA:]))
     dot = look.to_ascii(" · ")
     left = join(facts, dot)
-    while len(facts) > 1 and width_of(left) + reserved + 4 > width:
+    while len(facts) > 1:
+        room = width - 4 - (more_hints if len(facts) > needed else reserved)
+        if width_of(left) <= room:
+            break
         facts.pop()
         left = join(facts, dot)
-    if len(left) == 1 and width_of(left) > width - 2:
+    # a long note is cut before the last hint; a problem is not
+    room = width - 2 - (width_of(_keys(hints[-1:])) + 3 if note and hints else 0)
+    if len(left) == 1 and width_of(left) > room:
         [fact] = left
-        left = (Piece(shorten(fact.text, width - 2, look.ellipsis), fact.style),)
+        left = (Piece(shorten(fact.text, room, look.ellipsis), fact.style),)
     left = (Piece(" "), *left)
     shown = list(hints[-MOST_HINTS:])
     while shown and width_of(left) + width_of(_keys(shown)) + 3 > width:
@@ -129,9 +143,10 @@ def _status_parts(state: ScreenState, note: str, look: Look, room: int) -> Itera
     if state.filter_text:
         typed = shorten(look.sanitise(state.filter_text), MOST_FILTER, look.ellipsis)
         yield (Piece("/", "key"), Piece(typed, "accent"))
-    yield from _data_facts(snapshot, look)
-    if not state.writing and not note:
-        yield (Piece("read-only", "faint"),)
+    stretch = snapshot.budget.stretch
+    if stretch > 1.05:
+        text = f"slowed \N{MULTIPLICATION SIGN}{stretch:.1f}: request budget"
+        yield (Piece(look.to_ascii(text), "warning"),)
 
 
 def _request(state: ScreenState, note: str, look: Look) -> Iterator[Line]:
@@ -172,10 +187,6 @@ def _data_facts(snapshot: Snapshot, look: Look) -> Iterator[Line]:
         yield (Piece(look.sanitise(text), "muted"),)
     yield (Piece(f"API {snapshot.budget.used}/{snapshot.budget.limit}", "muted"),)
     yield (Piece(f"every {snapshot.interval:g} s", "muted"),)
-    stretch = snapshot.budget.stretch
-    if stretch > 1.05:
-        text = f"slowed \N{MULTIPLICATION SIGN}{stretch:.1f}: request budget"
-        yield (Piece(look.to_ascii(text), "warning"),)
 
 
 def _data_from(snapshot: Snapshot) -> float | None:
