@@ -1,7 +1,7 @@
 """Run the Textual app: options, terminal, signals, exit code, and the saved view.
 
-The theme and the view (order, filters) are kept between runs in `state.json`. Modules that the
-first frame does not need are imported `LATER_SECONDS` after the start.
+The theme and the view (order, filters) are kept between runs in `state.json`, those of the demo in
+`demo.json`. Modules that the first frame does not need are imported `LATER_SECONDS` after the start.
 """
 
 from __future__ import annotations
@@ -50,16 +50,21 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.polling.poller import Monitor
 
 
-FILE = "state.json"
+FILE, DEMO_FILE = "state.json", "demo.json"
 _KINDS = {"theme": str, "sort": str, "inverted": bool, "hide_ended": bool, "migrations": bool}
 
 
-def load_view(folder: Path | None) -> ViewState:
+def view_file(state: Path | None, *, demo: bool) -> Path | None:
+    """Return the file of the saved view; None where there is no home folder. state: a folder."""
+    return None if state is None else state / (DEMO_FILE if demo else FILE)
+
+
+def load_view(file: Path | None) -> ViewState:
     """Read the saved view; the default if the file is missing or invalid."""
-    if folder is None:
+    if file is None:
         return ViewState()
     try:
-        saved = msgspec.json.decode(read_bytes(folder / FILE))
+        saved = msgspec.json.decode(read_bytes(file))
     except (OSError, ValueError, RecursionError):
         return ViewState()
     if not isinstance(saved, dict):
@@ -70,22 +75,22 @@ def load_view(folder: Path | None) -> ViewState:
     return ViewState(**valid)
 
 
-def save_view(folder: Path | None, view: ViewState) -> None:
+def save_view(file: Path | None, view: ViewState) -> None:
     """Replace the saved view atomically. Ignore a folder that cannot be written.
 
-    folder: None where there is no home folder.
+    file: None where there is no home folder.
     """
     import tempfile  # 1 ms, needed only when the view is saved
 
-    if folder is None:
+    if file is None:
         return
     with suppress(OSError):
-        make_folder(folder)
-        descriptor, name = tempfile.mkstemp(dir=folder, prefix=FILE)
+        make_folder(file.parent)
+        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=file.name)
         try:
-            with open(descriptor, "wb") as file:
-                file.write(msgspec.json.encode(view))
-            os.replace(name, folder / FILE)
+            with open(descriptor, "wb") as new:
+                new.write(msgspec.json.encode(view))
+            os.replace(name, file)
         except OSError:
             with suppress(OSError):
                 os.unlink(name)
@@ -118,10 +123,11 @@ def show(
             selection=selection,
         )
 
+    saved = view_file(process.state, demo=options.demo)
     app = SlurperApp(
         Session(make_monitor, selection, resolve, from_history),
-        _options(config, load_view(process.state), options, process),
-        partial(save_view, process.state),
+        _options(config, load_view(saved), options, process),
+        partial(save_view, saved),
     )
     _check(config, app.available_themes)
     wait_for_foreground()

@@ -68,6 +68,7 @@ class Plan:
     stall_every, stall_for: the counters freeze for the last `stall_for` of each `stall_every`.
     step: interval between two movements of the counters.
     listing_broke: the log has a row about a listing that could not go on.
+    clean: the first objects, of which none fails and all are copied or harmless.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Plan:
     stall_for: float = 0.0
     step: float = 3.0
     listing_broke: bool = False
+    clean: int = 0
 
     @property
     def incidents(self) -> int:
@@ -115,7 +117,8 @@ class Plan:
 
     def incidents_among(self, done: int) -> int:
         """Return how many of the first `done` objects have a log row of their own."""
-        return done * self.incidents // self.reachable if self.reachable else 0
+        last = self.reachable - self.clean
+        return max(0, done - self.clean) * self.incidents // last if last else 0
 
     def failed_among(self, incidents: int) -> int:
         """Return how many of the first `incidents` incidents are failures."""
@@ -330,8 +333,6 @@ def _moment(course: Course, now: float, incidents: int) -> float:
 
 
 HOUR = 3600.0
-OLDER_JOBS = 35
-"""Ended jobs of earlier migrations in an account of ordinary size."""
 
 
 class Bucket(NamedTuple):
@@ -362,15 +363,20 @@ EARLIER = (PHOTOS, LOGS, BACKUPS, THUMBS, INVOICES, VIDEO, MODELS)
 def sample_jobs(
     rng: random.Random, now: float, jobs: int | None, running: int | None
 ) -> list[Course]:
-    """Make the jobs of an account, running ones first and the oldest last.
+    """Make the jobs of an account, running ones first.
+
+    Without a number of jobs, the account has seven migrations, each in a state of its own, and
+    every prefix once: `photos-prod` is copied in twelve jobs, one of which began to fail; `logs-eu`
+    has stalled; `backups` is paused; `video-masters` ended with losses, `thumbs` with few; `avatars`
+    is complete, and `tmp-import` was aborted. No more than three of these jobs ever ran at once.
 
     now: UTC seconds.
-    jobs: how many; None for an account of ordinary size.
+    jobs: how many; None for those migrations. More jobs than theirs are random ended ones.
     running: how many of them run; None for three.
     """
     runs = list(islice(_running(rng, now), 3 if running is None else running))
     others = list(_recent(rng, now))
-    size = len(runs) + len(others) + OLDER_JOBS if jobs is None else max(jobs, running or 0)
+    size = len(runs) + len(others) if jobs is None else max(jobs, running or 0)
     lanes = [now - 9 * 24 * HOUR - rng.uniform(0, 20 * HOUR) for _ in range(3)]
     return list(islice(chain(runs, others, _older(rng, lanes)), size))
 
@@ -382,20 +388,22 @@ def source_of(bucket: Bucket, prefix: str) -> Source:
 
 
 def _running(rng: random.Random, now: float) -> Iterator[Course]:
-    """Yield running jobs: first a steady, a listing and a stalling one, then random ones."""
-    steady = _plan(rng, PHOTOS, "2024/", now - 11.2 * HOUR, 32 * HOUR)
-    steady = replace(steady, objects=3_417_872, harmless=98_310, not_copied=1_204, failed=2_568)
-    yield Course(replace(steady, listing=5.5 * HOUR))
+    """Yield running jobs: first a failing, a listing and a stalled one, then random ones."""
+    failing = _plan(rng, PHOTOS, "2024/", now - 11.2 * HOUR, 32 * HOUR)
+    failing = replace(failing, objects=3_417_872, harmless=98_310, overwrite=False)
+    # For 25 minutes, 4 % of the objects have failed; none before.
+    clean = failing.copied(11.2 * HOUR - 1500.0)
+    left = failing.objects - clean
+    failing = replace(failing, clean=clean, failed=left // 25, not_copied=left // 2000)
+    yield Course(replace(failing, listing=5.5 * HOUR))
     listing = _plan(rng, PHOTOS, "2023/", now - 1.9 * HOUR, 9.4 * HOUR)
-    listing = replace(listing, objects=2_760_415, harmless=4_210, failed=37)
+    listing = replace(listing, objects=2_760_415, harmless=4_210, failed=37, overwrite=False)
     yield Course(replace(listing, listing=3.3 * HOUR))
-    # Stalls half a minute from now, for twelve minutes, and again every hour.
-    every, frozen = HOUR, 720.0
-    age = 5 * every + (every - frozen) - 30.0
-    stalling = _plan(rng, LOGS, "edge/", now - age, 8.3 * HOUR)
-    stalling = replace(stalling, objects=1_090_226, failed=9_431, not_copied=412, delay=0.0)
-    stalling = replace(stalling, stall_every=every, stall_for=frozen)
-    yield Course(replace(stalling, listing=1.5 * HOUR))
+    # The counters have been frozen for 22 minutes, and will be for two hours.
+    stalled = _plan(rng, LOGS, "edge/", now - 4 * HOUR - 1320.0, 8.3 * HOUR)
+    stalled = replace(stalled, objects=1_090_226, failed=1_431, not_copied=412, delay=0.0)
+    stalled = replace(stalled, stall_every=6 * HOUR, stall_for=2 * HOUR)
+    yield Course(replace(stalled, listing=1.5 * HOUR))
     while True:
         bucket = rng.choice(EARLIER)
         age, share = rng.uniform(2, 40) * HOUR, rng.uniform(0.05, 0.7)
@@ -404,38 +412,59 @@ def _running(rng: random.Random, now: float) -> Iterator[Course]:
 
 
 def _recent(rng: random.Random, now: float) -> Iterator[Course]:
-    """Yield two paused jobs and one for each way to end."""
+    """Yield the jobs beside the running ones: paused ones, then one of each way to end, then the
+    other parts of the same migrations, in three lanes of one job at a time.
+    """
 
-    def plan(bucket: Bucket, prefix: str, age: float, hours: float, **numbers: Any) -> Plan:
-        created = now - age * HOUR - rng.uniform(0, 900)
-        return replace(_plan(rng, bucket, prefix, created, hours * HOUR), **numbers)
+    def plan(bucket: Bucket, prefix: str, ago: float, hours: float, **numbers: Any) -> Plan:
+        created = now - ago * HOUR - rng.uniform(0, 600)
+        plan = _plan(rng, bucket, prefix, created, hours * HOUR)
+        overwrite = "harmless" not in numbers
+        return replace(plan, overwrite=overwrite, listing=hours * HOUR * 0.6, **numbers)
 
-    weekly = plan(BACKUPS, "weekly/", 52.0, 61.0, objects=40_118_002, listing=8 * HOUR, failed=18)
-    yield Course(weekly).changed(now - 33.6 * HOUR, "paused")
-    older = plan(PHOTOS, "2022/", 75.0, 20.0, objects=1_904_337, harmless=61_022, failed=4)
+    weekly = plan(BACKUPS, "weekly/", 52.0, 61.0, objects=40_118_002, failed=18)
+    yield Course(replace(weekly, listing=8 * HOUR)).changed(now - 33.6 * HOUR, "paused")
+    older = plan(PHOTOS, "2022/", 31.0, 30.0, objects=1_904_337, harmless=61_022, failed=4)
     yield Course(
-        older,
+        replace(older, listing=3 * HOUR),
         (
-            Change(now - 70.1 * HOUR, "paused"),
-            Change(now - 66.0 * HOUR, "running"),
-            Change(now - 58.4 * HOUR, "paused"),
+            Change(now - 27.1 * HOUR, "paused"),
+            Change(now - 23.0 * HOUR, "running"),
+            Change(now - 6.4 * HOUR, "paused"),
         ),
     )
     yield Course(plan(AVATARS, "", 20.0, 3.4, objects=880_112))
     yield Course(plan(THUMBS, "", 30.0, 4.1, objects=1_000_000, failed=10, not_copied=10))
-    yield Course(plan(VIDEO, "4k/", 98.0, 26.0, objects=412_880, lost=37, not_copied=7, failed=3))
-    broken = plan(MODELS, "images/", 130.0, 9.0, objects=655_000, failed=211)
-    yield Course(replace(broken, listing_broke=True))
-    scratch = plan(SCRATCH, "", 140.0, 0.2, objects=1_000, harmless=210, failed=98)
+    yield Course(plan(VIDEO, "4k/", 112.0, 26.0, objects=412_880, lost=37, not_copied=7, failed=3))
+    scratch = plan(SCRATCH, "", 15.5, 0.2, objects=1_000, harmless=210, failed=98)
     yield Course(scratch).changed(scratch.created + 460.0, "aborted")
+    yield Course(plan(VIDEO, "raw/", 132.0, 19.0, objects=96_114, not_copied=340))
+    yield Course(plan(VIDEO, "1080p/", 155.0, 22.0, objects=838_020, failed=12))
+    yield Course(plan(VIDEO, "proxies/", 162.0, 6.0, objects=1_676_040))
+    yield Course(plan(LOGS, "app/", 64.0, 10.0, objects=604_988))
+    yield Course(plan(LOGS, "audit/", 70.0, 5.0, objects=88_400))
+    yield Course(plan(BACKUPS, "daily/", 84.0, 12.0, objects=5_230_114))
+    for prefix, ago, hours, objects in (
+        *(("2021/", 31.0, 19.0, 1_820_440), ("2019/", 48.0, 16.0, 1_411_902)),
+        *(("2017/", 70.0, 21.0, 1_102_377), ("2015/", 83.0, 12.0, 731_018)),
+        *(("2013/", 93.0, 9.0, 402_655), ("2020/", 52.0, 20.0, 1_633_218)),
+        *(("2018/", 67.0, 14.0, 1_240_006), ("2016/", 80.0, 12.0, 880_941)),
+        ("2014/", 91.0, 10.0, 590_127),
+    ):
+        yield Course(plan(PHOTOS, prefix, ago, hours, objects=objects, harmless=objects // 61))
 
 
 def _older(rng: random.Random, lanes: list[float]) -> Iterator[Course]:
-    """Yield ended jobs without end, most without failures, each before the last one of its lane.
+    """Yield ended jobs without end, each before the last one of its lane.
+
+    The listing of the first one broke off; most of the others have no failures.
 
     lanes: for each, the UTC seconds before which its next job must have ended. With three lanes,
         never more than three jobs run at once.
     """
+    broken = _plan(rng, MODELS, "images/", lanes[0] - 9 * HOUR, 9 * HOUR)
+    lanes[0] = broken.created
+    yield Course(replace(broken, objects=655_000, failed=211, listing_broke=True))
     while True:
         lane = lanes.index(max(lanes))
         bucket = rng.choice(EARLIER)

@@ -12,9 +12,10 @@ from slurper_tui.tui.state import ViewState
 
 def test_a_saved_view_is_loaded_again(tmp_path: Path) -> None:
     view = ViewState(theme="nord", sort="percent", inverted=True, hide_ended=True, migrations=False)
-    save_view(tmp_path / "new" / "folder", view)
-    assert load_view(tmp_path / "new" / "folder") == view
-    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["state.json"]
+    file = tmp_path / "new" / "folder" / "state.json"
+    save_view(file, view)
+    assert load_view(file) == view
+    assert [*file.parent.iterdir()] == [file]
 
 
 @pytest.mark.parametrize(
@@ -31,18 +32,18 @@ def test_a_saved_view_is_loaded_again(tmp_path: Path) -> None:
 )
 def test_an_invalid_state_file_yields_the_default_view(tmp_path: Path, text: str) -> None:
     (tmp_path / "state.json").write_text(text, encoding="latin-1")
-    assert load_view(tmp_path) == ViewState()
+    assert load_view(tmp_path / "state.json") == ViewState()
 
 
 def test_a_partial_state_file_is_completed_by_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text('{"sort": "percent", "hide_ended": true, "later": 1}')
-    assert load_view(tmp_path) == ViewState(sort="percent", hide_ended=True, migrations=True)
+    assert load_view(tmp_path / "state.json") == ViewState(sort="percent", hide_ended=True, migrations=True)
 
 
 def test_a_new_folder_is_its_owners_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        save_view(tmp_path / "new" / "folder", ViewState())
+        save_view(tmp_path / "new" / "folder" / "state.json", ViewState())
     finally:
         os.umask(before)
     for folder in (tmp_path / "new", tmp_path / "new" / "folder"):
@@ -61,7 +62,7 @@ def test_only_a_small_regular_state_file_is_read(tmp_path: Path, kind: str) -> N
         path.write_text('{"sort": "percent"}' + " " * 2**20)
     else:
         path.symlink_to("/dev/zero" if kind == "device" else path)
-    assert load_view(tmp_path) == ViewState()
+    assert load_view(tmp_path / "state.json") == ViewState()
 
 
 def test_without_a_home_folder_nothing_is_kept() -> None:
@@ -71,8 +72,8 @@ def test_without_a_home_folder_nothing_is_kept() -> None:
 
 def test_an_unwritable_folder_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    save_view(tmp_path / "file", ViewState())
+    save_view(tmp_path / "file" / "state.json", ViewState())
     (tmp_path / "state.json").mkdir()
-    save_view(tmp_path, ViewState())
+    save_view(tmp_path / "state.json", ViewState())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "state.json"]
-    assert load_view(tmp_path) == ViewState()
+    assert load_view(tmp_path / "state.json") == ViewState()

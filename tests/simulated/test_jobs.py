@@ -103,13 +103,20 @@ def test_the_total_of_a_listing_job_grows_until_the_end() -> None:
     assert len(settled) == 1
 
 
-def test_one_job_stalls_for_more_than_ten_minutes() -> None:
+def test_one_job_has_stalled_for_twenty_minutes_and_goes_on_after_two_hours() -> None:
     course = _running("edge/")
-    readings = [_done(course.counters(START + 5 * n)) for n in range(400)]
-    longest = max(len(list(group)) for _, group in itertools.groupby(readings)) * 5
-    assert 600 <= longest <= 900
-    assert readings[0] < readings[-1]
-    assert course.counters(START).failed > 1000
+    readings = [_done(course.counters(START + 60 * n)) for n in (-23, -22, 0, 97, 99)]
+    assert readings[0] < readings[1] == readings[2] == readings[3] < readings[4]
+
+
+def test_one_job_began_to_fail_half_an_hour_ago() -> None:
+    course = _running("2024/")
+    before, now, later = (course.counters(START + 60 * n) for n in (-25, 0, 60))
+    assert before.failed == before.incidents == 0 < before.transferred
+    assert now.failed > 100
+    for begun, ended in ((before, now), (now, later)):
+        failed, done = ended.failed - begun.failed, _done(ended) - _done(begun)
+        assert 0.03 < failed / done < 0.05
 
 
 def test_running_jobs_complete_within_about_a_day() -> None:

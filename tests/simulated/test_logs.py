@@ -53,7 +53,8 @@ def test_control_requests_add_rows(courses: list[Course]) -> None:
     assert events == ["migrationStart", "migrationPause", "migrationResume", "migrationPause"]
 
 
-def test_one_log_has_a_row_for_a_broken_listing(courses: list[Course]) -> None:
+def test_one_log_of_a_larger_account_has_a_row_for_a_broken_listing() -> None:
+    courses = SimulatedAccount(clock=lambda: START, jobs=45).jobs()
     broken = [course for course in courses if course.plan.listing_broke]
     assert len(broken) == 1
     kinds = [row.log_type for row in whole_log(broken[0])]
@@ -72,7 +73,7 @@ def test_failures_and_skips_have_several_reasons(courses: list[Course]) -> None:
 def test_pages_are_contiguous_at_any_offset(courses: list[Course]) -> None:
     course = with_bucket(courses, "logs-eu")
     size = course.counters(START).incidents + 1
-    assert size > 5000
+    assert size > 1000
     pages = [row for offset in range(0, 300, 50) for row in log_rows(course, START, 50, offset)]
     assert pages == log_rows(course, START, 300, 0)
     assert len({(row.created_at, row.object_key) for row in pages}) == 300

@@ -344,12 +344,12 @@ async def test_folding_can_be_switched_off_and_is_saved(tmp_path: Path) -> None:
         assert "photos/2024/ → media" in stage.text
         assert at(stage) == "job0002"
         assert stage.saved[-1] == ViewState(migrations=False)
-        save_view(tmp_path, stage.saved[-1])
+        save_view(tmp_path / "state.json", stage.saved[-1])
         await stage.press("down", "m")
         assert names(stage) == ["migration", "job0004"]
         assert at(stage) == "migration"
         assert stage.saved[-1].migrations
-    async with staged(snapshot(*JOBS), view=load_view(tmp_path)) as stage:
+    async with staged(snapshot(*JOBS), view=load_view(tmp_path / "state.json")) as stage:
         assert len(names(stage)) == 4
 
 
