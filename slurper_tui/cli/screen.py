@@ -1,7 +1,8 @@
 """Run the Textual app: options, terminal, signals, exit code, and the saved view.
 
-The theme and the view (order, filters) are kept between runs in `state.json`, those of the demo in
-`demo.json`. Modules that the first frame does not need are imported `LATER_SECONDS` after the start.
+The theme and the view (order, filters) are kept between runs in `state.json`, those of the demo
+in `demo.json`. Modules that the first frame does not need are imported `LATER_SECONDS` after the
+start.
 """
 
 from __future__ import annotations

@@ -366,9 +366,10 @@ def sample_jobs(
     """Make the jobs of an account, running ones first.
 
     Without a number of jobs, the account has seven migrations, each in a state of its own, and
-    every prefix once: `photos-prod` is copied in twelve jobs, one of which began to fail; `logs-eu`
-    has stalled; `backups` is paused; `video-masters` ended with losses, `thumbs` with few; `avatars`
-    is complete, and `tmp-import` was aborted. No more than three of these jobs ever ran at once.
+    every prefix once: `photos-prod` is copied in twelve jobs, one of which began to fail;
+    `logs-eu` has stalled; `backups` is paused; `video-masters` ended with losses, `thumbs` with
+    few; `avatars` is complete, and `tmp-import` was aborted. No more than three of these jobs ever
+    ran at once.
 
     now: UTC seconds.
     jobs: how many; None for those migrations. More jobs than theirs are random ended ones.

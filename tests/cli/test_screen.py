@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.cli.screen import load_view, save_view
+from slurper_tui.cli.screen import load_view, save_view, view_file
 from slurper_tui.tui.state import ViewState
 
 
@@ -37,7 +37,9 @@ def test_an_invalid_state_file_yields_the_default_view(tmp_path: Path, text: str
 
 def test_a_partial_state_file_is_completed_by_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text('{"sort": "percent", "hide_ended": true, "later": 1}')
-    assert load_view(tmp_path / "state.json") == ViewState(sort="percent", hide_ended=True, migrations=True)
+    assert load_view(tmp_path / "state.json") == ViewState(
+        sort="percent", hide_ended=True, migrations=True
+    )
 
 
 def test_a_new_folder_is_its_owners_alone(tmp_path: Path) -> None:
@@ -77,3 +79,11 @@ def test_an_unwritable_folder_is_ignored(tmp_path: Path) -> None:
     save_view(tmp_path / "state.json", ViewState())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "state.json"]
     assert load_view(tmp_path / "state.json") == ViewState()
+
+
+def test_the_demo_and_the_real_program_keep_their_views_apart(tmp_path: Path) -> None:
+    real, demo = (view_file(tmp_path, demo=demo) for demo in (False, True))
+    save_view(real, ViewState(theme="nord"))
+    save_view(demo, ViewState(sort="percent"))
+    assert (load_view(real), load_view(demo)) == (ViewState("nord"), ViewState(sort="percent"))
+    assert view_file(None, demo=True) is None
