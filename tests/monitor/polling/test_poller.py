@@ -358,7 +358,7 @@ async def test_an_eager_monitor_polls_every_job_once() -> None:
     async with bench(eager=True) as b:
         snapshot = await b.until(lambda s: s.complete)
         assert now() == 0.0
-        assert [r.offset for r in b.lists()] == [0, 45]
+        assert [r.offset for r in b.lists()] == [0, 24]
         assert len(b.polls()) == len(b.account.jobs())
         assert {v.phase for v in snapshot.jobs if v.status == "running"} == {Phase.RUNNING}
         assert all(v.rate is None for v in snapshot.jobs)
