@@ -48,7 +48,7 @@ from slurper_tui.monitor.model.job import (
 from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.reports.migrations import MOST_NAMES, Migration, folded
 from slurper_tui.monitor.reports.records import job_record, migration_record
-from slurper_tui.monitor.reports.wording import failing_words
+from slurper_tui.monitor.reports.wording import failing_words, if_resumed_words
 
 
 class Row(NamedTuple):
@@ -331,7 +331,8 @@ _COUNTS = ("transferred", "skipped", "failed", "remaining")
 
 def _print_sheet(view: JobView, context: CommandContext) -> None:
     """Print one job as `name  value` lines."""
-    out, stalled, forecast = context.out, view.stalled_since, shown_forecast(view)
+    out, since, forecast = context.out, view.since, shown_forecast(view)
+    if_resumed = if_resumed_words(view).partition(": ")[2]
     ends = ""
     if forecast is not None:
         low, high, now = forecast.low, forecast.high, forecast.made_at
@@ -357,8 +358,9 @@ def _print_sheet(view: JobView, context: CommandContext) -> None:
         "eta": remains(view, out),
         "finish": ends or fmt.DASH,
         **({"reason": to_ascii(view.reason, out)} if view.reason else {}),
-        **({} if stalled is None else {"stalled": f"since {fmt.iso(stalled, context.zone)}"}),
-        **({"failing": failing_words(view)} if view.failing else {}),
+        **({"if resumed": to_ascii(if_resumed, out)} if if_resumed else {}),
+        **({} if since is None else {view.word: f"since {fmt.iso(since, context.zone)}"}),
+        **({"failures": failing_words(view)} if view.failing else {}),
         "verdict": to_ascii(view.verdict.text, out) if view.verdict else fmt.DASH,
     }
     for name, value in rows.items():

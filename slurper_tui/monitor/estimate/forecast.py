@@ -18,7 +18,7 @@ from slurper_tui.format import duration, rate
 from slurper_tui.monitor.estimate.estimator import Estimate, plan_horizon
 from slurper_tui.monitor.estimate.rates import HORIZONS, Bank, Prior, rate_over, spread_over
 from slurper_tui.monitor.model.base import Moment
-from slurper_tui.monitor.model.job import Counts, Forecast, Phase
+from slurper_tui.monitor.model.job import Counts, Forecast, Phase, Prospect
 
 FIRST_CHANGES = 3
 FIRST_SECONDS = 60.0
@@ -122,6 +122,26 @@ def guessed(estimate: Estimate, now: Moment, created_at: float | None) -> Guess 
         estimate.growing,
         early,
     )
+
+
+def if_resumed(estimate: Estimate) -> Prospect | None:
+    """Return what a paused or stalled job would need at its earlier rate; None when unknown."""
+    last = estimate.last
+    if last is None or estimate.phase not in (Phase.PAUSED, Phase.STALLED):
+        return None
+    remaining = last.counts.remaining
+    early = estimate.changes < FIRST_CHANGES or estimate.ran < FIRST_SECONDS
+    if not remaining or last.counts.exceeded or early:
+        return None
+    horizon, rate = plan_horizon(estimate.progress, remaining, 0.0)
+    if not rate > 0 or not math.isfinite(remaining / rate):
+        return None
+    seconds = remaining / rate
+    reach = math.tanh(REACH * deviation(estimate.progress.bank, horizon, seconds))
+    step = SHORT_STEP if seconds < SHORT_SECONDS else LONG_STEP
+    low = math.floor(seconds * (1 - reach) / step) * step
+    high = math.ceil(seconds * (1 + reach) / step) * step
+    return Prospect(low, high, rate, estimate.growing)
 
 
 def deviation(bank: Bank, horizon: float, seconds: float) -> float:

@@ -244,7 +244,7 @@ CALM = 0.5
 does not change back and forth."""
 
 CLOSE_SECONDS = 600.0
-"""The time when a job began to fail is known if the poll before was at most this long ago."""
+"""The time when a state began is known if the poll before was at most this long ago."""
 
 _MOST = 2**53
 """Counts are compared up to this number, which a float holds exactly."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from slurper_tui.monitor.estimate.estimator import Estimate, Sample, advance
 from slurper_tui.monitor.estimate.forecast import forecast
+from slurper_tui.monitor.estimate.rates import CLOSE_SECONDS
 from slurper_tui.monitor.model.base import AHEAD_SECONDS, EARLIEST, Moment, is_too_early
 from slurper_tui.monitor.model.job import Counts, Forecast
 from slurper_tui.monitor.model.samples import Recorded
@@ -28,6 +29,9 @@ STEP = 0.001
 CREATION_SLACK = 60.0
 """Seconds by which the API's clock may be ahead of this machine's."""
 
+NEW_SECONDS = 120.0
+"""A job first seen at most this long after its creation has run since then."""
+
 _COARSE = 30.0
 """Seconds; stored samples further apart do not show how often the counters change."""
 
@@ -36,6 +40,8 @@ class Series:
     """Samples, estimate and forecast of one job; mutable, owned by the job's tracker.
 
     forecast: the range to display, stabilised by hysteresis; None if there is none.
+    since: since when the job has been in its status without a stall, in monotonic seconds; None
+        when unknown.
 
     A sample is stored with the wall-clock time, even if the clock was set back; it is then marked.
     If the clock must be wrong, because it shows an earlier time than is possible, times are counted
@@ -45,6 +51,7 @@ class Series:
     def __init__(self) -> None:
         self.estimate = Estimate()
         self.forecast: Forecast | None = None
+        self.since: float | None = None
         self.last: Recorded | None = None
         self._mono = 0.0
         self._clock_behind = False
@@ -55,7 +62,7 @@ class Series:
     def restart(self) -> None:
         """Start a new estimate: earlier samples belong to another job."""
         self.estimate = Estimate(restarts=self.estimate.restarts + 1)
-        self.forecast = None
+        self.forecast = self.since = None
 
     def seed(self, history: Sequence[Recorded], now: Moment, created_at: float | None) -> None:
         """Add the samples of the history, oldest first, before the first sample of this run.
@@ -118,7 +125,9 @@ class Series:
         return stored
 
     def _take(self, sample: Sample, now: Moment, created_at: float | None) -> None:
-        self.estimate = advance(self.estimate, sample)
+        before = self.estimate
+        self.estimate = advance(before, sample)
+        self.since = _since(self.since, before, self.estimate, sample)
         self.forecast = forecast(self.estimate, now, created_at, self.forecast)
 
     def _time_of(self, now: Moment, created_at: float | None) -> float:
@@ -156,3 +165,21 @@ class Series:
         if self._span is None or span > LONGEST_USUAL:
             return False
         return self._span / ALIKE <= span <= self._span * ALIKE
+
+
+def _since(since: float | None, before: Estimate, after: Estimate, sample: Sample) -> float | None:
+    """Return since when the job has been in its status without a stall; None when unknown.
+
+    since: the same before the sample. A change that was not observed closely has no known time.
+    """
+    last = before.last
+    if last is None:
+        new = sample.age is not None and 0 <= sample.age <= NEW_SECONDS
+        return sample.at - (sample.age or 0.0) if new and sample.status == "running" else None
+    stalls = (before.stalled_since is None, after.stalled_since is None)
+    if last.status == sample.status and stalls[0] == stalls[1]:
+        # a paused job of which objects were done meanwhile has run
+        ran = sample.status == "paused" and sample.after_gap and last.counts != sample.counts
+        return None if ran else since
+    observed = sample.at - last.at <= CLOSE_SECONDS
+    return sample.at if observed and not (sample.after_gap or sample.clock_jumped) else None

@@ -242,6 +242,10 @@ class Recorder:
 
         return await self._read(read)
 
+    async def last_change(self, key: JobKey) -> tuple[Recorded, ...]:
+        """Return the written samples on both sides of a job's last change of status, or ()."""
+        return await self._read(lambda: self._store.last_change(key))
+
     async def _read(self, read: Callable[[], tuple[Recorded, ...]]) -> tuple[Recorded, ...]:
         if self._closed:
             return ()

@@ -85,6 +85,13 @@ _LAST_OF_EACH = f"""
     ) ORDER BY at
 """
 
+_LAST_OTHER_STATUS = """
+    SELECT at FROM samples WHERE job = :job AND at BETWEEN 0 AND :latest AND status IS NOT (
+        SELECT status FROM samples WHERE job = :job AND at BETWEEN 0 AND :latest
+        ORDER BY at DESC LIMIT 1
+    ) ORDER BY at DESC LIMIT 1
+"""
+
 _FIRST = "SELECT min(at) FROM samples WHERE job = ? AND at BETWEEN max(?, 0) AND ?"
 _LAST_BEFORE = "SELECT max(at) FROM samples WHERE job = ? AND at BETWEEN 0 AND ? - 1"
 _GAP_BEFORE = """
@@ -212,6 +219,13 @@ class Store:
             "latest": LATEST_MS,
         }
         return tuple(readable(self._connection.execute(_LAST_OF_EACH, asked), sample_of))
+
+    def last_change(self, key: JobKey) -> tuple[Recorded, ...]:
+        """Return the samples on both sides of a job's last change of status, or ()."""
+        job = self._number(key)
+        found = self._connection.execute(_LAST_OTHER_STATUS, {"job": job, "latest": LATEST_MS})
+        at = found.fetchone()
+        return self._select("at >= ? ORDER BY at LIMIT 2", job, at[0]) if at else ()
 
     def every(
         self, accounts: Sequence[str] = (), key: JobKey | None = None

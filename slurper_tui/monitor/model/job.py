@@ -242,6 +242,18 @@ class Forecast(msgspec.Struct, frozen=True):
         return (self.low_seconds + self.high_seconds) / 2
 
 
+class Prospect(msgspec.Struct, frozen=True):
+    """The time that a paused or stalled job needs once it moves at its earlier rate again.
+
+    low, high: seconds. rate: objects per second. at_least: only `low` is meaningful.
+    """
+
+    low: float
+    high: float
+    rate: float
+    at_least: bool = False
+
+
 class Failing(msgspec.Struct, frozen=True):
     """How much of a running job fails.
 
@@ -272,7 +284,9 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     gone: the API no longer knows the job. ended: completed, aborted or otherwise finished.
     restarts: how often the counters fell or `createdAt` changed, which restarts the rates.
     problem: the error of this job's last poll.
+    if_resumed: what a job that is paused or stalled would need; None when unknown.
     reason: why a number is missing, in words; "" when none is.
+    status_since: since when the job has been in its status without a stall; None when unknown.
     stalled_since: since when no counter has moved, while the job is stalled.
     stalled_badly: stalled for three times the time that counts as a stall.
     failing: the failures of the last hour, if they are many; None if they are not, or unknown.
@@ -310,7 +324,9 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     failed_rate: float | None = None
     growth: float | None = None
     forecast: Forecast | None = None
+    if_resumed: Prospect | None = None
     reason: str = ""
+    status_since: float | None = None
     stalled_since: float | None = None
     stalled_badly: bool = False
     failing: Failing | None = None
@@ -344,6 +360,20 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
         return {"paused": State.PAUSED, "aborted": State.ABORTED}.get(
             self.status or "", State.OTHER
         )
+
+    @property
+    def since(self) -> float | None:
+        """Since when a live job has been in its state, UTC seconds; None when unknown.
+
+        A running job's listing is part of its time in that state.
+        """
+        if not self.live or self.stale:
+            return None
+        if self.state is State.STALLED:
+            return self.stalled_since
+        if self.state is State.FAILING:
+            return self.failing.since if self.failing else None
+        return self.status_since
 
     @property
     def word(self) -> str:

@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
@@ -141,6 +142,8 @@ class HistorySync:
     async def seed_samples(self, key: JobKey, now: float, *, jobs: int = 1) -> tuple[Recorded, ...]:
         """Return the samples that seed a job's estimate, oldest first.
 
+        The last change of status is among them, because it tells since when the status lasts.
+
         now: UTC seconds.
         jobs: number of jobs to seed; the more there are, the fewer samples each gets.
         """
@@ -150,7 +153,9 @@ class HistorySync:
             samples = await self._recorder.last_of_each(key, max(0.0, now - since), step * fewer)
             found.extend(r for r in samples if now - since <= r.at < now - until)
         newest = SEED_STEPS[-1][0] / fewer
-        return (*found, *await self._recorder.samples(key, now - newest))
+        found.extend(await self._recorder.samples(key, now - newest))
+        found.extend(await self._recorder.last_change(key))
+        return tuple({sample.at: sample for sample in sorted(found, key=attrgetter("at"))}.values())
 
     def look_at(self, key: JobKey | None, now: float) -> None:
         """Read the chart data and events of a newly highlighted job. now: UTC seconds."""

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import ApiError, NotFound
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.estimate.forecast import reason
+from slurper_tui.monitor.estimate.forecast import if_resumed, reason
 from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState, expected
@@ -347,7 +347,6 @@ class JobTrack:
         before, estimate = self.view, self.series.estimate
         ended = has_ended(before.job, status)
         forecast = None if ended else self.series.forecast
-        stalled = estimate.stalled_since
         total = Total.GROWING if estimate.growing else Total.PROVISIONAL
         # The lifetime rate lasts from `createdAt` to the end, or to now.
         begun = parse_time(self._created_at)
@@ -370,8 +369,10 @@ class JobTrack:
             failed_rate=estimate.failed_rate,
             growth=estimate.growth,
             forecast=forecast,
+            if_resumed=None if ended else if_resumed(estimate),
+            status_since=_on_wall_clock(self.series.since, now),
             reason="" if ended else reason(estimate, forecast, stale=False),
-            stalled_since=None if stalled is None else now.wall - (now.mono - stalled),
+            stalled_since=_on_wall_clock(estimate.stalled_since, now),
             stalled_badly=estimate.stalled_badly,
             failing=None if ended else estimate.failures.as_failing(now.wall - now.mono),
             verdict=verdict(counts, status, self._log),
@@ -400,6 +401,9 @@ class JobTrack:
                 self.view,
                 total=Total.GROWING if estimate.growing else self.view.total,
                 failing=estimate.failures.as_failing(now.wall - now.mono),
+                if_resumed=if_resumed(estimate),
+                status_since=_on_wall_clock(self.series.since, now),
+                stalled_since=_on_wall_clock(estimate.stalled_since, now),
             )
 
     def set_request(self, request: ActionRequest) -> None:
@@ -460,6 +464,7 @@ class JobTrack:
                 view,
                 stale=True,
                 forecast=None,
+                if_resumed=None,
                 reason="" if view.ended else reason(self.series.estimate, None, stale=True),
                 phase=None if view.phase is Phase.STALLED else view.phase,
                 stalled_since=None,
@@ -483,6 +488,11 @@ class JobTrack:
             self._steady_since = now.mono
         elif now.mono - self._steady_since >= STEADY_SECONDS:
             self.mode = PollMode.CLOSED
+
+
+def _on_wall_clock(at: float | None, now: Moment) -> float | None:
+    """Convert monotonic seconds to UTC seconds."""
+    return None if at is None else now.wall - (now.mono - at)
 
 
 def _differ(before: str | None, after: str | None) -> bool:

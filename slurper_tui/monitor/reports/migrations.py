@@ -18,13 +18,14 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
-from slurper_tui.monitor.model.base import SHORT_ID, JobKey
+from slurper_tui.monitor.model.base import SHORT_ID, SLOTS, JobKey
 from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import (
     Failing,
     Forecast,
     JobView,
     Phase,
+    Prospect,
     State,
     Total,
     Unstarted,
@@ -233,6 +234,7 @@ def family_view(views: Sequence[JobView], links: Sequence[RetryLink]) -> JobView
 def _live_view(view: JobView, live: Sequence[JobView]) -> JobView:
     """Complete a live view: state of the worst job, summed rates, forecast of the last end."""
     worst = min(live, key=partial(_severity, _LIVE))
+    alike = [v for v in live if v.state is worst.state]
     forecast = _last_end(live)
     return replace(
         view,
@@ -247,8 +249,47 @@ def _live_view(view: JobView, live: Sequence[JobView]) -> JobView:
         growth=_sum(live, lambda v: v.growth),
         forecast=forecast,
         reason="" if forecast else _reason(live),
+        if_resumed=None if forecast else _if_resumed(live),
+        status_since=_paused_since(view.parts) if worst.state is State.PAUSED else None,
+        stalled_since=_known(min, (v.stalled_since for v in alike)),
         stalled_badly=any(v.stalled_badly for v in live),
         failing=_failing(live),
+    )
+
+
+def _known(
+    choose: Callable[[Iterable[float]], float], times: Iterable[float | None]
+) -> float | None:
+    """Return one of the times; None if there is none or one is unknown."""
+    found = [*times]
+    known = [time for time in found if time is not None]
+    return choose(known) if known and len(known) == len(found) else None
+
+
+def _paused_since(views: Sequence[JobView]) -> float | None:
+    """Return since when no job has run, if none does: the last was paused or ended then."""
+    return _known(max, (v.status_since if v.live else job_time(v.job.finished_at) for v in views))
+
+
+def _if_resumed(live: Sequence[JobView]) -> Prospect | None:
+    """Return what all jobs would need if those moved that are paused or stalled.
+
+    It is a lower bound if there are more jobs than can run at once.
+    """
+    needs = list[Prospect]()
+    for view in live:
+        forecast, need = shown_forecast(view), view.if_resumed
+        if forecast is not None:
+            low, high = forecast.low_seconds, forecast.high_seconds
+            need = Prospect(low, high, view.plan_rate or 0.0, forecast.at_least)
+        if need is None:
+            return None
+        needs.append(need)
+    return Prospect(
+        low=max(need.low for need in needs),
+        high=max(need.high for need in needs),
+        rate=sum(need.rate for need in needs),
+        at_least=len(live) > SLOTS or any(need.at_least for need in needs),
     )
 
 
@@ -257,12 +298,11 @@ def _failing(live: Iterable[JobView]) -> Failing | None:
     failing = [view.failing for view in live if view.failing and view.state is State.FAILING]
     if not failing:
         return None
-    begun = [one.since for one in failing if one.since is not None]
     return Failing(
         failed=sum(one.failed for one in failing),
         done=sum(one.done for one in failing),
         seconds=max(one.seconds for one in failing),
-        since=min(begun) if len(begun) == len(failing) else None,
+        since=_known(min, (one.since for one in failing)),
     )
 
 
@@ -503,6 +543,7 @@ def _as_lower_bound(view: JobView) -> JobView:
     view = replace(
         view,
         forecast=view.forecast and replace(view.forecast, at_least=True),
+        if_resumed=view.if_resumed and replace(view.if_resumed, at_least=True),
         percent=None,
         verdict=None,
         total=Total.INCOMPLETE,

@@ -27,9 +27,10 @@ from slurper_tui.api.errors import (
     Rejected,
     Unreachable,
 )
+from slurper_tui.eta import eta_long
 from slurper_tui.monitor.model.base import SHORT_ID
 from slurper_tui.monitor.model.events import GONE, Action, ActionRequest, Event, RequestState, What
-from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.job import JobView, State
 from slurper_tui.monitor.model.logs import (
     BROKE_TYPE,
     Cause,
@@ -110,6 +111,16 @@ def event_words(event: Event, detail: str, message: str) -> str:
 
 _ABOUT_AN_HOUR = 3300.0
 """Seconds from which a window is called an hour."""
+
+
+def if_resumed_words(view: JobView) -> str:
+    """Return what a paused or stalled job would need: `if resumed: 30-40 h at 147/s`, or ""."""
+    need = view.if_resumed
+    if need is None:
+        return ""
+    span = eta_long(need.low, need.high, at_least=need.at_least)
+    when = "if it moves again" if view.state is State.STALLED else "if resumed"
+    return f"{when}: {span} at {fmt.rate(need.rate)}/s"
 
 
 def failing_words(view: JobView) -> str:

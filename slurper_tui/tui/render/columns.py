@@ -17,6 +17,7 @@ from slurper_tui.eta import eta_short
 from slurper_tui.monitor.estimate.deadline import Promise, PromiseState, against
 from slurper_tui.monitor.model.job import (
     JobView,
+    State,
     Total,
     default_order,
     shown_forecast,
@@ -218,10 +219,24 @@ def migration(view: JobView, context: DrawContext, width: int) -> Line:
     )
 
 
+_TIMED = (State.STALLED, State.FAILING, State.PAUSED)
+"""States in which the list shows the time since they began."""
+
+
+def state_age(view: JobView, now: float) -> str:
+    """Return for how long a job has been in a state that should not last: `5m`; else ""."""
+    timed = view.state in _TIMED and view.since is not None
+    return fmt.age(max(0.0, now - view.since)) if timed and view.since is not None else ""
+
+
 def _status(view: JobView, context: DrawContext, width: int) -> Line:
+    """Return the sign and the word of the status, and the time in it if there is room."""
     look, style = context.look, style_of(view)
     word = shorten(look.sanitise(view.word), max(0, width - 2), look.ellipsis)
-    return (Piece(look.sign(view.state) + (f" {word}" if width > 1 else ""), style),)
+    status = Piece(look.sign(view.state) + (f" {word}" if width > 1 else ""), style)
+    age = state_age(view, context.now)
+    fits = age and cell_len(status.text) + 1 + len(age) <= width
+    return (status, Piece(f" {age}", "muted")) if fits else (status,)
 
 
 def short_id(text: str, look: Look, width: int = 9) -> str:

@@ -23,7 +23,7 @@ from slurper_tui.monitor.model.job import Counts, JobView, State, Total, shown_f
 from slurper_tui.monitor.model.logs import BROKE_TYPE, reason_of
 from slurper_tui.monitor.model.timeline import Trace
 from slurper_tui.monitor.reports.migrations import Migration
-from slurper_tui.monitor.reports.wording import failing_words
+from slurper_tui.monitor.reports.wording import failing_words, if_resumed_words
 from slurper_tui.tui.render.columns import DEADLINE_STYLES, DrawContext, migration, short_id
 from slurper_tui.tui.render.glyphs import STATUS, Look, style_of
 from slurper_tui.tui.render.lines import (
@@ -162,7 +162,7 @@ def _heading(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
 
 
 def _status(view: JobView, context: DrawContext, width: int) -> Line:
-    """Return the status word, and since when it has been running or when it ended."""
+    """Return the status word, the time in that state and the start, or the time of the end."""
     look = context.look
     word = f"{look.sign(view.state)} {look.sanitise(view.word)}"
     word = shorten(word, width, look.ellipsis)
@@ -170,13 +170,19 @@ def _status(view: JobView, context: DrawContext, width: int) -> Line:
     finished = fmt.parse_time(view.job.finished_at)
     texts: tuple[str, ...] = ()
     if not view.live and finished is not None:
-        texts = (fmt.moment(finished, context.now, look.zone),)
+        texts = (f" {fmt.moment(finished, context.now, look.zone)}",)
     elif view.live and created is not None:
-        span = fmt.duration(context.now - created)
-        texts = (f"{span} since {fmt.moment(created, context.now, look.zone)}", span)
-    room = width - cell_len(word) - 2
+        started = f"started {fmt.moment(created, context.now, look.zone)}"
+        span = ""
+        if view.since is not None and view.state is State.PAUSED:
+            span = f"since {fmt.moment(view.since, context.now, look.zone)}"
+        elif view.since is not None:
+            span = fmt.duration(context.now - view.since)
+        texts = (f"{span} · {started}", span) if span else (f"· {started}",)
+    room = width - cell_len(word) - 1
     since = next((text for text in texts if len(text) <= room), "")
-    return (Piece(word, style_of(view)), Piece(f"  {since}" if since else "", "muted"))
+    since = look.to_ascii(f" {since}" if since else "")
+    return (Piece(word, style_of(view)), Piece(since, "muted"))
 
 
 def _identity(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
@@ -221,7 +227,7 @@ def _pace(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
         style = "error" if view.verdict.listing_broke else style
         yield from _wrapped(context.look.sentence(view.verdict.text), width, style)
     if view.live:
-        if view.state is State.STALLED and view.stalled_since is not None:
+        if view.state is State.STALLED and view.stalled_since is not None and not view.parts:
             since = fmt.moment(view.stalled_since, context.now, context.look.zone)
             span = fmt.duration(context.now - view.stalled_since)
             text = f"{context.look.sign(view.state)} nothing has moved since {since} ({span})"
@@ -273,6 +279,8 @@ def _eta(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
         yield (Piece("ETA ", "muted"), Piece(look.to_ascii(fmt.DASH), "faint"))
     if reason:
         yield from _wrapped(look.sentence(reason), width, "muted")
+    if words := if_resumed_words(view):
+        yield from _wrapped(look.sentence(words), width, "")
 
 
 def _deadline(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:

@@ -191,7 +191,8 @@ class JobTable(LineList):
     def _cells(self, row: Row) -> Line:
         """Draw the cells of a line; cached while the view and its age are the same."""
         now = self.state.now if columns.is_dated(row.view) else 0.0
-        content = (id(row.view), id(row.migration), row.unfolded, row.retry, now)
+        age = columns.state_age(row.view, self.state.now)
+        content = (id(row.view), id(row.migration), row.unfolded, row.retry, now, age)
         drawn = self._drawn.get(row.key)
         if drawn is None or drawn[1] != content:
             context = DrawContext(self._look, self.state.now, self.state.deadline)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slurper_tui.monitor.estimate.estimator import Estimate, Sample, advance
-from slurper_tui.monitor.estimate.forecast import Guess, forecast, guessed, reason
+from slurper_tui.monitor.estimate.forecast import Guess, forecast, guessed, if_resumed, reason
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import Counts, Forecast, Phase
 
@@ -246,6 +246,31 @@ def test_a_stalled_job_has_no_forecast_until_it_moves() -> None:
     assert forecast(estimate, moment(905.0), EPOCH - DAY, None) is None
     moved = advance(estimate, Sample(910.0, Counts(10**9, 60_500, 0, 0), "running"))
     assert forecast(moved, moment(910.0), None, None) is not None
+
+
+@pytest.mark.parametrize("status", ["paused", "running"])
+def test_a_job_at_rest_would_need_its_remaining_objects_over_its_earlier_rate(status: str) -> None:
+    objects = 36 * 3600 * 100
+    running = after(samples(100, 7200, objects))
+    assert if_resumed(running) is None
+    rest = samples(0, 40 * HOUR, objects, every=300, begin=7205, done=720_000, status=status)
+    for polls in (80, len(rest)):
+        need = if_resumed(after(rest[:polls], running))
+        assert need is not None
+        assert need.rate == pytest.approx(100)
+        assert need.low < 34 * HOUR < need.high < 60 * HOUR
+        assert need.low % 1800 == need.high % 1800 == 0
+        assert not need.at_least
+    listing = [Sample(5.0 * n, Counts(1000 + n, 10 * n, 0, 0), "running") for n in range(60)]
+    stopped = [Sample(300.0 + 60 * n, Counts(1059, 590, 0, 0), status) for n in range(20)]
+    need = if_resumed(after([*listing, *stopped]))
+    assert need is not None
+    assert need.at_least
+
+
+@pytest.mark.parametrize("status", ["paused", "completed", "odd"])
+def test_a_job_that_was_not_seen_to_run_has_no_earlier_rate(status: str) -> None:
+    assert if_resumed(after(samples(0, 600, done=1000, status=status))) is None
 
 
 def test_an_unknown_or_empty_total_has_no_forecast() -> None:

@@ -243,3 +243,60 @@ def test_restart_begins_a_new_estimate() -> None:
         add(series, number * 5.0, number * 50)
     series.restart()
     assert (series.estimate.restarts, series.estimate.rate, series.forecast) == (1, None, None)
+
+
+Course = tuple[tuple[float, int, str, bool], ...]
+"""Samples as seconds, objects done, status and whether a gap precedes."""
+
+PAUSED: Course = tuple((1000.0 + 60 * n, 500, "paused", False) for n in range(10))
+RUNNING: Course = tuple((60.0 * n, 10 * n, "running", False) for n in range(16))
+
+
+@pytest.mark.parametrize(
+    ("course", "created", "since"),
+    [
+        (RUNNING, None, None),
+        (RUNNING, -60.0, -60.0),
+        (RUNNING, -3600.0, None),
+        (PAUSED, 990.0, None),
+        ((*RUNNING, *PAUSED), None, 1000.0),
+        ((*RUNNING, (1500.0, 500, "paused", True), (1560.0, 500, "paused", False)), None, None),
+        ((*RUNNING, *PAUSED, (9000.0, 500, "paused", True)), None, 1000.0),
+        ((*RUNNING, *PAUSED, (9000.0, 600, "paused", True)), None, None),
+        ((*PAUSED, (1600.0, 500, "running", False), (1660.0, 510, "running", False)), None, 1600.0),
+        ((*RUNNING, (5000.0, 500, "paused", False)), None, None),
+        (
+            (
+                *RUNNING,
+                *((900 + 60.0 * n, 150, "running", False) for n in range(1, 20)),
+                (2100.0, 200, "running", False),
+            ),
+            -60.0,
+            2100.0,
+        ),
+    ],
+)
+@pytest.mark.parametrize("remembered", [False, True])
+def test_a_status_is_known_to_last_since_its_observed_beginning(
+    course: Course, created: float | None, since: float | None, remembered: bool
+) -> None:
+    recorded = [
+        Recorded(EPOCH + at, Counts(10**6, done, 0, 0), status, gap)
+        for at, done, status, gap in course
+    ]
+    series, created_at = Series(), None if created is None else EPOCH + created
+    if remembered:
+        end = course[-1][0] + 5
+        series.seed(recorded, Moment(end, EPOCH + end), created_at)
+    else:
+        for sample in recorded:
+            now = Moment(sample.at - EPOCH, sample.at)
+            series.add(
+                sample.counts,
+                sample.status,
+                now,
+                period=3000.0 if not sample.after_gap else 5.0,
+                created_at=created_at,
+                clock_jumped=False,
+            )
+    assert series.since == (since if since is None else pytest.approx(since))

@@ -77,6 +77,20 @@ def test_last_of_each_equals_the_pure_function(
         assert last_of_each(found, step) == found
 
 
+@pytest.mark.parametrize(
+    ("statuses", "found"),
+    [("", ""), ("r", ""), ("rrr", ""), ("rrpp", "rp"), ("rppr", "pr"), ("prrp", "rp")],
+)
+def test_the_last_change_of_status_is_found(statuses: str, found: str) -> None:
+    store = memory_store(URL)
+    job = StoredJob(ACCOUNT, Job(id="j"))
+    samples = [(job.key, Recorded(1e9 + n, Counts(), status)) for n, status in enumerate(statuses)]
+    store.write([job], samples)
+    place = statuses.rfind(found) if found else 0
+    expected = [sample for _, sample in samples[place : place + len(found)]]
+    assert [*store.last_change(job.key)] == expected
+
+
 def test_accounts_and_base_urls_are_separate(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite3"
     with opened(path) as (store, _), opened(path, "https://other.example") as (other, _):

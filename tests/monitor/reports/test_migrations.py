@@ -9,9 +9,18 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.model.base import SLOTS
-from slurper_tui.monitor.model.job import Counts, Failing, JobView, Phase, State, Total
+from slurper_tui.monitor.model.job import (
+    Counts,
+    Failing,
+    JobView,
+    Phase,
+    Prospect,
+    State,
+    Total,
+)
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState, unstarted
 from slurper_tui.monitor.reports.migrations import family, migration_of, migrations
+from slurper_tui.monitor.reports.wording import if_resumed_words
 from tests.monitor.reports.family_jobs import PARENT, job, retry, tied, when
 from tests.tui.jobs import ACCOUNT, NOW, forecast, view
 
@@ -149,6 +158,65 @@ def test_where_a_live_job_has_no_end_there_is_none(given: dict[str, Any], reason
     found = family([job(1, forecast=forecast(6, 9)), job(2, **given)])
     assert found.view.forecast is None
     assert found.view.reason == reason
+
+
+SLOW, FAST = Prospect(3600.0, 7200.0, 5.0), Prospect(1800.0, 9000.0, 70.0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        (
+            [{"status": "paused", "if_resumed": SLOW}, {"status": "paused", "if_resumed": FAST}],
+            "if resumed: 1 h - 2 h 30 min at 75/s",
+        ),
+        (
+            [
+                {"status": "paused", "if_resumed": SLOW},
+                {"forecast": forecast(2, 3), "plan_rate": 8},
+            ],
+            "if resumed: 2-3 h at 13/s",
+        ),
+        (
+            [{"phase": Phase.STALLED, "if_resumed": SLOW}, {"status": "completed"}],
+            "if it moves again: 1-2 h at 5.0/s",
+        ),
+        (
+            [
+                {"status": "paused", "if_resumed": replace(SLOW, at_least=True)},
+                {"status": "aborted"},
+            ],
+            "if resumed: ≥ 1 h at 5.0/s",
+        ),
+        ([{"status": "paused", "if_resumed": SLOW}] * 4, "if resumed: ≥ 1 h at 20/s"),
+        ([{"status": "paused", "if_resumed": SLOW}, {"status": "paused"}], ""),
+        ([{"forecast": forecast(2, 3)}] * 2, ""),
+    ],
+)
+def test_what_a_migration_would_need_if_resumed(parts: list[dict[str, Any]], words: str) -> None:
+    one = family([job(n, **given) for n, given in enumerate(parts, 1)])
+    assert if_resumed_words(one.view).replace("\N{EN DASH}", "-") == words
+    if words:
+        coming = unstarted([plan(StepState.WAITING)])
+        [more] = migrations(one.jobs, unstarted=coming)
+        assert "≥ " in if_resumed_words(more.view)
+
+
+@pytest.mark.parametrize(
+    ("parts", "since"),
+    [
+        ([{"status": "paused", "status_since": 5.0}, {"status": "paused", "status_since": 9.0}], 9),
+        ([{"status": "paused", "status_since": 5.0}, {"status": "paused"}], None),
+        ([{"status": "paused", "status_since": 5.0}, {"status": "completed"}], NOW - 2),
+        ([{"phase": Phase.STALLED, "stalled_since": 5.0}, {"status_since": 1.0}], 5),
+        ([{"phase": Phase.STALLED, "stalled_since": n} for n in (7.0, 6.0)], 6),
+        ([{"status_since": 1.0}, {"status": "paused", "status_since": 5.0}], None),
+    ],
+)
+def test_since_when_a_migration_is_in_its_state(
+    parts: list[dict[str, Any]], since: float | None
+) -> None:
+    assert family([job(n, **given) for n, given in enumerate(parts, 1)]).view.since == since
 
 
 def test_sum_is_as_old_as_its_oldest_live_job() -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from textual.geometry import Size
 
-from slurper_tui.monitor.model.job import Counts, JobView, Phase, State, Total
+from slurper_tui.monitor.model.job import Counts, Failing, JobView, Phase, State, Total
+from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.tui.render.columns import (
     SORTS,
     DrawContext,
@@ -138,9 +139,33 @@ def test_without_fresh_data_there_is_no_rate_and_no_eta(state: dict[str, Any]) -
     assert (cell("eta", job), cell("rate", job)) == (dated, "—")
 
 
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"phase": Phase.STALLED, "stalled_since": NOW - 300}, "▲ stalled 5m"),
+        ({"phase": Phase.STALLED, "stalled_since": NOW - 36_000}, "▲ stalled 10h"),
+        ({"phase": Phase.STALLED}, "▲ stalled"),
+        ({"failing": Failing(300, 900, 900.0, NOW - 2000)}, "▼ failing 33m"),
+        ({"status": "paused", "status_since": NOW - 7300}, "‖ paused 2h"),
+        ({"status_since": NOW - 7300}, "▶ running"),
+    ],
+)
+def test_the_status_has_the_time_in_a_state_that_should_not_last(
+    given: dict[str, Any], text: str
+) -> None:
+    job = view(**given)
+    assert cell("status", job) == text
+    again = view(2, **given, source=job.job.source and job.job.source.bucket)
+    assert cell("status", family([job, again]).view) == text
+
+
 def test_a_stalled_job_has_its_word_and_no_eta() -> None:
     job = view(phase=Phase.STALLED, rate=0.0, forecast=forecast(1, 2), stalled_since=NOW - 720)
-    assert (cell("status", job), cell("rate", job), cell("eta", job)) == ("▲ stalled", "0", "—")
+    assert (cell("status", job), cell("rate", job), cell("eta", job)) == (
+        "▲ stalled 12m",
+        "0",
+        "—",
+    )
     assert style_of(job) == "warning"
     assert style_of(replace(job, stalled_badly=True)) == "error"
 

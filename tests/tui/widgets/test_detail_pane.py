@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from slurper_tui.api.errors import Fault, Unreachable
 from slurper_tui.api.models import Job, Source, parse
-from slurper_tui.monitor.model.job import Counts, Failing, JobView, Phase, Total, Verdict
+from slurper_tui.monitor.model.job import Counts, Failing, JobView, Phase, Prospect, Total, Verdict
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.tui.render.columns import DrawContext
 from slurper_tui.tui.render.glyphs import Look
@@ -31,13 +31,34 @@ def test_the_identity_of_a_job() -> None:
     for part in ("photos-1/2024/ → media", ACCOUNT, "https://s3.example.com", "overwrite", "yes"):
         assert part in text
     assert "2026-03-20 09:29:59" in text
-    assert "16 min since 09:29" in text
+    assert "running · started 09:29" in text
 
 
 def test_the_start_is_shown_in_full_or_omitted() -> None:
-    assert "running  16 min since 09:29" in drawn(view(), 29)
-    assert "running  16 min\n" in drawn(view(), 28)
-    assert "running\n" in drawn(view(), 16)
+    assert "running · started 09:29\n" in drawn(view(), 25)
+    assert "running\n" in drawn(view(), 24)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"status_since": NOW - 900}, "▶ running 15 min · started 09:29"),
+        ({"phase": Phase.LISTING, "status_since": NOW - 900}, "◔ listing 15 min · started 09:29"),
+        ({"phase": Phase.STALLED, "stalled_since": NOW - 300}, "▲ stalled 5 min · started 09:29"),
+        ({"phase": Phase.STALLED, "status_since": NOW - 300}, "▲ stalled · started 09:29"),
+        ({"failing": Failing(300, 900, 900.0, NOW - 60)}, "▼ failing 1 min · started 09:29"),
+        ({"status": "paused", "status_since": NOW - 600}, "‖ paused since 09:36 · started 09:29"),
+        ({"status": "paused"}, "‖ paused · started 09:29"),
+        (
+            {"status": "paused", "status_since": NOW - 600, "stale": True},
+            "‖ paused · started 09:29",
+        ),
+    ],
+)
+def test_the_figure_beside_the_status_is_the_time_in_it(given: dict[str, Any], words: str) -> None:
+    assert words in drawn(view(**given), 80)
+    without_start = words.partition(" · ")[0]
+    assert f"{without_start}\n" in drawn(view(**given), len(without_start) + 1)
 
 
 def test_a_long_id_is_shown_in_full() -> None:
@@ -146,6 +167,14 @@ def test_a_failing_job_shows_how_much_failed_lately(migration: bool) -> None:
     assert "▼ failing" in text
     words = "412 of 5,000 objects failed in the last hour (8.2 %), 30 per minute now"
     assert words in " ".join(text.split())
+
+
+def test_a_missing_eta_says_what_would_be() -> None:
+    need = Prospect(30 * 3600.0, 40 * 3600.0, 147.0)
+    paused = view(status="paused", if_resumed=need, reason="no ETA: paused")
+    assert "no ETA: paused\nif resumed: 30\N{EN DASH}40 h at 147/s" in drawn(paused)
+    stalled = view(phase=Phase.STALLED, if_resumed=need)
+    assert "if it moves again: 30\N{EN DASH}40 h at 147/s" in drawn(stalled, 60)
 
 
 def test_a_stall_is_shown_with_its_start() -> None:

@@ -112,7 +112,7 @@ def drawn(one: Migration, width: int = 40, context: DrawContext = CONTEXT) -> li
 def test_the_details_show_sums_jobs_and_slots() -> None:
     lines = drawn(TWO, 60)
     assert lines[0] == "photos-prod → media"
-    assert lines[1].startswith("▶ running  16 min since")
+    assert lines[1].startswith("▶ running · started")
     for line in (
         "jobs         2: 1 running · 1 paused",
         "slots        1 of 3 in use in this account",
