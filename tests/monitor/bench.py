@@ -97,11 +97,11 @@ def wall() -> float:
     return EPOCH + now()
 
 
-def create_elsewhere(account: SimulatedAccount) -> str:
+def create_elsewhere(account: SimulatedAccount, bucket: str = "colleagues") -> str:
     """Create a job as another client; return its id."""
     keys = {"accessKeyId": "a", "secretAccessKey": "b"}
     body = {
-        "source": {"vendor": "s3", "bucket": "colleagues", "secret": keys},
+        "source": {"vendor": "s3", "bucket": bucket, "secret": keys},
         "target": {"vendor": "r2", "bucket": "media", "secret": keys},
     }
     return str(_request_elsewhere(account, "POST", "", json=body).json()["result"]["id"])

@@ -456,15 +456,16 @@ async def _ended(context: CommandContext, left: list[JobView]) -> Snapshot:
             context.progress_output.update(snapshot)
             if not context.session.resolved:
                 continue
-            left[:] = [view for view in snapshot.jobs if not _has_ended(view)]
-            waited_for.update(view.key for view in left if _is_current(view))
-            if selection.everything and not snapshot.caught_up:
-                continue
+            if selection.everything:
+                if not snapshot.caught_up:
+                    continue
+                waited_for.update(view.key for view in snapshot.jobs if view.live)
+                views = tuple(view for view in snapshot.jobs if view.key in waited_for)
+                snapshot = replace(snapshot, jobs=views)
+            left[:] = [view for view in snapshot.jobs if view.live]
+            context.session.look_at(None, frozenset(view.key for view in snapshot.jobs))
             _note_undocumented(undocumented, snapshot, context.out)
             if _all_ended(snapshot, selection):
-                if selection.everything:
-                    views = tuple(view for view in snapshot.jobs if view.key in waited_for)
-                    snapshot = replace(snapshot, jobs=views)
                 return snapshot
     raise AssertionError("the monitor ended by itself")
 

@@ -10,12 +10,14 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import replace as with_fault
 from pathlib import Path
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
+from slurper_tui.api.models import Source, Target
 from slurper_tui.cli import prompts
 from slurper_tui.cli.commands.control import control
 from slurper_tui.cli.context import CommandContext, selection_of
@@ -300,6 +302,100 @@ def test_the_demo_can_be_changed_too() -> None:
     assert ran.out[0].startswith(f"{job['id']} aborted ")
 
 
+# Several jobs ------------------------------------------------------------------------------------
+
+
+def migration() -> Recorded:
+    """An account with a migration of five jobs, two of them running, and a running job besides."""
+    begun = time.time() - 3600
+    source, target = Source("s3", "photos"), Target("r2", "media")
+
+    def plan(name: str, seconds: float, bucket: str = "photos") -> Plan:
+        prefix = None if bucket == "other" else f"{name}/"
+        place = replace(source, bucket=bucket, path_prefix=prefix)
+        return Plan(name, begun, 10_000, seconds, place, target, listing=60.0)
+
+    jobs = [plan("run1", 9e5), plan("run2", 9e5), plan("rest", 9e5), plan("end1", 600.0)]
+    jobs += [plan("end2", 600.0), plan("alone", 9e5, "other")]
+    recorded = Recorded(running=0)
+    recorded.account = SimulatedAccount(plans=jobs)
+    assert recorded.run("pause", "rest", "--yes").code == 0
+    recorded.sent.clear()
+    return recorded
+
+
+def test_a_migration_is_paused_by_one_question_that_names_the_states() -> None:
+    recorded = migration()
+    ran = recorded.run("pause", "--migration", "photos", "--yes")
+    assert ran.code == 0
+    assert sorted(recorded.changing) == [("PUT", "jobs/run1/pause"), ("PUT", "jobs/run2/pause")]
+    assert sorted(ran.out) == [
+        "run1 paused photos/run1/ → media",
+        "run2 paused photos/run2/ → media",
+    ]
+    said = [line.removeprefix("slurper-tui: ") for line in ran.err]
+    assert "left as they are: 3 jobs (1 paused, 2 completed)" in said
+    assert any(line.startswith("pause 2 jobs (2 running): ") for line in said)
+    assert "run1: pause sent, waiting for the API to confirm" in said
+    again = recorded.run("pause", "--migration", "photos", "--yes")
+    assert (again.code, again.out) == (2, [])
+    assert again.err == [
+        "slurper-tui: pause cannot work now for any of 5 jobs (3 paused, 2 completed)"
+    ]
+
+
+def test_all_jobs_of_the_account_are_paused_and_resumed() -> None:
+    recorded = migration()
+    ran = recorded.run("pause", "--all", "--yes")
+    assert ran.code == 0
+    assert {path for _, path in recorded.changing} == {
+        f"jobs/{name}/pause" for name in ("run1", "run2", "alone")
+    }
+    assert "slurper-tui: left as they are: 1 job (1 paused)" in ran.err
+    recorded.sent.clear()
+    ran = recorded.run("resume", "--all", "--yes")
+    assert len(recorded.changing) == 4
+    # An account may run three jobs: the fourth request is refused, and is not sent again.
+    assert (ran.code, len(ran.out)) == (7, 3)
+    assert sum("resume refused: 10009" in line for line in ran.err) == 1
+    assert any(line.startswith("slurper-tui: resume 4 jobs (4 paused): ") for line in ran.err)
+
+
+def test_each_named_job_is_reported_and_the_worst_end_is_told() -> None:
+    recorded = migration()
+    fault = Fault(operation="pause", status=403, code=10000, message="no", path="jobs/run2/pause")
+    recorded.account.faults.add(fault)
+    ran = recorded.run("pause", "run1", "photos/run2", "end1", "--yes")
+    assert ran.code == 3
+    assert ran.out == ["run1 paused photos/run1/ → media"]
+    assert "slurper-tui: end1: pause cannot work now: it has ended" in ran.err
+    assert any(line.startswith("slurper-tui: run2: pause refused: 10000: no") for line in ran.err)
+    assert len(recorded.changing) == 2
+
+
+def test_the_word_to_abort_several_jobs_is_their_bucket_or_else_the_account(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorded, questions = migration(), list[str]()
+
+    async def typed(question: str, out: Output) -> str:
+        questions.append(question)
+        return ""
+
+    monkeypatch.setattr(prompts, "can_ask", lambda: True)
+    monkeypatch.setattr(prompts, "typed", typed)
+    assert recorded.run("abort", "--migration", "photos").code == 0
+    assert recorded.run("abort", "run1", "alone").code == 0
+    assert recorded.run("pause", "run1", "run2").code == 0
+    account = recorded.account.account_id
+    assert questions == [
+        "to abort these 3 jobs, type photos:",
+        f"to abort these 2 jobs, type {account}:",
+        "pause these 2 jobs? [y/N]",
+    ]
+    assert recorded.changing == []
+
+
 # In virtual time ----------------------------------------------------------------------------------
 
 
@@ -349,7 +445,7 @@ SILENT = [
 async def test_no_answer_but_a_poll_that_shows_it_is_exit_0(fault: Fault) -> None:
     [account] = make_accounts(1, jobs=8)
     async with control_run("abort", running(account), "--yes", accounts=[account]) as d:
-        account.faults.add(replace(fault, operation="abort", happens=True))
+        account.faults.add(with_fault(fault, operation="abort", happens=True))
         assert await d.run() is ExitCode.OK
         assert "sent, waiting for the API to confirm (no answer to it: " in d.err.getvalue()
         assert " aborted " in d.out.getvalue()
@@ -362,7 +458,7 @@ async def test_no_answer_and_no_poll_that_shows_it_is_exit_7_after_a_minute(faul
     [account] = make_accounts(1, jobs=8)
     job = running(account)
     async with control_run("abort", job, "--yes", accounts=[account]) as d:
-        account.faults.add(replace(fault, operation="abort", happens=False))
+        account.faults.add(with_fault(fault, operation="abort", happens=False))
         begun = now()
         with pytest.raises(CliError, match="no poll has shown it within 60 s") as caught:
             await d.run()
@@ -486,6 +582,7 @@ def words_for(name: str, job: str) -> list[list[str]]:
         "failures": [["failures", job], ["failures", job, "--keys"]],
         "report": [["report", job]],
         "completion": [["completion", "bash"]],
+        "help": [["help"], ["help", "keys"]],
     }
     assert name in lines, f"{name!r} is new: say here how it is run"
     return lines[name]
@@ -499,7 +596,7 @@ def test_a_reading_command_leaves_nothing_but_get_requests(
     for words in words_for(name, job):
         recorded.run(*words, folder=tmp_path)
     assert {method for method, _ in recorded.sent} <= {"GET"}
-    asks_nothing = name in ("history", "completion")
+    asks_nothing = name in ("history", "completion", "help")
     assert bool(recorded.sent) is not asks_nothing
 
 

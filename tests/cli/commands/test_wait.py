@@ -1,0 +1,183 @@
+"""`wait`: quiet until jobs have ended, then their ends and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slurper_tui.api.models import DEFAULT_BASE_URL, Source, Target
+from slurper_tui.cli.commands.jobs import wait
+from slurper_tui.cli.context import CommandContext, resolve, selection_of
+from slurper_tui.cli.errors import CliError
+from slurper_tui.cli.output import Output, ProgressOutput
+from slurper_tui.cli.parser import parse
+from slurper_tui.monitor.history.files import FILE
+from slurper_tui.monitor.history.opening import open_file
+from slurper_tui.monitor.model.plans import Draft, Step
+from slurper_tui.monitor.model.plans import Plan as Planned
+from slurper_tui.monitor.session import Session
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.jobs import Plan
+from tests.cli.program import Ran, perform
+from tests.monitor.bench import EPOCH, bench, create_elsewhere, now, wall
+from tests.virtual_time import timeless
+
+
+def plan(name: str, seconds: float, created: float, **numbers: Any) -> Plan:
+    source, target = Source("s3", "photos", f"{name}/"), Target("r2", "media")
+    return Plan(name, created, 1000, seconds, source, target, listing=5.0, **numbers)
+
+
+def ended(name: str, **numbers: Any) -> Plan:
+    return plan(name, 60.0, time.time() - 3600, **numbers)
+
+
+def waits(*jobs: Plan, words: str = "j1", folder: Path | None = None) -> Ran:
+    return perform(SimulatedAccount(plans=jobs), "wait", *words.split(), folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words", "code"),
+    [
+        ({}, "j1", 0),
+        ({"failed": 3}, "j1", 4),
+        ({"failed": 3}, "j1 --max-failed 2", 4),
+        ({"failed": 3}, "j1 --max-failed 3", 0),
+        ({"lost": 3}, "j1 --max-failed 9", 4),
+    ],
+)
+def test_the_state_is_read_first_so_an_ended_job_is_an_end_at_once(
+    numbers: dict[str, int], words: str, code: int
+) -> None:
+    ran = waits(ended("j1", **numbers), words=words)
+    assert (ran.code, len(ran.out)) == (code, 1)
+    lost = "".join(
+        f" {number} {'unaccounted' if what == 'lost' else what}" for what, number in numbers.items()
+    )
+    assert " photos/j1/ → media completed" in ran.out[0]
+    assert ran.out[0].endswith(f"%{lost}")
+
+
+def test_failures_are_added_up_over_the_jobs() -> None:
+    jobs = [ended("j1", failed=3), ended("j2", failed=2)]
+    assert waits(*jobs, words="--migration photos --max-failed 4").code == 4
+    ran = waits(*jobs, words="--migration photos --max-failed 5 --json")
+    assert ran.code == 0
+    assert sorted(json.loads(line)["failedObjects"] for line in ran.out) == [2, 3]
+
+
+def test_a_lost_job_is_exit_5() -> None:
+    account = SimulatedAccount(plans=[plan("j1", 9e5, time.time() - 60), ended("j2", failed=1)])
+    assert perform(account, "abort", "j1", "--yes").code == 0
+    ran = perform(account, "wait", "j1", "j2")
+    assert (ran.code, len(ran.out)) == (5, 2)
+
+
+def test_without_a_live_job_there_is_nothing_to_wait_for() -> None:
+    ran = waits(ended("j1", failed=3), words="")
+    assert (ran.code, ran.out, ran.err) == (0, [], [])
+
+
+def test_time_is_over_with_exit_6_and_the_jobs_that_are_left() -> None:
+    jobs = [plan("j1", 9e5, time.time() - 60), ended("j2")]
+    ran = waits(*jobs, words="--migration photos --timeout 3")
+    assert (ran.code, ran.out) == (6, [])
+    assert ran.err == ["slurper-tui: waited for 3 s; not ended: photos/j1/ → media"]
+
+
+def test_time_is_over_in_an_outage_too() -> None:
+    account = SimulatedAccount(plans=[ended("j1")])
+    account.faults.add(Fault(Kind.CONNECT_ERROR))
+    ran = perform(account, "wait", "j1", "--timeout", "0.5")
+    assert (ran.code, ran.out) == (6, [])
+    assert ran.err[-1] == "slurper-tui: waited for 0.5 s; the state of the jobs is not known"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("j1 --timeout soon", "--timeout must be a number of seconds above 0, not 'soon'"),
+        ("j1 --max-failed -1", "--max-failed"),
+        ("j1 --max-failed 1.5", "--max-failed must be a whole number of objects, not '1.5'"),
+        ("zz", "no job's id and no job's BUCKET/PREFIX begins with 'zz'"),
+    ],
+)
+def test_wrong_usage_is_exit_2(words: str, said: str) -> None:
+    ran = waits(ended("j1"), words=words)
+    assert (ran.code, ran.out) == (2, [])
+    assert said in ran.err[0]
+
+
+def test_a_migration_has_not_ended_before_its_plan(tmp_path: Path) -> None:
+    account = SimulatedAccount(plans=[ended("j1")])
+    perform(account, "jobs", folder=tmp_path)
+    store = open_file(tmp_path / "state" / FILE, DEFAULT_BASE_URL)[0]
+    steps = (Step(1, Draft("s3", "photos", "media", path_prefix="2/")),)
+    store.notes.plans.keep(Planned(0, account.account_id, 0.0, steps))
+    store.close()
+    words = ("wait", "--migration", "photos", "--timeout", "2")
+    assert perform(account, *words, folder=tmp_path).code == 6
+    assert perform(account, "wait", "j1", "--timeout", "60", folder=tmp_path).code == 0
+
+
+# In virtual time ----------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def waiting(
+    account: SimulatedAccount, *words: str
+) -> AsyncIterator[tuple[CommandContext, io.StringIO]]:
+    options = parse(["wait", *words])
+    selection = selection_of(options)
+    async with bench([account], selection=selection) as b:
+        told = io.StringIO()
+        out = Output(told, io.StringIO(), ascii_only=False)
+        session = Session(lambda: b.monitor, selection, resolve)
+        yield CommandContext(options, session, out, ProgressOutput(out), None, (), {}), told
+
+
+@timeless
+async def test_it_is_quiet_until_the_last_job_has_ended_and_survives_an_outage() -> None:
+    plans = [plan("j1", 300.0, EPOCH), plan("j2", 900.0, EPOCH)]
+    account = SimulatedAccount(clock=wall, plans=plans, token="t0ken")
+    account.faults.add(Fault(Kind.CONNECT_ERROR, after=20, times=30))
+    async with waiting(account, "--migration", "photos") as (context, told):
+        assert await wait(context) == 0
+        assert 900 <= now() <= 1100
+        assert [line.split()[1] for line in told.getvalue().splitlines()] == [
+            "photos/j2/",
+            "photos/j1/",
+        ]
+
+
+@timeless
+async def test_a_job_of_the_migration_that_comes_later_is_waited_for_too() -> None:
+    account = SimulatedAccount(clock=wall, plans=[plan("j1", 600.0, EPOCH)], token="t0ken")
+    async with waiting(account, "--migration", "photos", "--max-failed", "999") as (context, told):
+        ends = asyncio.create_task(wait(context))
+        await asyncio.sleep(300)
+        create_elsewhere(account, "photos")
+        created = now()
+        assert await ends == 0
+        last = max(job.finished(wall()) or 0.0 for job in account.jobs())
+        assert last > EPOCH + created
+        assert now() >= last - EPOCH
+        assert len(told.getvalue().splitlines()) == 2
+
+
+@timeless
+async def test_time_over_is_told_by_the_virtual_clock() -> None:
+    account = SimulatedAccount(clock=wall, plans=[plan("j1", 9e5, EPOCH)], token="t0ken")
+    async with waiting(account, "--timeout", "600") as (context, _):
+        with pytest.raises(CliError, match="waited for 600 s") as caught:
+            await wait(context)
+        assert caught.value.code == 6
+        assert now() == pytest.approx(600, abs=5)
