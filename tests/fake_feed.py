@@ -8,6 +8,7 @@ from datetime import tzinfo
 
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot
+from slurper_tui.monitor.model.plans import Plan
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.reports.digest import Digest
 from slurper_tui.monitor.session import Services, Session
@@ -49,6 +50,10 @@ class FakeFeed(Session):
     async def digest(self, since: float | None = None, zone: tzinfo | None = None) -> Digest:
         self.asked.append(("digest", since))
         return self.happened
+
+    @property
+    def waiting_plans(self) -> tuple[Plan, ...]:
+        return self.at_hand.creation.waiting if self.at_hand else ()
 
     async def services(self) -> Services:
         while self.at_hand is None:  # without services from the test, they never become ready

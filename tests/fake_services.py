@@ -55,6 +55,8 @@ class NoCreation(Missing):
         """Raise NotFound for every job."""
         raise NotFound(f"no job {key.job_id}")
 
+    waiting = ()
+
     async def plans(self) -> tuple[PlanView, ...]:
         return ()
 

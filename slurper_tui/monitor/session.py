@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.jobs.actions import JobControl
     from slurper_tui.monitor.jobs.plan_runner import JobCreation
     from slurper_tui.monitor.logs.reader import LogReader
+    from slurper_tui.monitor.model.plans import Plan
     from slurper_tui.monitor.polling.poller import Monitor
     from slurper_tui.monitor.reports.digest import Digest
     from slurper_tui.monitor.reports.receipt import ReceiptMaker
@@ -150,6 +151,11 @@ class Session:
         return await read_digest(
             history.recorder, views, since, monitor.latest(), zone, away_since=history.away_since
         )
+
+    @property
+    def waiting_plans(self) -> tuple[Plan, ...]:
+        """The plans of which only this program, while it runs, starts further jobs."""
+        return self._services.creation.waiting if self._services else ()
 
     async def services(self) -> Services:
         """Return the services beyond snapshots; waits until the monitor exists."""

@@ -39,7 +39,7 @@ class SlurperApp(PaintedApp):
     CLOSE_TIMEOUT = 1.0
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c", "leave", "quit", id="app.interrupt", priority=True, show=False),
+        Binding("ctrl+c", "interrupt", "quit", id="app.interrupt", priority=True, show=False),
         # While another screen is in front, only bindings with priority work.
         *(replace(key, priority=True) for key in MAIN_KEYS if key.id == "app.suspend"),
     ]
@@ -107,7 +107,11 @@ class SlurperApp(PaintedApp):
             await super().on_event(key)
 
     def action_leave(self) -> None:
-        """Exit with code 0; the jobs keep running on the server."""
+        """Exit, after a confirmation if jobs of a plan wait for this program."""
+        self.main.new_jobs.ask_to_leave(self.action_interrupt)
+
+    def action_interrupt(self) -> None:
+        """Exit at once with code 0; the jobs keep running on the server."""
         self.exit(0)
 
     def exit_for_signal(self, code: int) -> None:

@@ -242,6 +242,7 @@ def list_rows(
     view: ViewState,
     unfolded: Collection[MigrationKey] | None,
     retries: Collection[JobKey] = (),
+    planned: Iterable[Migration] = (),
 ) -> tuple[Row, ...]:
     """Return the lines in order: migrations sorted by their sums among the other jobs.
 
@@ -249,8 +250,9 @@ def list_rows(
     jobs: the jobs that pass the filter.
     unfolded: keys of the migrations whose jobs are listed; None for all.
     retries: jobs that copy again what failed in other jobs.
+    planned: migrations that pass the filter and of which no job was started yet.
     """
-    inside: dict[MigrationKey, list[JobView]] = {}
+    inside: dict[MigrationKey, list[JobView]] = {one.key: [] for one in planned}
     tops: dict[int, Row] = {}
     for job in jobs:
         key = groups.by_job.get(job.key)
@@ -374,16 +376,20 @@ def arrange(state: ScreenState) -> ScreenState:
     """
     snapshot = state.snapshot
     jobs = snapshot.jobs if snapshot else ()
+    groups = grouped(state.snapshot, state.groups) if state.view.migrations else Groups()
+    planned = [one for one in groups.by_key.values() if not one.jobs]
     if state.filter_text:
-        jobs = tuple(filter(matcher(state.filter_text), jobs))
+        matches = matcher(state.filter_text)
+        jobs = tuple(filter(matches, jobs))
+        planned = [one for one in planned if matches(one.view)]
     if state.view.hide_ended:
         jobs = tuple(view for view in jobs if view.live)
-    groups = grouped(state.snapshot, state.groups) if state.view.migrations else Groups()
     unfolded, sought = state.unfolded, state.sought
     if sought in groups.by_job and any(view.key == sought for view in jobs):
         unfolded |= {groups.by_job[sought]}
     retries = frozenset(link.child for link in snapshot.links) if snapshot else frozenset()
-    lines = list_rows(jobs, groups, state.view, None if state.filter_text else unfolded, retries)
+    shown = None if state.filter_text else unfolded
+    lines = list_rows(jobs, groups, state.view, shown, retries, planned)
     rows = {line.key: row for row, line in enumerate(lines)}
     place = _place(state, rows, groups)
     if place is None and lines:

@@ -53,16 +53,44 @@ async def test_a_migration_waits_while_a_plan_has_jobs_to_start() -> None:
     waiting = unstarted([Plan(1, ACCOUNT, 0.0, (Step(1, draft), Step(2, draft)))])
     async with staged(snapshot(*ended, unstarted=waiting), size=(120, 30)) as stage:
         [row] = rows(stage)
-        assert row.startswith("? waiting ▸ photos → media")
+        assert row.startswith("? waiting ▸ photos 2 to start")
         assert "2.00k/2.00k+" in row
         assert "~99" not in stage.text
         assert "100 %" not in stage.text
         assert "100.0 %" not in stage.text
         assert "unaccounted" not in stage.text
-        assert "2 more, as slots" in stage.text
+        assert "2 of 4, as slots" in stage.text
         text = " ".join(stage.text.split())
         assert "remaining —" in text
         assert "total 2,000+" in text
+
+
+async def test_a_plan_stands_in_the_list_before_its_first_job_is_started() -> None:
+    draft = Draft("s3", "photos", "media")
+    steps = tuple(Step(number, draft) for number in range(1, 13))
+    waiting = unstarted([Plan(1, ACCOUNT, 0.0, steps)])
+    paused = view(1, "paused", source="backups")
+    async with staged(snapshot(paused, unstarted=waiting), size=(120, 30)) as stage:
+        [row] = [row for row in rows(stage) if "photos" in row]
+        assert row.startswith("? waiting ▸ photos 12 to start")
+        assert "12 to start · 1 paused" in stage.text.splitlines()[0]
+        await stage.press("slash", *"photos", "enter", "end")
+        assert stage.app.main.state.migration is not None
+        assert "to start 12 of 12, as slots become free" in " ".join(stage.text.split())
+        await stage.press("slash", *" !photos", "enter")
+        assert [row for row in rows(stage) if "photos" in row] == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [*"leEyYcvPUXrmMtTdazI", "space", "enter", "right", "left", "tab", "plus", "exclamation_mark"],
+)
+async def test_every_key_works_on_a_migration_without_jobs(key: str) -> None:
+    waiting = unstarted([Plan(1, ACCOUNT, 0.0, (Step(1, Draft("s3", "photos", "media")),))])
+    async with staged(snapshot(unstarted=waiting), size=(80, 24), write=True) as stage:
+        await stage.press(key)
+        assert stage.app.is_running
+        assert stage.feed.asked == [] or key in ("d", "t", "T", "plus", "r")
 
 
 def names(stage: Stage) -> list[str]:

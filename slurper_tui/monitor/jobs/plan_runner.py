@@ -115,6 +115,12 @@ class PlanRun:
             number=self._maker.notes.number_of(self.plan.id),
         )
 
+    @property
+    def starts_more(self) -> bool:
+        """Whether this program will start further jobs of the plan, as slots become free."""
+        can_start = self._active and self._secrets is not None and not self.plan.is_copy
+        return can_start and not self.plan.over
+
     async def views(self) -> AsyncIterator[PlanView]:
         """Yield the plan now and at every change until its task ends or is stopped."""
         last: PlanView | None = None
@@ -509,6 +515,11 @@ class JobCreation:
                 run.begin()
         views = [run.view for run in self._runs.values()]
         return tuple(sorted(views, key=lambda view: (view.plan.made_at, view.plan.id)))
+
+    @property
+    def waiting(self) -> tuple[Plan, ...]:
+        """The plans of which only this program, while it runs, starts further jobs."""
+        return tuple(run.plan for run in self._runs.values() if run.starts_more)
 
     def follow(self, plan_id: int) -> AsyncIterator[PlanView]:
         """Yield a plan now and at every change until its task ends or is stopped.

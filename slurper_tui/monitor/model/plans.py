@@ -141,7 +141,12 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def over(self) -> bool:
         """True if every step was started or cancelled."""
-        return all(step.state.over for step in self.steps)
+        return not self.to_start
+
+    @property
+    def to_start(self) -> tuple[Step, ...]:
+        """Steps that were neither started nor cancelled."""
+        return tuple(step for step in self.steps if not step.state.over)
 
     @property
     def given_up(self) -> tuple[Step, ...]:
@@ -162,8 +167,7 @@ def unstarted(plans: Iterable[Plan]) -> tuple[Unstarted, ...]:
             replace(step.draft, path_prefix=None, keys=None, region=None, overwrite=True),
         )
         for plan in plans
-        for step in plan.steps
-        if not step.state.over
+        for step in plan.to_start
     )
     return tuple(
         Unstarted(

@@ -406,7 +406,7 @@ def _time(text: str | None) -> float:
 
 
 WAITING = "waiting"
-"""Status of a migration whose jobs have ended but whose plans have unstarted jobs."""
+"""Status of a migration with jobs to start, of which none is live."""
 
 
 def migrations(
@@ -417,9 +417,10 @@ def migrations(
 ) -> tuple[Migration, ...]:
     """Return the migrations: groups of two or more jobs of one account, source and target bucket.
 
-    A single job is enough if plans have unstarted jobs for the same buckets. The order is that of
-    the migrations' first jobs. before: earlier result; an unchanged migration is returned as the
-    same object. unstarted: jobs that plans have not started yet.
+    A single job is enough if plans have unstarted jobs for the same buckets, and none if no job of
+    a plan was started yet. The order is that of the migrations' first jobs. before: earlier result;
+    an unchanged migration is returned as the same object. unstarted: jobs that plans have not
+    started yet.
     """
     unstarted = tuple(unstarted)
     groups = dict[MigrationKey, list[JobView]]()
@@ -429,6 +430,10 @@ def migrations(
         key = migration_of(view)
         if key is not None:
             groups.setdefault(key, []).append(view)
+    for plan in unstarted:
+        key = key_of(plan.account_id, plan.source, plan.target)
+        if key is not None and not any(jobs_to_come(other, (plan,)) for other in groups):
+            groups[key] = []
     found = ((key, members, jobs_to_come(key, unstarted)) for key, members in groups.items())
     earlier = before or {}
     return tuple(
@@ -494,6 +499,8 @@ def _new(
     running: int,
     unstarted: int = 0,
 ) -> Migration:
+    if not views:
+        return Migration(key, (), _planned_view(key), running, unstarted=unstarted)
     keys = frozenset(view.key for view in views)
     retries = _retries(keys, links)
     aside = superseded(views, retries)
@@ -517,6 +524,20 @@ def _with_sums(migration: Migration, links: Sequence[RetryLink]) -> Migration:
     used = {link.child: link for link in links if retries.get(link.child) == link.parent}
     view = family_view(migration.counted, list(used.values()))
     return replace(migration, view=_as_lower_bound(view) if migration.unstarted else view)
+
+
+def _planned_view(key: MigrationKey) -> JobView:
+    """Return the view of a migration of which no job was started yet."""
+    source = Source(
+        key.vendor or None,
+        key.source,
+        endpoint=key.endpoint or None,
+        jurisdiction=key.source_jurisdiction or None,
+    )
+    target = Target("r2", key.target, key.target_jurisdiction or None)
+    return JobView(
+        key.account_id, Job(source=source, target=target), status=WAITING, total=Total.INCOMPLETE
+    )
 
 
 def with_changes(

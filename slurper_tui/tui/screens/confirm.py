@@ -20,6 +20,7 @@ from textual.strip import Strip
 from slurper_tui import format as fmt
 from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.monitor.model.plans import Plan
 from slurper_tui.monitor.reports.wording import consequence, word_to_type
 from slurper_tui.tui.availability import Change, affected
 from slurper_tui.tui.keys import may_confirm
@@ -96,6 +97,20 @@ def unlock_question(keys: Sequence[str]) -> Question:
             f"made. Each asks again before anything is sent. {lock} locks it again"
         ),
         yes="unlock",
+    )
+
+
+def leave_question(plans: Sequence[Plan], look: Look) -> Question:
+    """Return the question whether to leave while jobs of these plans wait for this program."""
+    number = sum(len(plan.to_start) for plan in plans)
+    waiting = "1 job waits" if number == 1 else f"{number} jobs wait"
+    parts = ["jobs are started only while this program runs", "what is left of a plan is kept"]
+    for plan in plans:
+        draft, start = plan.steps[0].draft, f"{len(plan.to_start)} of {len(plan.steps)} to start"
+        arrow = look.to_ascii(" → ")
+        parts.append(f"{look.sanitise(draft.bucket)}{arrow}{look.sanitise(draft.target)}: {start}")
+    return Question(
+        title=f"Leave while {waiting} to be started?", consequence="; ".join(parts), yes="leave"
     )
 
 

@@ -204,6 +204,17 @@ class NewJobs:
             word = "job of a split needs" if unsettled == 1 else "jobs of a split need"
             self._main.show_note(f"{unsettled} {word} your word · plans in the palette")
 
+    def ask_to_leave(self, leave: Callable[[], None]) -> None:
+        """Call `leave`, after a confirmation if jobs of a plan wait for this program."""
+        plans = self._main.session.waiting_plans
+        if not plans:
+            leave()
+            return
+        from slurper_tui.tui.screens.confirm import ConfirmDialog, leave_question
+
+        question = leave_question(plans, self._main.look)
+        self._main.app.push_screen(ConfirmDialog(self._main.look, question, leave))
+
     def open_plans(self) -> None:
         """Open the page of plans."""
         from slurper_tui.tui.screens.plans import PlansPage

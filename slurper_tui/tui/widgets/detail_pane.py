@@ -407,12 +407,14 @@ def _overlaps(one: Migration, context: DrawContext, width: int) -> Iterator[Line
 def _jobs(one: Migration, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the number of jobs by status, then the slots, retries and jobs that are not counted."""
     look = context.look
-    counted = Counter(view.word for view in one.jobs).most_common()
-    states = [look.sanitise(f"{fmt.count(number)} {word}") for word, number in counted]
-    text = f"{fmt.count(len(one.jobs))}: {look.to_ascii(' · ').join(states)}"
-    yield from _field("jobs", text, width)
+    if one.jobs:
+        counted = Counter(view.word for view in one.jobs).most_common()
+        states = [look.sanitise(f"{fmt.count(number)} {word}") for word, number in counted]
+        text = f"{fmt.count(len(one.jobs))}: {look.to_ascii(' · ').join(states)}"
+        yield from _field("jobs", text, width)
     if one.unstarted:
-        coming = f"{fmt.count(one.unstarted)} more, as slots get free"
+        every = fmt.count(len(one.jobs) + one.unstarted)
+        coming = f"{fmt.count(one.unstarted)} of {every}, as slots become free"
         yield from _field("to start", coming, width)
     if one.view.partial:
         yield from _field("counts", "not known of every job yet", width)

@@ -16,7 +16,13 @@ from slurper_tui.monitor.model.base import SLOTS, JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.reports.migrations import Migration
 from slurper_tui.tui.render import columns
-from slurper_tui.tui.render.columns import DrawContext, Fitted, migration, short_id
+from slurper_tui.tui.render.columns import (
+    DrawContext,
+    Fitted,
+    migration,
+    short_id,
+    source_text,
+)
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, shorten, width_of, wrap_words
 from slurper_tui.tui.state import Row, RowKey, ScreenState
@@ -100,6 +106,8 @@ def job_name(view: JobView, one: Migration, context: DrawContext) -> str:
 def _migration(one: Migration, context: DrawContext, room: int) -> Line:
     """Return the buckets of a migration, then the other facts that fit beside their names."""
     name = migration(one.view, context, 10**4)
+    if one.unstarted:
+        return _planned(one, name, context, room)
     number = len(one.jobs)
     jobs = Piece("  1 job" if number == 1 else f"  {fmt.count(number)} jobs", "muted")
     slots = (Piece(f"  {one.running}/{SLOTS} slots", "muted"),) if one.view.live else ()
@@ -110,6 +118,20 @@ def _migration(one: Migration, context: DrawContext, room: int) -> Line:
     else:
         tail = overlap
     return (*migration(one.view, context, max(1, room - width_of(tail))), *tail)
+
+
+def _planned(one: Migration, name: Line, context: DrawContext, room: int) -> Line:
+    """Return the buckets of a migration, at least the source, and how many jobs are to start."""
+    look, number = context.look, fmt.count(one.unstarted)
+    overlap = (Piece(" !", "warning"),) if one.overlaps else ()
+    slots = (Piece(f"  {one.running}/{SLOTS} slots", "muted"),) if one.view.live else ()
+    of_all = Piece(f"  {number} of {fmt.count(len(one.jobs) + one.unstarted)} to start", "accent")
+    short = Piece(f" {number} to start", "accent")
+    for tail in ((of_all, *slots, *overlap), (of_all, *overlap), (short, *overlap)):
+        if width_of(name) + width_of(tail) <= room:
+            return (*name, *tail)
+    source = source_text(one.view, look)
+    return (Piece(shorten(source, max(1, room - width_of(tail)), look.ellipsis)), *tail)
 
 
 MOST_SUMMED = 500

@@ -161,15 +161,17 @@ def _states(state: ScreenState) -> list[Line]:
     Listing is counted as running.
     """
     live = Counter(view.state for view in state.jobs if view.live)
+    unstarted = state.snapshot.unstarted if state.snapshot else ()
     counted = {
         "stalled": live[State.STALLED],
         "failing": live[State.FAILING],
         "running": live[State.RUNNING] + live[State.LISTING],
+        "to start": sum(one.jobs for one in unstarted),
         "paused": live[State.PAUSED],
         "other": live[State.OTHER],
         "ended": len(state.jobs) - live.total(),
     }
-    styles = {"stalled": "warning", "failing": "error"}
+    styles = {"stalled": "warning", "failing": "error", "to start": "accent"}
     parts: list[Line] = [
         (Piece(fmt.count(number)), Piece(f" {word}", styles.get(word, "muted")))
         for word, number in counted.items()

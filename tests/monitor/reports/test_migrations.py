@@ -480,11 +480,24 @@ def test_migration_with_unstarted_jobs_is_waiting(status: str) -> None:
     assert moving.view.word == "running"
 
 
-def test_plans_of_other_buckets_change_nothing() -> None:
+def test_a_plan_of_other_buckets_is_a_migration_without_jobs() -> None:
     running = [job(n, forecast=forecast(2, 4)) for n in (1, 2)]
     elsewhere = Draft("s3", "other", "media", endpoint="https://s3.example.com")
-    found = migrations(running, unstarted=unstarted([plan(StepState.WAITING, draft=elsewhere)]))
-    assert found == migrations(running)
+    coming = unstarted([plan(StepState.WAITING, StepState.WAITING, draft=elsewhere)])
+    found, planned = migrations(running, unstarted=coming)
+    assert (found,) == migrations(running)
+    assert (planned.jobs, planned.keys, planned.unstarted) == ((), frozenset(), 2)
+    assert (planned.key.source, planned.key.target) == ("other", "media")
+    view = planned.view
+    assert (view.word, view.live, view.percent, view.growing) == ("waiting", True, None, True)
+    _, again = migrations(running, before={planned.key: planned}, unstarted=coming)
+    assert again is planned
+
+
+def test_plans_for_the_same_buckets_are_one_migration() -> None:
+    drafts = (DRAFT, replace(DRAFT, endpoint="https://s3.example.org"), replace(DRAFT, target="x"))
+    coming = unstarted([plan(StepState.WAITING, draft=draft) for draft in drafts])
+    assert [one.unstarted for one in migrations([], unstarted=coming)] == [2, 1]
 
 
 def test_a_migration_is_made_anew_only_where_its_plans_have_moved() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from textual.events import Key
 
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Step, StepState
@@ -129,6 +130,53 @@ async def test_the_palette_finds_the_plans() -> None:
         await bench.see("Show what is still to be started")
         await bench.press("enter")
         await bench.see("There are no plans.")
+
+
+# Leaving ---------------------------------------------------------------------------------------
+
+
+async def split(bench: Workbench) -> None:
+    """Plan three jobs, of which one can be started."""
+    drafts = [replace(DRAFT, path_prefix=f"{year}/") for year in (2021, 2022, 2023)]
+    await bench.creation.plan(bench.account.account_id, drafts, SECRETS)
+    await bench.until(lambda: len(bench.creation.waiting[0].to_start) == 2)
+
+
+async def test_leaving_asks_while_jobs_wait_for_this_program() -> None:
+    async with workbench(account=SimulatedAccount(jobs=0, slots=1)) as bench:
+        await split(bench)
+        await bench.press("q")
+        await bench.confirmation()
+        await bench.see(
+            "Leave while 2 jobs wait to be started?",
+            "photos → media: 2 of 3 to start",
+            "Jobs are started only while this program runs; what is left",
+        )
+        await bench.press("n")
+        assert bench.on_main
+        await bench.press("q")
+        await bench.confirmation()
+        await bench.press("y")
+        await bench.until(lambda: not bench.app.is_running)
+        assert bench.app.return_code == 0
+
+
+@pytest.mark.parametrize("how", ["ctrl+c", "signal"])
+async def test_ctrl_c_and_signals_leave_without_a_question(how: str) -> None:
+    async with workbench(account=SimulatedAccount(jobs=0, slots=1)) as bench:
+        await split(bench)
+        if how == "signal":
+            bench.app.exit_for_signal(143)
+        else:
+            await bench.press(how)
+        await bench.until(lambda: not bench.app.is_running)
+
+
+async def test_leaving_does_not_ask_where_nothing_waits_for_this_program() -> None:
+    async with restarted(step(1), step(2)) as bench:  # their keys are unknown
+        await bench.see("2 jobs of a split")
+        await bench.press("q")
+        await bench.until(lambda: not bench.app.is_running)
 
 
 # What is shown --------------------------------------------------------------------------------

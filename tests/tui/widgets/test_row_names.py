@@ -52,6 +52,16 @@ def test_a_migration_shows_its_buckets_jobs_and_slots() -> None:
     assert name(TWO, 50, PLAIN) == "> photos-prod -> media  2 jobs  1/3 slots"
 
 
+def test_a_migration_with_a_plan_shows_how_many_jobs_are_to_start() -> None:
+    one = replace(TWO, unstarted=10)
+    assert name(one, 56) == "▸ photos-prod → media  10 of 12 to start  1/3 slots"
+    assert name(one, 46) == "▸ photos-prod → media  10 of 12 to start"
+    assert name(one, 36) == "▸ photos-prod → media 10 to start"
+    assert name(one, 26) == "▸ photos-prod 10 to start"
+    assert name(one, 22) == "▸ phot…rod 10 to start"
+    assert name(replace(NESTED, unstarted=1), 36) == "▸ photos-prod → media 1 to start !"
+
+
 def test_in_a_narrow_column_only_the_names_and_the_warning_stay() -> None:
     assert name(NESTED, 50) == "▸ photos-prod → media  2 jobs  2/3 slots !"
     assert name(NESTED, 30) == "▸ photos-prod → media !"

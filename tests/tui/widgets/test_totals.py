@@ -89,6 +89,7 @@ def test_the_sum_is_a_lower_bound_while_plans_have_jobs_to_start() -> None:
     assert "3.00k of 3.00k   100 %" in drawn(ended)
     assert "3.00k of 3.00k+   — %" in drawn(ended, unstarted=waiting)
     assert "ETA ≥6h" in drawn([ONE, OTHER], unstarted=waiting)
+    assert "2 running · 1 to start" in drawn([ONE, OTHER], unstarted=waiting)
     tiny = tiny_line(see(ScreenState(), snapshot(*ended, unstarted=waiting)), LOOK)
     assert tiny.text == "0 run — %"
 
