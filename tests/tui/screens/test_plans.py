@@ -127,7 +127,7 @@ async def test_without_plans_there_is_no_note_and_one_query() -> None:
 async def test_the_palette_finds_the_plans() -> None:
     async with workbench() as bench:
         await bench.press("colon", *"plans")
-        await bench.see("Show what is still to be started")
+        await bench.see("Show the jobs that wait to be started")
         await bench.press("enter")
         await bench.see("There are no plans.")
 
