@@ -27,12 +27,15 @@ _ACTIONS: Mapping[str, Action] = {
 
 NO_JOB = "no job is highlighted"
 FOLDED = "unfold this migration and choose one of its jobs"
-_OF_A_JOB = frozenset(
-    {"list.mark", "show.log", "show.failures", "show.export", "copy.id", "copy.json"}
-)
+_OF_A_JOB = frozenset({"list.mark", "copy.id", "copy.json"})
 """Ids of bindings that need a highlighted job."""
 
-_OF_A_LINE = frozenset({"pane.open", "poll.job", "show.receipt"})
+_OF_A_LINE = frozenset(
+    {
+        *("pane.open", "poll.job", "show.receipt", "show.log", "show.failures", "show.export"),
+        "failures.retry",
+    }
+)
 """Ids of bindings that need a highlighted job or migration."""
 
 NO_MIGRATION = "no migration is highlighted"

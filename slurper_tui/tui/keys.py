@@ -65,6 +65,7 @@ def _moves(down: str, up: str, top: str, bottom: str) -> tuple[Binding, ...]:
 
 _LOG = _key("l", "log", "show.log", "log", "Read the log.")
 _FAILURES = _key("e", "failures", "show.failures", "failures", "Show failures by reason.")
+_RETRY = _key("c", "retry", "failures.retry", "retry", "Draft jobs that copy what failed.", ACT)
 _PROBLEM = _key(
     "exclamation_mark", "problem", "show.problem", "problem", "Show the problem in full."
 )
@@ -94,6 +95,7 @@ MAIN_KEYS: tuple[Binding, ...] = (
     _PROBLEM,
     _key(_HELP_KEYS, "help", "show.help", "help", "Show all keys and signs."),
     _key("E", "export", "show.export", "export", "Save the exact failed keys to a file.", ACT),
+    _RETRY,
     _key("y", "copy_id", "copy.id", "copy id", "Copy the job's id; again: show it in full.", ACT),
     _key("Y", "copy_json", "copy.json", "copy JSON", "Copy as JSON; again: show it in full.", ACT),
     _key("space", "mark", "list.mark", "mark", "Mark, to pause or resume several.", ACT),
@@ -178,7 +180,7 @@ FAILURE_KEYS: tuple[Binding, ...] = (
     _key(
         "E", "export", "show.export", "export", "Save the exact keys of this reason to a file.", ACT
     ),
-    _key("c", "retry", "failures.retry", "retry", "Draft a job of exactly what failed.", ACT),
+    _RETRY,
     _key("y", "copy", "failures.copy", "copy", "Copy this key, prefix or message, exactly.", ACT),
     _LOG,
     *_ON_EVERY_PAGE,

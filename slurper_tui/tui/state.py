@@ -350,6 +350,13 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
         return self.line.migration if self.line and self.line.is_migration else None
 
     @property
+    def subjects(self) -> tuple[JobView, ...]:
+        """The jobs that keys act on: the highlighted job, or those of a highlighted migration."""
+        if self.migration is not None:
+            return self.migration.jobs
+        return (self.job,) if self.job is not None else ()
+
+    @property
     def many_accounts(self) -> bool:
         """Whether there is more than one account."""
         return self.snapshot is not None and len(self.snapshot.accounts) > 1

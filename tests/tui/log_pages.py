@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from textual.pilot import Pilot
 
 from slurper_tui.api.models import LogRow
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, LogView
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.state import ScreenOptions
@@ -87,10 +88,13 @@ class Opened(NamedTuple):
 
 @asynccontextmanager
 async def opened(
-    *keys: str, size: tuple[int, int] = (100, 24), **options: Any
+    *keys: str,
+    size: tuple[int, int] = (100, 24),
+    jobs: Sequence[JobView] = (JOB,),
+    **options: Any,
 ) -> AsyncIterator[Opened]:
     """The program at its list, after these keys."""
-    feed, services, logs = FakeFeed(snapshot(JOB)), FakeServices(), FakeLogs()
+    feed, services, logs = FakeFeed(snapshot(*jobs)), FakeServices(), FakeLogs()
     services.logs = logs
     feed.at_hand = services.services
     app = SlurperApp(feed, ScreenOptions(zone=UTC, **options), lambda _: None)

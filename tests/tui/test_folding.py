@@ -252,7 +252,7 @@ async def test_rows_outside_the_viewport_are_not_visible() -> None:
 
 async def test_keys_for_one_job_do_nothing_to_a_migration_but_r_asks_for_all_of_it() -> None:
     async with staged(snapshot(*JOBS)) as stage:
-        await stage.press("y", "Y", "l", "e", "space")
+        await stage.press("y", "Y", "space")
         assert stage.app.clipboard == ""
         assert stage.app.screen is stage.app.main
         assert stage.app.main.state.marked == frozenset()
@@ -516,10 +516,10 @@ async def test_the_status_line_offers_to_unfold_and_then_to_open() -> None:
 
 
 def test_unavailable_keys_show_the_reason() -> None:
-    ids = ("list.unfold", "list.fold", "pane.open", "poll.job", "show.log")
+    ids = ("list.unfold", "list.fold", "pane.open", "poll.job", "show.log", "copy.id")
     state = see(ScreenState(), snapshot(*JOBS))
     folded = reasons(iter(ids), state, "W")
-    assert folded == {"show.log": "unfold this migration and choose one of its jobs"}
+    assert folded == {"copy.id": "unfold this migration and choose one of its jobs"}
     child = highlight(unfold(state), ONE.key)
     assert reasons(iter(ids), child, "W") == {"list.unfold": "no migration is highlighted"}
     alone = reasons(iter(ids), highlight(state, LOGS.key), "W")

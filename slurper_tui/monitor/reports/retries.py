@@ -3,14 +3,14 @@
 `together` adds counts up and moves retried objects between counters; `each_once` limits each
 retry's counts to objects that no earlier retry of the same objects has copied. `superseded` finds
 jobs that a later job repeats completely, `overlaps` finds jobs that copied the same prefix at the
-same time.
+same time. `keys_left` lists each failed object once, without those that a retry has copied.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -19,6 +19,10 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import Counts, JobView, job_time
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, cause_of
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.logs.reader import FailingObjects
+    from slurper_tui.monitor.model.logs import FailuresView
 
 Retry = tuple[RetryLink, JobView]
 """The link between a retry and the job that it retries, and the retry's view."""
@@ -190,6 +194,35 @@ def _moved(counts: Counts, link: RetryLink, child: Counts) -> _Moved | None:
 
 MOST_OVERLAPS = 100
 """Reported pairs of overlapping jobs, at most."""
+
+
+def keys_left(
+    views: Iterable[JobView],
+    reading: FailingObjects,
+    failures: FailuresView,
+    log_types: Collection[str],
+) -> dict[JobKey, tuple[str, ...]]:
+    """Return, by job, the exact keys of rows of these types that are still to be copied.
+
+    reading: has read the logs of these jobs. failures: its last view. A key that several jobs name
+    is that of the newest one. A completed job with a list of keys has copied those that its log
+    does not name, if its log names every failure.
+    """
+    proved = {job.key for job in failures.jobs or (failures,) if job.accounts_for_failures}
+    newest_first = sorted(
+        views, key=lambda v: (job_time(v.job.created_at) or 0.0, v.key.job_id), reverse=True
+    )
+    taken = set[str]()
+    left: dict[JobKey, tuple[str, ...]] = {}
+    for view in newest_first:
+        keys = reading.keys(log_types, view.key)
+        left[view.key] = tuple(key for key in keys if key not in taken)
+        taken.update(keys)
+        given = view.job.source.keys if view.job.source else None
+        completed = view.status == "completed" and view.counts.remaining == 0
+        if given and completed and view.key in proved:
+            taken.update(given)
+    return {key: keys for key, keys in left.items() if keys}
 
 
 class Scope(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ from slurper_tui.api.errors import (
     Unreachable,
 )
 from slurper_tui.eta import eta_long
-from slurper_tui.monitor.model.base import SHORT_ID
+from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.events import GONE, Action, ActionRequest, Event, RequestState, What
 from slurper_tui.monitor.model.job import JobView, State
 from slurper_tui.monitor.model.logs import (
@@ -271,6 +271,19 @@ def missing_keys(view: FailuresView, *, inexact: int, keyless: int) -> tuple[str
         (any(job.problem is None for job in view.unread), LOG_GAPS),
     )
     return tuple(text for applies, text in reasons if applies)
+
+
+def job_names(views: Sequence[JobView]) -> dict[JobKey, str]:
+    """Name each of several jobs by its prefix, or by the beginning of its id.
+
+    The id names a job whose prefix is empty or that of another job.
+    """
+    prefixes = {view.key: (view.job.source and view.job.source.path_prefix) or "" for view in views}
+    number = Counter(prefixes.values())
+    return {
+        key: prefix if prefix and number[prefix] == 1 else key.job_id[:SHORT_ID]
+        for key, prefix in prefixes.items()
+    }
 
 
 def unread_words(view: FailuresView | LogView) -> str:

@@ -1,14 +1,15 @@
-"""The failures page of one job: failed and skipped objects by reason, message and key prefix.
+"""The failures page: failed and skipped objects of some jobs by reason, message, prefix and job.
 
-`FailuresPage` reads the whole log; saving keys and drafting a retry need its end.
+`FailuresPage` reads the whole logs; saving keys and drafting retries need their ends.
+`export_failed` and `retry_failed` do the same from the list, without the page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec.structs import replace
 from textual import on
@@ -22,10 +23,13 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.logs.reader import FailingObjects
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailuresView, cause_of, reason_of
-from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, hold_up, missing_keys
+from slurper_tui.monitor.reports.migrations import family
+from slurper_tui.monitor.reports.retries import keys_left
+from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, hold_up, job_names, missing_keys
 from slurper_tui.tui.keys import FAILURE_KEYS
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join
+from slurper_tui.tui.screens.base import NotedScreen
 from slurper_tui.tui.screens.dialogs import TextDialog, copy_text
 from slurper_tui.tui.screens.job_page import (
     JobPage,
@@ -50,7 +54,10 @@ if TYPE_CHECKING:
 
 
 class FailuresPage(JobPage):
-    """The failures of a job as a tree."""
+    """The failures of one job, or those of several together, as a tree.
+
+    Of the jobs of a migration, those that a later job repeats completely are left out.
+    """
 
     NAME = "failures"
     BINDINGS: ClassVar[list[BindingType]] = [*FAILURE_KEYS]
@@ -62,15 +69,25 @@ class FailuresPage(JobPage):
     rows: FailureLines
     state: var[FailureState] = var(NOTHING, init=False)
 
-    def __init__(self, main: MainScreen, job: JobView) -> None:
-        super().__init__(main, job)
+    def __init__(self, main: MainScreen, jobs: tuple[JobView, ...]) -> None:
+        super().__init__(main, jobs)
         self._reading: FailingObjects | None = None
         self._finished = False
         self._export_then = ""
+        self._exported = ""
         self._warned_of = ""
-        self.rows = FailureLines(self.look, id="rows")
+        self._counted = frozenset(job.key for job in counted(jobs))
+        names = job_names(jobs) if len(jobs) > 1 else {}
+        self.rows = FailureLines(
+            self.look, {key.job_id: name for key, name in names.items()}, id="rows"
+        )
         self.rows.now = main.state.now
-        self.set_reactive(FailuresPage.state, FailureState(FailuresView(job.key)))
+        self.set_reactive(FailuresPage.state, FailureState(FailuresView(self.keys[0])))
+
+    @property
+    def counted(self) -> tuple[JobView, ...]:
+        """The jobs whose logs are read."""
+        return tuple(job for job in self.jobs if job.key in self._counted)
 
     def compose(self) -> ComposeResult:
         """Yield the tree in its frame."""
@@ -79,22 +96,22 @@ class FailuresPage(JobPage):
     def head(self, width: int) -> Sequence[Line]:
         """Return the title, the reading progress, and whether the log names all failures."""
         view = self.state.view
-        title = title_line("Failures", self.job, read_words(view), self.look, width)
+        title = title_line("Failures", self.counted, read_words(view), self.look, width)
         problem = self.problem or view.problem
-        trouble = trouble_line(problem, waiting=view.waiting, look=self.look, room=width - 2)
+        trouble = trouble_line(view, problem, self.look, width - 2)
         has_data = view.rows_read or view.counts.whole
         parts = (trouble, failed_line(view, width - 2) if has_data and not problem else ())
         return [title, (Piece(" "), *join(parts, self.look.to_ascii(" · ")))]
 
     async def read(self, services: Services) -> None:
-        """Show the failures after every page of the log; at its end, run a pending export."""
-        self._reading = services.logs.failures((self.job.key,))
+        """Show the failures after every page of the logs; at their end, run a pending export."""
+        self._reading = services.logs.failures([job.key for job in self.counted])
         async with closing(self._reading.views()) as views:
             async for view in views:
                 self.problem = view.problem
                 self.rows.now = self.main.state.now
                 self.state = states.see(self.state, view)
-        self._finished = self.problem is None
+        self._finished = self.problem is None or len(self.counted) > 1
         if self._export_then:
             self._export_now(self._export_then)
 
@@ -110,7 +127,7 @@ class FailuresPage(JobPage):
         """Unfold the entry; show an entry without children in full."""
         entry = states.current(self.state)
         if entry is not None and not entry.opens and entry.text:
-            title = "Key" if entry.is_key else entry.path[1].capitalize()
+            title = entry.kind.capitalize()
             self.app.push_screen(TextDialog(self.look, title, (), entry.text))
         self.state = states.unfold(self.state)
 
@@ -131,10 +148,13 @@ class FailuresPage(JobPage):
         """Copy the highlighted key, prefix or message."""
         entry = states.current(self.state)
         if entry is not None and entry.text:
-            copy_text(self, "key" if entry.is_key else (*entry.path, "type")[1], entry.text)
+            copy_text(self, entry.kind, entry.text)
 
     def action_export(self) -> None:
-        """Save the exact keys of the highlighted reason, once the whole log has been read."""
+        """Save the exact keys of the highlighted reason, once the whole log has been read.
+
+        Of several jobs, save one file of all; when asked again, one file of each job.
+        """
         if self._finished:
             self._export_now(self.state.log_type)
         else:
@@ -143,50 +163,90 @@ class FailuresPage(JobPage):
 
     def _export_now(self, log_type: str) -> None:
         self._export_then = ""
-        if self._finished and self._reading is not None:
-            keys = self._reading.keys((log_type,))
-            doubts = _doubts(self.state.view, self._reading, log_type)
-            self.run_worker(self._save(log_type, keys, doubts), group="saving", exclusive=True)
-        else:
+        if not self._finished or self._reading is None:
             self.show_note("nothing saved: the log cannot be read to its end")
-
-    async def _save(self, log_type: str, keys: Sequence[str], doubts: Sequence[str]) -> None:
-        if not keys:
-            self.show_note(doubts[0] if doubts else _none_words(log_type))
             return
-        saved = await self.save(partial(save_keys, Path(), self.job, log_type, keys))
+        found = Found(self.counted, self.state.view, self._reading, log_type)
+        if self._exported == log_type and len(found.keys) > 1:
+            self.run_worker(self._save_each(found), group="saving", exclusive=True)
+        else:
+            self.run_worker(self._save(found), group="saving", exclusive=True)
+
+    async def _save(self, found: Found) -> None:
+        if not found.keys:
+            self.show_note(found.doubts[0] if found.doubts else _none_words(found.log_type))
+            return
+        saved = await self.save(partial(save_keys, Path(), *found.file))
         if saved is None:
             return
+        self._exported = found.log_type
         if not self.is_current:  # a dialog would take the next key from the page above
             self.show_note(f"{fmt.count(saved.number)} keys saved to ./{saved.path.name}")
             return
-        self.app.push_screen(saved_keys_dialog(self.look, saved, log_type, doubts=doubts))
+        dialog = SavedKeysDialog(self.look, saved, found, partial(self._start_saving_each, found))
+        self.app.push_screen(dialog)
+
+    def _start_saving_each(self, found: Found) -> None:
+        self.run_worker(self._save_each(found), group="saving", exclusive=True)
+
+    async def _save_each(self, found: Found) -> None:
+        await save_each(self, found)
 
     async def action_retry(self) -> None:
-        """Draft a job with exactly the keys of the highlighted reason.
+        """Draft jobs with exactly the keys of the highlighted reason, one or more for each job.
 
-        For skipped objects, warn first: the new job would skip them again.
+        For skipped objects, warn first: the new jobs would skip them again.
         """
         log_type = self.state.log_type
         if self._reading is None or not self._finished:
             self.show_note("still reading: a retry needs the whole log")
             return
-        keys = self._reading.keys((log_type,))
-        if not keys:
+        found = Found(self.counted, self.state.view, self._reading, log_type)
+        if not found.keys:
             self.show_note(_none_words(log_type))
         elif cause_of(log_type) is Cause.NOT_COPIED and self._warned_of != log_type:
             self._warned_of = log_type
             self.show_note("these would be skipped again; c again drafts them all the same")
         else:
-            doubts = _doubts(self.state.view, self._reading, log_type)
-            await self.main.new_jobs.draft_retry(self.job, keys, (log_type,), doubts)
+            await self.main.new_jobs.draft_retry(
+                found.owners, found.keys, (log_type,), found.doubts
+            )
             if self.is_current and self.main.note:  # the main screen has refused to draft it
                 self.show_note(self.main.note)
 
 
-def _doubts(view: FailuresView, reading: FailingObjects, log_type: str) -> tuple[str, ...]:
-    inexact, keyless = reading.inexact_keys((log_type,)), reading.without_key((log_type,))
-    return missing_keys(view, inexact=len(inexact), keyless=keyless)
+def counted(jobs: Sequence[JobView]) -> tuple[JobView, ...]:
+    """Return the jobs without those that a later one of them repeats completely."""
+    return family(jobs).counted if len(jobs) > 1 else tuple(jobs)
+
+
+class Found:
+    """The keys of one log type that are still to be copied, by job, and what may be missing."""
+
+    def __init__(
+        self, jobs: Sequence[JobView], view: FailuresView, reading: FailingObjects, log_type: str
+    ) -> None:
+        self.log_type = log_type
+        self.jobs = tuple(jobs)
+        self.keys = keys_left(jobs, reading, view, (log_type,))
+        inexact, keyless = reading.inexact_keys((log_type,)), reading.without_key((log_type,))
+        self.doubts = missing_keys(view, inexact=len(inexact), keyless=keyless)
+
+    @property
+    def owners(self) -> tuple[JobView, ...]:
+        """The jobs that have keys."""
+        return tuple(job for job in self.jobs if job.key in self.keys)
+
+    @property
+    def file(self) -> tuple[tuple[JobView, ...], str, tuple[str, ...]]:
+        """The jobs, the log type and all keys, for one file."""
+        keys = tuple(key for job in self.owners for key in self.keys[job.key])
+        return self.jobs, self.log_type, keys
+
+    @property
+    def files(self) -> Iterator[tuple[tuple[JobView, ...], str, tuple[str, ...]]]:
+        """The same for one file of each job."""
+        return (((job,), self.log_type, self.keys[job.key]) for job in self.owners)
 
 
 def _none_words(log_type: str) -> str:
@@ -195,12 +255,16 @@ def _none_words(log_type: str) -> str:
     return f"the log names no key: {reason_of(log_type)}"
 
 
-async def export_failed(main: MainScreen, job: JobView) -> None:
-    """Read the whole log with progress notes, then save the keys."""
+async def read_failed(main: MainScreen, jobs: tuple[JobView, ...], without: str) -> Found | None:
+    """Read the whole logs with progress notes; return None, with a note, if nothing was found.
+
+    without: how that note begins.
+    """
     main.show_note("reading the log for what failed …")
-    view = FailuresView(job.key)
+    jobs = counted(jobs)
+    view = FailuresView(jobs[0].key)
     try:
-        reading = (await main.services()).logs.failures((job.key,))
+        reading = (await main.services()).logs.failures([job.key for job in jobs])
         async with closing(reading.views()) as views:
             async for view in views:
                 rows = f"reading the log for what failed: {fmt.count(view.rows_read)} rows"
@@ -208,34 +272,75 @@ async def export_failed(main: MainScreen, job: JobView) -> None:
                 main.show_note(" · ".join(filter(None, (rows, held_up))))
     except ApiError as error:
         view = replace(view, problem=error)
-    if view.problem is not None:
-        main.show_note(f"nothing saved: {view.problem.message}")
+    if view.problem is not None and len(jobs) == 1:
+        main.show_note(f"{without}: {view.problem.message}")
+        return None
+    found = Found(jobs, view, reading, FAILED_TYPE)
+    if not found.keys:
+        main.show_note(f"{without}: {found.doubts[0] if found.doubts else NO_FAILED_KEY}")
+        return None
+    return found
+
+
+async def export_failed(main: MainScreen, jobs: tuple[JobView, ...]) -> None:
+    """Read the whole logs with progress notes, then save the keys."""
+    found = await read_failed(main, jobs, "nothing saved")
+    if found is None:
         return
-    keys, doubts = reading.keys((FAILED_TYPE,)), _doubts(view, reading, FAILED_TYPE)
-    if not keys:
-        main.show_note(f"nothing saved: {doubts[0] if doubts else NO_FAILED_KEY}")
-        return
-    saved = await main.save(partial(save_keys, Path(), job, FAILED_TYPE, keys), "nothing saved")
+    saved = await main.save(partial(save_keys, Path(), *found.file), "nothing saved")
     if saved is None:
         return
     main.show_note(f"{fmt.count(saved.number)} keys saved to ./{saved.path.name}")
     if main.at_rest:
-        main.app.push_screen(saved_keys_dialog(main.look, saved, FAILED_TYPE, doubts=doubts))
+        each = partial(main.start, partial(save_each, main, found), "export")
+        main.app.push_screen(SavedKeysDialog(main.look, saved, found, each))
 
 
-def saved_keys_dialog(
-    look: Look, saved: Saved, log_type: str, *, doubts: Sequence[str]
-) -> TextDialog:
-    """Return a dialog with the file, the number of keys and an rclone command that fetches them.
-
-    doubts: why some keys are missing. If a key holds a line break, there is no rclone command: the
-    file is a JSON array.
-    """
-    count = f"{fmt.count(saved.number)} {'key' if saved.number == 1 else 'keys'} saved"
-    texts = [f"{reason_of(log_type)}: ./{saved.path.name}"]
-    texts += [doubt[:1].upper() + doubt[1:] for doubt in doubts]
-    if saved.rclone:
-        how = "This would fetch them; SRC and DST are your own names for the stores:"
+async def retry_failed(main: MainScreen, jobs: tuple[JobView, ...]) -> None:
+    """Read the whole logs with progress notes, then open the draft of the retries."""
+    found = await read_failed(main, jobs, "nothing drafted")
+    if found is None:
+        return
+    if main.at_rest:  # else the draft would take the next key from the page above
+        main.clear_note()
+        await main.new_jobs.draft_retry(found.owners, found.keys, (FAILED_TYPE,), found.doubts)
     else:
-        how = "A JSON array, for some keys hold line breaks; it serves as source.keys of a new job"
-    return TextDialog(look, count, (*texts, "", how), saved.rclone)
+        main.show_note("what failed is known now: ask for the retry again")
+
+
+async def save_each(screen: NotedScreen[Any], found: Found) -> None:
+    """Save the keys in one file for each job, and show a note with their number."""
+    saved = [await screen.save(partial(save_keys, Path(), *file)) for file in found.files]
+    done = [file for file in saved if file is not None]
+    if len(done) == len(saved):
+        keys = fmt.count(sum(file.number for file in done))
+        screen.show_note(f"{keys} keys saved to {len(done)} files, one for each job")
+
+
+class SavedKeysDialog(TextDialog):
+    """The file, the number of keys and an rclone command that fetches them.
+
+    If a key holds a line break, there is no rclone command: the file is a JSON array. each: saves
+    one file for each job; offered if several jobs have keys.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [("E", "each", "one file for each job")]
+
+    def __init__(self, look: Look, saved: Saved, found: Found, each: Callable[[], object]) -> None:
+        count = f"{fmt.count(saved.number)} {'key' if saved.number == 1 else 'keys'} saved"
+        texts = [f"{reason_of(found.log_type)}: ./{saved.path.name}"]
+        texts += [doubt[:1].upper() + doubt[1:] for doubt in found.doubts]
+        self._each = each if len(found.keys) > 1 else None
+        if self._each:
+            texts.append(f"E saves one file for each of the {len(found.keys)} jobs too")
+        if saved.rclone:
+            how = "This would fetch them; SRC and DST are your own names for the stores:"
+        else:
+            how = "A JSON array, for some keys hold line breaks; it serves as source.keys of a job"
+        super().__init__(look, count, (*texts, "", how), saved.rclone)
+
+    def action_each(self) -> None:
+        """Close, and save one file for each job."""
+        if self._each:
+            self.dismiss()
+            self._each()

@@ -20,6 +20,7 @@ from slurper_tui.tui.state import ScreenState, seek
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.jobs.actions import AllAborted
+    from slurper_tui.monitor.model.plans import Draft
     from slurper_tui.tui.availability import Change
     from slurper_tui.tui.screens.confirm import ConfirmDialog, Question
     from slurper_tui.tui.screens.main import MainScreen
@@ -238,33 +239,50 @@ class NewJobs:
 
     async def draft_retry(
         self,
-        job: JobView,
-        keys: Sequence[str],
+        jobs: Sequence[JobView],
+        keys: Mapping[JobKey, Sequence[str]],
         log_types: tuple[str, ...],
         doubts: Sequence[str] = (),
     ) -> None:
-        """Open the draft of a job that copies exactly these keys.
+        """Open the draft of new jobs, at least one for each of these, that copy exactly these keys.
 
-        If no draft can be made, show a note. doubts: why some keys are missing.
+        If no draft can be made, show a note. keys: by job. doubts: why some keys are missing.
         """
         from slurper_tui.api.errors import ApiError, NotFound
         from slurper_tui.monitor.jobs.draft import NoRetry, retry_drafts
         from slurper_tui.tui.screens.retry_draft import DraftPage
         from slurper_tui.tui.screens.send import PendingRequest
 
-        try:
-            creation = (await self._main.services()).creation
+        drafts: list[Draft] = []
+        retry_of: list[JobKey] = []
+        notes: list[str] = []
+        impossible: list[str] = []
+        creation = (await self._main.services()).creation
+        for job in jobs:
             try:
-                details = await creation.details(job.key)
-            except NotFound:
-                details = job.job
-            drafts = retry_drafts(details, keys)
-        except (ApiError, NoRetry) as error:
-            self._main.show_note(str(error))
+                try:
+                    details = await creation.details(job.key)
+                except NotFound:
+                    details = job.job
+                its_drafts = retry_drafts(details, keys[job.key])
+            except (ApiError, NoRetry) as error:
+                impossible.append(f"job {job.key.job_id[:SHORT_ID]}: {error}")
+                continue
+            drafts += its_drafts
+            retry_of += [job.key] * len(its_drafts)
+            notes += await creation.earlier_retries(job.key, keys[job.key], log_types)
+        if any(job.live for job in jobs):
+            notes.append("not every job has ended: more objects may fail yet")
+        if not drafts:
+            alone = impossible[0].partition(": ")[2] if len(jobs) == 1 else impossible[0]
+            self._main.show_note(alone)
             return
-        earlier = await creation.earlier_retries(job.key, keys, log_types)
         pending = PendingRequest(
-            job.account_id, drafts, notes=(*earlier, *doubts), retry_of=job.key, log_types=log_types
+            jobs[0].account_id,
+            tuple(drafts),
+            notes=(*impossible, *notes, *doubts),
+            retry_of=tuple(retry_of),
+            log_types=log_types,
         )
         self._main.app.push_screen(DraftPage(self._context(), pending), self._made)
 

@@ -1,7 +1,7 @@
-"""The base of the pages about one job, and the files that the user saves.
+"""The base of the pages about one or several jobs, and the files that the user saves.
 
 A page lies over the main screen, which keeps polling. `JobPage` follows the main screen's state,
-so that its job stays current; `read` runs in a worker until the page is closed.
+so that its jobs stay current; `read` runs in a worker until the page is closed.
 
 Logs, exact keys and receipts go to new files in a given folder; an existing file is never
 overwritten. File contents are exact; only file names are sanitised.
@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
 from textual.binding import Binding
 
+from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
-from slurper_tui.format import as_json
+from slurper_tui.monitor.model.base import SHORT_ID
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.model.logs import FAILED_TYPE, LogView
+from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView, LogView
+from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.records import row_record
 from slurper_tui.monitor.reports.wording import WAITING, next_step, rclone_line
 from slurper_tui.tui.keys import key_hint
@@ -48,7 +50,7 @@ _MOST_BUCKET, _MOST_ID = 40, 12
 
 
 class JobPage(FramedScreen[None]):
-    """A page about one job, over the main screen, which keeps running.
+    """A page about one job or the jobs of a migration, over the main screen, which keeps running.
 
     The page's data is read until the page is closed.
     """
@@ -63,10 +65,11 @@ class JobPage(FramedScreen[None]):
 
     rows: LineList
 
-    def __init__(self, main: MainScreen, job: JobView) -> None:
+    def __init__(self, main: MainScreen, jobs: tuple[JobView, ...]) -> None:
         super().__init__(main.look, main.options.environ)
         self.main = main
-        self.job = job
+        self.jobs = jobs
+        self.keys = tuple(job.key for job in jobs)
         self.problem: ApiError | None = None
 
     def action_move(self, step: int) -> None:
@@ -88,10 +91,10 @@ class JobPage(FramedScreen[None]):
         """Read the page's data; does nothing by default. Raises ApiError."""
 
     def job_moved(self) -> None:
-        """Called when a new snapshot has arrived: the job or the current time has changed."""
+        """Called when a new snapshot has arrived: the jobs or the current time have changed."""
 
     def on_mount(self) -> None:
-        """Start reading, and follow the job in the main screen's snapshots."""
+        """Start reading, and follow the jobs in the main screen's snapshots."""
         self.watch(self.main, "state", self._main_moved, init=False)
         self.run_worker(self._read(), group="reading", exclusive=True)
 
@@ -105,8 +108,8 @@ class JobPage(FramedScreen[None]):
     def _main_moved(self, before: ScreenState, after: ScreenState) -> None:
         if before.snapshot is after.snapshot or after.snapshot is None:
             return
-        key = self.job.key
-        self.job = next((view for view in after.snapshot.jobs if view.key == key), self.job)
+        views = {view.key: view for view in after.snapshot.jobs}
+        self.jobs = tuple(views.get(job.key, job) for job in self.jobs)
         self.job_moved()
         self.redraw_frame()
 
@@ -132,12 +135,12 @@ class JobPage(FramedScreen[None]):
         return (spread(left, (*_hinted(hints), Piece(" ")), width),)
 
     def turn_to(self, name: str) -> None:
-        """Open another page about this job, or go back to it if it is directly below."""
+        """Open another page about these jobs, or go back to it if it is directly below."""
         below = self.app.screen_stack[-2]
-        if isinstance(below, JobPage) and (below.NAME, below.job.key) == (name, self.job.key):
+        if isinstance(below, JobPage) and (below.NAME, below.keys) == (name, self.keys):
             self.action_back()
         else:
-            self.main.open_page(name, self.job)
+            self.main.open_page(name, self.jobs)
 
     def action_back(self) -> None:
         """Close the page, which stops the reading."""
@@ -156,11 +159,15 @@ class JobPage(FramedScreen[None]):
             self.app.push_screen(error_dialog(self.look, self.problem))
 
 
-def title_line(title: str, job: JobView, remarks: tuple[str, ...], look: Look, width: int) -> Line:
+def title_line(
+    title: str, jobs: Sequence[JobView], remarks: tuple[str, ...], look: Look, width: int
+) -> Line:
     """Return the page's title and migration at the left, and a remark at the right.
 
     remarks: variants of the remark, longest first; the first that fits is shown.
     """
+    job = jobs[0] if len(jobs) == 1 else family(jobs).view
+    title = title if len(jobs) == 1 else f"{title} of {fmt.count(len(jobs))} jobs"
     fits = (text for text in remarks if len(text) + len(title) + LEAST_NAME + 6 <= width)
     right = look.to_ascii(next(fits, ""))
     room = max(1, width - len(title) - len(right) - 6)
@@ -169,13 +176,22 @@ def title_line(title: str, job: JobView, remarks: tuple[str, ...], look: Look, w
     return spread(left, (Piece(right, "muted"), Piece(" ")) if right else (), width)
 
 
-def trouble_line(problem: ApiError | None, *, waiting: bool, look: Look, room: int) -> Line:
-    """Return the problem or wait that holds up the reading; empty if there is none."""
+def trouble_line(
+    view: LogView | FailuresView, problem: ApiError | None, look: Look, room: int
+) -> Line:
+    """Return the problem or wait that holds up the reading; empty if there is none.
+
+    Of several logs, it names the one that has the problem, or their number.
+    """
     if problem is not None:
-        text = f"{problem.message} · {next_step(problem) or '! tells all'}"
+        troubled = [job.key.job_id for job in view.jobs if job.problem]
+        whose = f"{len(troubled)} of {len(view.jobs)} logs: "
+        if len(troubled) < 2:
+            whose = f"log of job {troubled[0][:SHORT_ID]}: " if troubled else ""
+        text = f"{whose}{problem.message} · {next_step(problem) or '! tells all'}"
         text = look.sanitise(look.to_ascii(text))
         return (Piece(shorten(text, room, look.ellipsis), "error"),)
-    return (Piece(WAITING, "warning"),) if waiting else ()
+    return (Piece(WAITING, "warning"),) if view.waiting else ()
 
 
 def _hinted(hints: Sequence[tuple[str, str]]) -> Line:
@@ -205,23 +221,23 @@ class Saved(NamedTuple):
     rclone: str = ""
 
 
-def save_log(folder: Path, job: JobView, view: LogView) -> Saved:
+def save_log(folder: Path, jobs: Sequence[JobView], view: LogView) -> Saved:
     """Write a log's rows as JSON Lines with the API's own names. Raises OSError."""
-    lines = (as_json(row_record(row)) for row in view.rows)
-    return Saved(_write(folder, _name("log", job), ".jsonl", lines), len(view.rows))
+    lines = (fmt.as_json(row_record(row)) for row in view.rows)
+    return Saved(_write(folder, _name("log", jobs), ".jsonl", lines), len(view.rows))
 
 
-def save_keys(folder: Path, job: JobView, log_type: str, keys: Sequence[str]) -> Saved:
+def save_keys(folder: Path, jobs: Sequence[JobView], log_type: str, keys: Sequence[str]) -> Saved:
     """Write one key per line, or a JSON array if some key does not fit on a line.
 
     Raises OSError.
     """
-    name = _name("failed" if log_type == FAILED_TYPE else log_type, job)
+    name = _name("failed" if log_type == FAILED_TYPE else log_type, jobs)
     if not all(key and "\n" not in key and "\r" not in key and is_utf8(key) for key in keys):
-        rows = ",\n".join(map(as_json, keys))
+        rows = ",\n".join(map(fmt.as_json, keys))
         return Saved(_write(folder, name, ".json", ("[", rows, "]")), len(keys))
     path = _write(folder, name, ".txt", keys)
-    return Saved(path, len(keys), rclone_line(path.name, job))
+    return Saved(path, len(keys), rclone_line(path.name, jobs[0]))
 
 
 def save_receipt(folder: Path, name: str, text: str) -> Path:
@@ -231,10 +247,15 @@ def save_receipt(folder: Path, name: str, text: str) -> Path:
     return _write(folder, title, ".md", text.removesuffix("\n").split("\n"))
 
 
-def _name(what: str, job: JobView) -> str:
-    """Return a file name of kind, bucket and job id: `failed-photos-prod-3fa8b6c2`."""
-    bucket = job.job.source.bucket if job.job.source else None
-    parts = (what, (bucket or "")[:_MOST_BUCKET], (job.job.id or "")[:_MOST_ID])
+def _name(what: str, jobs: Sequence[JobView]) -> str:
+    """Return a file name of kind, bucket and job: `failed-photos-prod-3fa8b6c2`.
+
+    Several jobs are told by their number: `failed-photos-prod-12-jobs`.
+    """
+    job = jobs[0].job
+    bucket = job.source.bucket if job.source else None
+    which = (job.id or "")[:_MOST_ID] if len(jobs) == 1 else f"{len(jobs)}-jobs"
+    parts = (what, (bucket or "")[:_MOST_BUCKET], which)
     harmless = (re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("._-") for part in parts)
     return "-".join(part for part in harmless if part)
 

@@ -1,4 +1,4 @@
-"""The log page of one job: newest rows first, with following, search, filter and saving.
+"""The log page: the newest rows first, with following, search, filter and saving.
 
 `LogPage` owns one frozen `LogState`; its rows receive it through `data_bind`. The functions above
 it build the head: title, how much of the log has been read, and the active search or filter.
@@ -23,7 +23,7 @@ from textual.widgets import Input, Static
 from slurper_tui import format as fmt
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogView, reason_of
-from slurper_tui.monitor.reports.wording import row_count_words
+from slurper_tui.monitor.reports.wording import job_names, row_count_words
 from slurper_tui.tui import log_state as states
 from slurper_tui.tui.keys import LOG_KEYS
 from slurper_tui.tui.log_state import LogState, kinds
@@ -42,14 +42,14 @@ MOST_WORDS = 28
 """Maximum width in cells of a search or filter text."""
 
 
-def log_head(state: LogState, job: JobView, look: Look, width: int) -> list[Line]:
+def log_head(state: LogState, jobs: Sequence[JobView], look: Look, width: int) -> list[Line]:
     """Return the two lines above a log."""
     parts = [*_state(state, look, width)]
     line = join(parts, look.to_ascii(" · "))
     while len(parts) > 1 and width_of(line) + 2 > width:
         parts.pop()
         line = join(parts, look.to_ascii(" · "))
-    return [title_line("Log", job, read_words(state.view), look, width), (Piece(" "), *line)]
+    return [title_line("Log", jobs, read_words(state.view), look, width), (Piece(" "), *line)]
 
 
 def read_words(view: LogView) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ def read_words(view: LogView) -> tuple[str, ...]:
 def _state(state: LogState, look: Look, width: int) -> Iterator[Line]:
     """Yield the parts of the state line, most important first."""
     view = state.view
-    trouble = trouble_line(view.problem, waiting=view.waiting, look=look, room=max(1, width - 2))
+    trouble = trouble_line(view, view.problem, look, max(1, width - 2))
     if trouble:
         yield trouble
     if state.fresh:
@@ -125,7 +125,7 @@ class TypedLine(Horizontal):
 
 
 class LogPage(JobPage):
-    """The log of a job."""
+    """The log of one job, or those of several, merged by time."""
 
     NAME = "log"
     BINDINGS: ClassVar[list[BindingType]] = [*LOG_KEYS]
@@ -137,12 +137,15 @@ class LogPage(JobPage):
     rows: LogLines
     state: var[LogState] = var(NOTHING, init=False)
 
-    def __init__(self, main: MainScreen, job: JobView) -> None:
-        super().__init__(main, job)
+    def __init__(self, main: MainScreen, jobs: tuple[JobView, ...]) -> None:
+        super().__init__(main, jobs)
         self._typing = SEARCH
-        self.rows = LogLines(self.look, id="rows")
+        names = job_names(jobs) if len(jobs) > 1 else {}
+        self.rows = LogLines(
+            self.look, {key.job_id: name for key, name in names.items()}, id="rows"
+        )
         self.rows.now = main.state.now
-        self.set_reactive(LogPage.state, LogState(LogView(job.key)))
+        self.set_reactive(LogPage.state, LogState(LogView(self.keys[0])))
 
     def compose(self) -> ComposeResult:
         """Yield the rows in their frame, and the input line."""
@@ -154,11 +157,11 @@ class LogPage(JobPage):
         state = self.state
         if self.problem is not None:
             state = replace(state, view=replace(state.view, problem=self.problem))
-        return log_head(state, self.job, self.look, width)
+        return log_head(state, self.jobs, self.look, width)
 
     async def read(self, services: Services) -> None:
-        """Follow the log until the page is closed."""
-        async with closing(services.logs.follow((self.job.key,))) as views:
+        """Follow the logs until the page is closed."""
+        async with closing(services.logs.follow(self.keys)) as views:
             async for view in views:
                 self.problem = view.problem
                 self._keep_now()
@@ -272,7 +275,7 @@ class LogPage(JobPage):
         self.run_worker(self._save(self.state.view), group="saving")
 
     async def _save(self, view: LogView) -> None:
-        saved = await self.save(partial(save_log, Path(), self.job, view))
+        saved = await self.save(partial(save_log, Path(), self.jobs, view))
         if saved is None:
             return
         rows = row_count_words(saved.number, whole=view.whole)

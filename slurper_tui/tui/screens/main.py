@@ -498,36 +498,37 @@ class MainScreen(NotedScreen[None]):
         self.app.push_screen(Palette())
 
     def action_log(self) -> None:
-        """Open the job's log."""
-        if job := self._job_to_read():
-            self.open_page("log", job)
+        """Open the log of the highlighted job, or those of the highlighted migration."""
+        if not self._explain("show.log"):
+            self.open_page("log", self.state.subjects)
 
     def action_failures(self) -> None:
         """Open the failures page."""
-        if job := self._job_to_read():
-            self.open_page("failures", job)
+        if not self._explain("show.failures"):
+            self.open_page("failures", self.state.subjects)
 
-    def open_page(self, name: str, job: JobView) -> None:
-        """Open a page about a job. name: `log` or `failures`."""
+    def open_page(self, name: str, jobs: tuple[JobView, ...]) -> None:
+        """Open a page about some jobs. name: `log` or `failures`."""
         from slurper_tui.tui.screens.failures import FailuresPage
         from slurper_tui.tui.screens.log import LogPage
 
-        self.app.push_screen((LogPage if name == LogPage.NAME else FailuresPage)(self, job))
+        self.app.push_screen((LogPage if name == LogPage.NAME else FailuresPage)(self, jobs))
 
     def action_export(self) -> None:
-        """Read the whole log, then save the exact keys of the failed objects."""
-        if job := self._job_to_read():
+        """Read the whole logs, then save the exact keys of the failed objects."""
+        if not self._explain("show.export"):
             from slurper_tui.tui.screens.failures import export_failed
 
-            self.run_worker(export_failed(self, job), group="export", exclusive=True)
+            export = export_failed(self, self.state.subjects)
+            self.run_worker(export, group="export", exclusive=True)
 
-    def _job_to_read(self) -> JobView | None:
-        """Return the highlighted job; if there is none, show the reason and return None."""
-        from slurper_tui.tui.availability import why_not_now
+    def action_retry(self) -> None:
+        """Read the whole logs, then draft jobs that copy exactly the failed objects."""
+        if not self._explain("failures.retry"):
+            from slurper_tui.tui.screens.failures import retry_failed
 
-        if self.state.job is None:
-            self.show_note(why_not_now("show.log", self.state, ""))
-        return self.state.job
+            retry = retry_failed(self, self.state.subjects)
+            self.run_worker(retry, group="export", exclusive=True)
 
     def action_receipt(self) -> None:
         """Open the receipt of an ended job or migration."""

@@ -71,7 +71,9 @@ class DraftPage(RequestScreen):
         self.run_worker(self._write(), group="write", exclusive=True)
 
     async def _write(self) -> None:
-        job_id = self.pending.retry_of.job_id if self.pending.retry_of else ""
+        parents = {parent.job_id for parent in self.pending.retry_of}
+        first = next(iter(parents), "")
+        job_id = first if len(parents) < 2 else f"{len(parents)}-jobs"
         try:
             paths = await asyncio.to_thread(write_drafts, Path(), job_id, self.pending.drafts)
         except OSError as error:

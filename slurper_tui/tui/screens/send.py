@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import accumulate
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, overload
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -46,15 +46,26 @@ INDENT = "  "
 class PendingRequest(NamedTuple):
     """The jobs to create. secrets: None until they have been entered.
 
-    notes: warnings to show first. retry_of, log_types: arguments of `Creation.create`.
+    notes: warnings to show first. retry_of: the job that each draft retries; empty for new jobs.
+    log_types: of the rows that name the keys of a retry.
     """
 
     account_id: str
     drafts: tuple[Draft, ...]
     secrets: Secrets | None = None
     notes: tuple[str, ...] = ()
-    retry_of: JobKey | None = None
+    retry_of: tuple[JobKey, ...] = ()
     log_types: tuple[str, ...] = ()
+
+    @property
+    def plans(self) -> Iterator[tuple[JobKey | None, tuple[Draft, ...]]]:
+        """The drafts of each plan: those that retry the same job, with that job, or all."""
+        if not self.retry_of:
+            yield None, self.drafts
+            return
+        for parent in dict.fromkeys(self.retry_of):
+            pairs = zip(self.retry_of, self.drafts, strict=True)
+            yield parent, tuple(draft for job, draft in pairs if job == parent)
 
 
 class Listed(Sequence[Line]):
@@ -140,7 +151,7 @@ def _pairs(pending: PendingRequest, look: Look) -> Iterator[tuple[str, str]]:
     first, several = pending.drafts[0], len(pending.drafts) > 1
     yield "account", short_id(pending.account_id, look, 16)
     if pending.retry_of:
-        yield "retry of", short_id(pending.retry_of.job_id, look, 16)
+        yield "retry of", _parents(pending.retry_of, look)
     if pending.log_types:
         yield "log rows", ", ".join(pending.log_types)
     yield "from", f"{first.vendor}  {first.bucket}"
@@ -162,16 +173,23 @@ def _pairs(pending: PendingRequest, look: Look) -> Iterator[tuple[str, str]]:
         yield "objects", "all of the bucket"
     yield "to", f"r2  {first.target}"
     yield "jurisdiction", first.target_jurisdiction or "default"
-    yield "overwrite", _OVERWRITE[first.overwrite]
+    overwrite = {draft.overwrite for draft in pending.drafts}
+    yield "overwrite", _OVERWRITE[first.overwrite] if len(overwrite) == 1 else _BOTH
     if several:
         yield "jobs", f"{len(pending.drafts)}, started in this order as slots become free"
     yield "secrets", _SECRETS if pending.secrets is None else "given; shown and kept nowhere"
+
+
+def _parents(jobs: Sequence[JobKey], look: Look) -> str:
+    number = len(set(jobs))
+    return f"{number} jobs" if number > 1 else short_id(jobs[0].job_id, look, 16)
 
 
 _OVERWRITE = {
     True: "yes: what is in the target already is replaced",
     False: "no: what is in the target already stays",
 }
+_BOTH = "as the job that is retried did; see each job below"
 _SECRETS = "asked for next; the API never tells them"
 
 
@@ -185,25 +203,31 @@ def _entries(pending: PendingRequest, look: Look) -> Sequence[str | Line]:
     for number, draft in enumerate(pending.drafts, 1):
         keys = draft.keys or ()
         title = f"job {number} of {len(pending.drafts)} · {fmt.count(len(keys))} keys"
+        if len(set(pending.retry_of)) > 1:
+            parent = short_id(pending.retry_of[number - 1].job_id, look)
+            title += f" · retry of {parent} · {'overwrites' if draft.overwrite else 'keeps'}"
         entries.append((Piece(INDENT), Piece(look.to_ascii(title), "heading")))
         entries += keys
     return entries
 
 
 class Sent(NamedTuple):
-    """The result of sending: one job or a plan. Both are None if nothing was sent."""
+    """The result of sending: one job or plans; without either, nothing was sent.
+
+    Both are set if some plans were stored before one was refused.
+    """
 
     account_id: str = ""
     made: CreateResult | None = None
-    plan: PlanView | None = None
+    plans: tuple[PlanView, ...] = ()
 
     @property
     def settled(self) -> bool:
         """Whether a job or plan was made, or a job may have been: the page must not send again."""
         made = self.made
-        if made is None:
-            return self.plan is not None
-        return made.error is None or made.error.undecided
+        return bool(self.plans) or (
+            made is not None and (made.error is None or made.error.undecided)
+        )
 
     @property
     def no_slot(self) -> bool:
@@ -236,9 +260,9 @@ def made_lines(made: CreateResult, look: Look, width: int) -> Iterator[Line]:
     yield ()
 
 
-def plan_lines(view: PlanView, look: Look, width: int) -> Iterator[Line]:
+def plan_lines(views: Sequence[PlanView], look: Look, width: int) -> Iterator[Line]:
     """Yield the number of planned jobs, and when they are started or lost."""
-    number = len(view.plan.steps)
+    number = sum(len(view.plan.steps) for view in views)
     jobs = "job to be started as soon as a slot is free"
     if number > 1:
         jobs = "jobs to be started as slots become free"
@@ -246,7 +270,7 @@ def plan_lines(view: PlanView, look: Look, width: int) -> Iterator[Line]:
     yield from _words(f"{sign} {number} {jobs}", look, width, "success")
     going_on = "That goes on while this program runs; “plans” in the palette shows it."
     yield from _words(going_on, look, width, "muted")
-    if not view.durable:
+    if not all(view.durable for view in views):
         yield from _words(NOT_DURABLE, look, width, "warning")
     yield ()
 
@@ -438,10 +462,10 @@ class SendPage(RequestScreen):
         if self.stage is Stage.LOCKED:
             more = "W allows more" if self.context.unlock else WATCH_ONLY
             return [*labelled("locked", f"{_READ_ONLY}; {more}", look, width, "warning"), ()]
-        if self._sent.made:
-            return [*made_lines(self._sent.made, look, width)]
-        if self._sent.plan:
-            return [*plan_lines(self._sent.plan, look, width)]
+        if self._sent.made or self._sent.plans:
+            made = made_lines(self._sent.made, look, width) if self._sent.made else ()
+            plans = plan_lines(self._sent.plans, look, width) if self._sent.plans else ()
+            return [*made, *plans]
         return [*check_lines(self._checks, look, width)] if self._checks else ()
 
     def answers(self) -> Line:
@@ -496,18 +520,25 @@ class SendPage(RequestScreen):
 
 
 async def send(services: Services, pending: PendingRequest, *, planned: bool = False) -> Sent:
-    """Create one job, or store a plan for one or more jobs. Never send anything twice.
+    """Create one job, or store plans of one or more jobs, one for each job that is retried.
 
-    An `ApiError` is returned in `Sent.made`, not raised.
+    Never send anything twice. An `ApiError` is returned in `Sent.made`, not raised.
     """
-    account_id, drafts, secrets, _, retry_of, log_types = pending
+    account_id, drafts, secrets, log_types = (
+        pending.account_id,
+        pending.drafts,
+        pending.secrets,
+        pending.log_types,
+    )
     assert secrets is not None
     make, plan = services.creation.create, services.creation.plan
+    plans: list[PlanView] = []
     try:
-        if len(drafts) == 1 and not planned:
-            one = make(account_id, drafts[0], secrets, retry_of=retry_of, log_types=log_types)
-            return Sent(account_id, made=await one)
-        all_of_them = plan(account_id, drafts, secrets, retry_of=retry_of, log_types=log_types)
-        return Sent(account_id, plan=await all_of_them)
+        for parent, its in pending.plans:
+            origin: dict[str, Any] = {"retry_of": parent, "log_types": log_types}
+            if len(drafts) == 1 and not planned:
+                return Sent(account_id, made=await make(account_id, its[0], secrets, **origin))
+            plans.append(await plan(account_id, its, secrets, **origin))
     except ApiError as error:
-        return Sent(account_id, made=CreateResult(error=error))
+        return Sent(account_id, CreateResult(error=error), tuple(plans))
+    return Sent(account_id, plans=tuple(plans))

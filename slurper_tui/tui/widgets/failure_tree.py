@@ -1,4 +1,4 @@
-"""The failure report of a job: a tree of reasons, messages, prefixes and keys below a summary.
+"""The failure report of some jobs: a tree of reasons, messages, prefixes, jobs and keys.
 
 `FailureState` is the state as one frozen value, `entries` its visible lines, and `FailureLines` the
 widget. A path identifies an entry across newer views, so that the cursor and the unfolded entries
@@ -7,22 +7,28 @@ are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from msgspec.structs import replace
 from textual.reactive import var
 
 from slurper_tui import format as fmt
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.logs import (
     BROKE_TYPE,
     FAILED_TYPE,
     FailureGroup,
     FailuresView,
+    PrefixGroup,
     reason_of,
 )
-from slurper_tui.monitor.reports.wording import failed_words, group_words, skipped_words
+from slurper_tui.monitor.reports.wording import (
+    failed_words,
+    group_words,
+    skipped_words,
+    unread_words,
+)
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import (
     Line,
@@ -39,9 +45,9 @@ from slurper_tui.tui.widgets.line_list import MARGIN, LineList
 from slurper_tui.tui.widgets.log_rows import cached_time, sign_of
 
 Path = tuple[str, ...]
-"""The path of an entry: its log type; then `message` or `prefix` and its text; then the key."""
+"""The path of an entry: its log type, then the kind and the text of each entry down to its own."""
 
-MESSAGE, PREFIX, SPAN = "message", "prefix", "span"
+REASON, MESSAGE, PREFIX, SPAN, JOB, KEY = "type", "message", "prefix", "span", "job id", "key"
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -50,6 +56,7 @@ class Entry(msgspec.Struct, frozen=True):
     text: exactly as the API sent it.
     count: objects; None for a single key.
     opens: it has entries below it.
+    job_id: the job of a prefix or of keys, if it is one of several; "" if there is one job only.
     """
 
     path: Path
@@ -57,16 +64,17 @@ class Entry(msgspec.Struct, frozen=True):
     text: str
     count: int | None = None
     opens: bool = False
+    job_id: str = ""
 
     @property
-    def is_group(self) -> bool:
-        """Whether the entry is a reason."""
-        return len(self.path) == 1
+    def kind(self) -> str:
+        """What the entry is: `REASON`, `MESSAGE` and so on."""
+        return self.path[-2] if len(self.path) > 1 else REASON
 
     @property
     def is_key(self) -> bool:
         """Whether the entry is an example key."""
-        return len(self.path) == 4
+        return self.kind == KEY
 
 
 class FailureState(msgspec.Struct, frozen=True, eq=False):
@@ -98,12 +106,31 @@ def entries(state: FailureState) -> tuple[Entry, ...]:
         for text, count in group.messages:
             found.append(Entry((*path, MESSAGE, text), group, text, count))
         for prefix in group.prefixes:
-            inner = (*path, PREFIX, prefix.prefix)
-            opens = bool(prefix.examples)
-            found.append(Entry(inner, group, prefix.prefix, prefix.count, opens=opens))
-            if inner in state.opened:
-                found.extend(Entry((*inner, key), group, key) for key in prefix.examples)
+            found += _prefix_entries(state, path, group, prefix)
     return tuple(found)
+
+
+def _prefix_entries(
+    state: FailureState, path: Path, group: FailureGroup, prefix: PrefixGroup
+) -> Iterator[Entry]:
+    """Yield a prefix and what is visible below it: its jobs if there are several, then keys."""
+    path = (*path, PREFIX, prefix.prefix)
+    jobs = prefix.jobs if state.view.jobs else ()
+    owner = jobs[0].key.job_id if len(jobs) == 1 else ""
+    opens = bool(prefix.examples)
+    yield Entry(path, group, prefix.prefix, prefix.count, opens=opens, job_id=owner)
+    if path not in state.opened:
+        return
+    if len(jobs) < 2:
+        yield from (Entry((*path, KEY, key), group, key, job_id=owner) for key in prefix.examples)
+        return
+    for job in jobs:
+        inner, job_id = (*path, JOB, job.key.job_id), job.key.job_id
+        yield Entry(inner, group, job_id, job.count, opens=bool(job.examples), job_id=job_id)
+        if inner in state.opened:
+            yield from (
+                Entry((*inner, KEY, key), group, key, job_id=job_id) for key in job.examples
+            )
 
 
 def see(state: FailureState, view: FailuresView) -> FailureState:
@@ -114,8 +141,7 @@ def see(state: FailureState, view: FailuresView) -> FailureState:
 def _placed(state: FailureState) -> FailureState:
     """Put the cursor on a visible entry: its own, the nearest parent, or the first entry."""
     paths = [entry.path for entry in entries(state)]
-    sizes = (len(state.cursor), 3, 1)
-    nearest = (state.cursor[:size] for size in sizes if size <= len(state.cursor))
+    nearest = (state.cursor[:size] for size in range(len(state.cursor), 0, -2))
     cursor = next((path for path in nearest if path in paths), paths[0] if paths else ())
     return replace(state, cursor=cursor)
 
@@ -146,8 +172,7 @@ def fold(state: FailureState) -> FailureState:
     """Hide the entries below the highlighted one; if it is not unfolded, move to its parent."""
     if state.cursor in state.opened:
         return replace(state, opened=state.opened - {state.cursor})
-    outer = state.cursor[:3] if len(state.cursor) > 3 else state.cursor[:1]
-    return _placed(replace(state, cursor=outer))
+    return _placed(replace(state, cursor=state.cursor[:-2] or state.cursor))
 
 
 ROOMY = 64
@@ -187,6 +212,9 @@ def summary(view: FailuresView, look: Look, width: int) -> Iterator[Line]:
             yield from text_lines(piece.text, width, piece.style)
     if view.counts.whole and not view.groups:
         yield from text_lines("The log names no object that failed or was left out", width)
+    for job in view.unread:
+        if view.jobs and job.problem:
+            yield from text_lines(look.sentence(unread_words(job)), width, "error")
 
 
 def _fold_sign(opened: bool, look: Look) -> str:
@@ -211,13 +239,18 @@ NOTHING = FailureState(FailuresView(JobKey("", "")))
 
 
 class FailureLines(LineList):
-    """The failure report as a list with a cursor. now: the time of the newest data, UTC seconds."""
+    """The failure report as a list with a cursor.
+
+    names: of several jobs, the name of each by its id.
+    now: the time of the newest data, UTC seconds.
+    """
 
     state: var[FailureState] = var(NOTHING, init=False)
 
-    def __init__(self, look: Look, *, id: str) -> None:
+    def __init__(self, look: Look, names: Mapping[str, str], *, id: str) -> None:
         super().__init__(look, id=id)
         self.now = 0.0
+        self._names = names
         self._above: tuple[Line, ...] = ()
         self._entries: tuple[Entry, ...] = ()
         self._cursor: int | None = None
@@ -232,7 +265,7 @@ class FailureLines(LineList):
         if row is None:
             return ()
         entry, width = self._entries[row], max(1, self.room.width - MARGIN - 1)
-        draw = self._group_line if entry.is_group else self._inner_line
+        draw = self._group_line if entry.kind == REASON else self._inner_line
         head = (self.cursor_sign(row), Piece(" " * (MARGIN - 1)))
         return fill((*head, *draw(entry, width)), self.room.width)
 
@@ -252,23 +285,33 @@ class FailureLines(LineList):
         return spread(left, (Piece(seen, "muted"),) if seen else (), width)
 
     def _inner_line(self, entry: Entry, width: int) -> Line:
-        """Draw an entry below a reason: its count, then its text."""
+        """Draw an entry below a reason: its count, then its text; behind a prefix, its one job."""
         look = self._look
-        kind, text = entry.path[1], look.sanitise(entry.text)
+        kind, text = entry.kind, look.sanitise(entry.text)
+        owner = self._job_words(entry.job_id) if kind == PREFIX and entry.job_id else ""
         if kind == SPAN:
             text = _seen_words(entry.group, look, self.now)
         elif kind == PREFIX and not entry.text:
             text = "(no prefix)"
+        elif kind == JOB:
+            text = self._job_words(entry.job_id)
         number = "" if entry.count is None else fmt.count(entry.count)
         sign = _fold_sign(entry.path in self.state.opened, look) if entry.opens else " "
         head: Line = (
             *(Piece("  "), Piece(sign, "faint"), Piece(" ")),
             Piece(pad(number, self._counts, right=True), "muted"),
-            Piece("    " if entry.is_key else "  "),
+            Piece("  " * (len(entry.path) // 2)),
         )
-        style = "" if kind == PREFIX and not entry.is_key else "muted"
+        style = "" if kind in (PREFIX, JOB) else "muted"
         room = max(1, width - width_of(head))
-        return (*head, Piece(shorten(text, room, look.ellipsis), style))
+        left: Line = (*head, Piece(shorten(text, room, look.ellipsis), style))
+        return spread(left, (Piece(owner, "muted"),) if owner else (), width)
+
+    def _job_words(self, job_id: str) -> str:
+        """Return the short id of a job, and its prefix if that is its name."""
+        short = self._look.sanitise(job_id[:SHORT_ID])
+        name = self._look.sanitise(self._names.get(job_id, ""))
+        return f"job {short}" if name in ("", short) else f"job {short}  {name}"
 
     @property
     def cursor(self) -> int | None:

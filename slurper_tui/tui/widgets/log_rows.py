@@ -17,7 +17,8 @@ from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
-from rich.cells import cell_len
+from msgspec.structs import replace
+from rich.cells import cell_len, set_cell_size
 from textual.reactive import var
 
 from slurper_tui import format as fmt
@@ -39,6 +40,9 @@ LEAST_MESSAGE = 14
 """The least cells for a message beside a long key."""
 
 _REASON, _BROAD_REASON = 14, 26
+_NAMES = ((BROAD, 24), (NARROW, 14), (0, 8))
+"""The width of a row in cells from which a job's name has so many cells at most."""
+
 _AGE = 4
 _FALLBACK_TIME = 8
 
@@ -73,6 +77,9 @@ class RowLayout(msgspec.Struct, frozen=True, eq=False):
     width: cells of a row.
     longest: cells of the longest key.
     sought: the pattern whose matches are marked; None for none.
+    names: of several jobs, the name of each by its id; empty for the log of one job.
+    name: cells for the job's name and the gap behind it; 0 for the log of one job.
+    widest: cells of the widest reason in a row with a key.
     """
 
     look: Look
@@ -80,21 +87,24 @@ class RowLayout(msgspec.Struct, frozen=True, eq=False):
     times: Times
     longest: int = 1
     sought: re.Pattern[str] | None = None
+    names: Mapping[str, str] = {}
+    name: int = 0
+    widest: int = _REASON
 
     @property
     def narrow(self) -> bool:
         """Whether there is no column for the reason."""
-        return self.width < NARROW
+        return self.width - self.name < NARROW
 
     @property
     def body(self) -> int:
-        """The first cell after the time and the sign."""
-        return self.times.width + GAP + 2
+        """The first cell after the time, the sign and the job's name."""
+        return self.times.width + GAP + 2 + self.name
 
     @property
     def reason(self) -> int:
         """Cells for the reason; 0 if it has no column."""
-        return 0 if self.narrow else _BROAD_REASON if self.width >= BROAD else _REASON
+        return 0 if self.narrow else max(_REASON, min(self.widest, _BROAD_REASON))
 
 
 def sign_of(log_type: str | None, look: Look) -> Piece:
@@ -146,7 +156,10 @@ def time_text(row: LogRow, times: Times, look: Look) -> str:
 
 
 def row_line(row: LogRow, layout: RowLayout) -> Line:
-    """Return a row in one line: time, sign, reason, key and message; keys are cut in the middle."""
+    """Return a row in one line: time, sign, job, reason, key and message.
+
+    If it is too long, the key is cut in its middle; a reason or message is cut at its end.
+    """
     room = max(1, layout.width - layout.body)
     head = _head(row, layout)
     if row.object_key is None:
@@ -161,21 +174,25 @@ def row_line(row: LogRow, layout: RowLayout) -> Line:
         return _fitted(line, layout)
     if layout.narrow:
         return _fitted((*head, *_found(_short(row.object_key, layout, room), "", layout)), layout)
-    reason = _cell(
-        _reason(row, layout.reason), layout.reason, log_style(row.log_type, "muted"), layout
-    )
+    name = _cut(_reason(row.log_type, layout), layout, layout.reason)
+    reason = _cell(name, layout.reason, log_style(row.log_type, "muted"), layout)
     room -= layout.reason + 2 * GAP
     for_key = max(1, min(layout.longest, max(room * 3 // 5, room - LEAST_MESSAGE)))
     for_key = room if row.message is None else for_key
     key = _cell(_short(row.object_key, layout, for_key), for_key, "", layout)
-    message = _found(_short(row.message or "", layout, room - for_key), "muted", layout)
+    message = _found(_cut(row.message or "", layout, room - for_key), "muted", layout)
     gap = Piece(" " * GAP)
     return _fitted((*head, *reason, gap, *key, gap, *message), layout)
 
 
 def _head(row: LogRow, layout: RowLayout) -> Line:
     time = time_text(row, layout.times, layout.look)
-    return (Piece(time, "muted"), Piece(" " * GAP), sign_of(row.log_type, layout.look), Piece(" "))
+    sign = sign_of(row.log_type, layout.look)
+    head = (Piece(time, "muted"), Piece(" " * GAP), sign, Piece(" "))
+    if not layout.name:
+        return head
+    name = _short(layout.names.get(row.job or "", row.job or ""), layout, layout.name - GAP)
+    return (*head, Piece(pad(name, layout.name), "accent"))
 
 
 def _fitted(line: Line, layout: RowLayout) -> Line:
@@ -187,17 +204,27 @@ def _fitted(line: Line, layout: RowLayout) -> Line:
     return fill(cut, layout.width)
 
 
-def _reason(row: LogRow, room: int) -> str:
-    short = row.log_type == FAILED_TYPE and room < _BROAD_REASON
-    return str(Cause.FAILED) if short else reason_of(row.log_type)
+def _reason(log_type: str | None, layout: RowLayout) -> str:
+    short = log_type == FAILED_TYPE and layout.width - layout.name < BROAD
+    return str(Cause.FAILED) if short else reason_of(log_type)
 
 
 def _short(text: str, layout: RowLayout, width: int) -> str:
     return shorten(layout.look.sanitise(text), width, layout.look.ellipsis)
 
 
+def _cut(text: str, layout: RowLayout, width: int) -> str:
+    """Cut the end of a text that is longer than `width` cells."""
+    look = layout.look
+    clean = look.sanitise(text)[: MARKS * max(1, width) + 1]
+    if cell_len(clean) <= width:
+        return clean
+    dots = look.ellipsis[: max(0, width)]
+    return set_cell_size(clean, max(0, width - len(dots))) + dots
+
+
 def _cell(text: str, width: int, style: str, layout: RowLayout) -> Line:
-    return fill(tuple(_found(_short(text, layout, width), style, layout)), width)
+    return fill(tuple(_found(text, style, layout)), width)
 
 
 def _found(text: str, style: str, layout: RowLayout) -> Iterator[Piece]:
@@ -220,7 +247,8 @@ def row_lines(row: LogRow, layout: RowLayout) -> list[Line]:
     head = _head(row, layout)
     if row.object_key is not None:
         room = layout.reason or max(1, layout.width - layout.body)
-        cell = _cell(_reason(row, room), room, log_style(row.log_type, "muted"), layout)
+        name = _cut(_reason(row.log_type, layout), layout, room)
+        cell = _cell(name, room, log_style(row.log_type, "muted"), layout)
         head = (*head, *cell, *([] if layout.narrow else [Piece(" " * GAP)]))
     blank = " " * _indent(row, layout)
     lines: list[Line] = [head] if _below(row, layout) else []
@@ -261,13 +289,19 @@ NOTHING = LogState(LogView(JobKey("", "")))
 
 
 class LogLines(LineList):
-    """The shown rows of a log. now: the time of the newest data, UTC seconds."""
+    """The shown rows of a log.
+
+    names: of several jobs, the name of each by its id; empty for the log of one job.
+    now: the time of the newest data, UTC seconds.
+    """
 
     state: var[LogState] = var(NOTHING, init=False)
 
-    def __init__(self, look: Look, *, id: str) -> None:
+    def __init__(self, look: Look, names: Mapping[str, str], *, id: str) -> None:
         super().__init__(look, id=id)
         self.now = 0.0
+        self._names = {job_id: look.sanitise(name) for job_id, name in names.items()}
+        self._longest_name = max(map(cell_len, self._names.values()), default=0)
         self._fitted_at = -1.0
         self._row_layout = self._in_this_width()
         self._starts: Sequence[int] = ()
@@ -376,7 +410,13 @@ class LogLines(LineList):
         # a very long key counts as at least the widest screen
         widths = (len(key) if key.isascii() else cell_len(key[:MOST_SHOWN]) for key in keys)
         longest = max(widths, default=1)
-        return RowLayout(self._look, width, times, longest, pattern_of(state.sought))
+        most = next(room for least, room in _NAMES if width >= least)
+        name = min(most, self._longest_name) + GAP if self._names else 0
+        sought = pattern_of(state.sought)
+        layout = RowLayout(self._look, width, times, longest, sought, self._names, name)
+        types = {row.log_type for row in state.view.rows if row.object_key is not None}
+        reasons = (cell_len(self._look.sanitise(_reason(type, layout))) for type in types)
+        return replace(layout, widest=max(reasons, default=0))
 
     def _height(self, row: LogRow) -> int:
         """Return the lines of a wrapped row; cached while the width for its text is the same."""

@@ -456,7 +456,7 @@ def little_room() -> Iterator[None]:
 @pytest.mark.usefixtures("little_room")
 def test_a_file_that_could_not_be_written_whole_does_not_stay(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="File too large"):
-        save_keys(tmp_path, JOB, FAILED_TYPE, ["a" * 1000] * 50)
+        save_keys(tmp_path, (JOB,), FAILED_TYPE, ["a" * 1000] * 50)
     assert os.listdir(tmp_path) == []
 
 
@@ -464,7 +464,7 @@ def test_a_files_name_holds_nothing_that_a_shell_or_a_folder_could_take_wrongly(
     tmp_path: Path,
 ) -> None:
     odd = view(1, source="../..//a b\x1b;rm", id="../é\n")
-    saved = save_keys(tmp_path, odd, "../../evil", ("k",))
+    saved = save_keys(tmp_path, (odd,), "../../evil", ("k",))
     assert saved.path.parent == tmp_path
     assert saved.path.name == "evil-a_b_rm.txt"
     assert "'SRC:../..//a b\x1b;rm'" in saved.rclone
@@ -534,7 +534,7 @@ async def test_a_retry_is_drafted_of_exactly_the_failed_keys() -> None:
         await show(program, failures(*GROUPS), end=True)
         await program.press("c")
         pending = draft_page(program).pending
-        assert pending.retry_of == JOB.key
+        assert pending.retry_of == (JOB.key,)
         assert pending.log_types == (FAILED_TYPE,)
         assert [draft.keys for draft in pending.drafts] == [KEYS]
         await program.press("escape")

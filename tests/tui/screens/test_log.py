@@ -13,7 +13,7 @@ from slurper_tui.api.models import LogRow
 from slurper_tui.tui.screens.dialogs import TextDialog
 from slurper_tui.tui.screens.log import LogPage
 from slurper_tui.tui.screens.main import MainScreen
-from tests.tui.jobs import NOW, harmless, iso, snapshot, view
+from tests.tui.jobs import NOW, harmless, iso, snapshot
 from tests.tui.log_pages import ARCHIVED, JOB, Opened, log_view, opened, row
 from tests.tui.test_written import Connect, connect, settle
 
@@ -125,7 +125,7 @@ async def test_the_polls_go_on_behind_it() -> None:
         program.feed.push(snapshot(replace(JOB, percent=42), taken_at=NOW + 5))
         await program.feed.taken()
         assert program.app.main.state.now == NOW + 5
-        assert program.page.job.percent == 42
+        assert program.page.jobs[0].percent == 42
 
 
 async def test_without_a_job_there_is_no_log() -> None:
@@ -134,18 +134,6 @@ async def test_without_a_job_there_is_no_log() -> None:
         await program.feed.taken()
         await program.press("l", "e", "E")
         assert isinstance(program.app.screen, MainScreen)
-        assert program.logs.asked == []
-
-
-@pytest.mark.parametrize("key", ["l", "e", "E"])
-async def test_a_migration_has_no_log_and_a_note_says_so(key: str) -> None:
-    async with opened() as program:
-        jobs = [view(number, source="photos", target="media") for number in (2, 3)]
-        program.feed.push(snapshot(*jobs))
-        await program.feed.taken()
-        await program.press("g", key)
-        assert isinstance(program.app.screen, MainScreen)
-        assert "unfold this migration" in program.text
         assert program.logs.asked == []
 
 
@@ -405,7 +393,7 @@ async def test_typed_keys_are_text_in_the_input() -> None:
 async def test_a_key_before_the_page_is_mounted_is_harmless() -> None:
     async with opened() as program:
         main = program.app.main
-        page = LogPage(main, JOB)
+        page = LogPage(main, (JOB,))
         assert page.check_action("type", ("/",)) is False
         opening = program.app.push_screen(page)
         for key in ("slash", "G", "w", "pagedown", "T", "q"):

@@ -38,7 +38,9 @@ def ended(bench: Workbench) -> JobView:
 
 async def drafted(bench: Workbench, keys: tuple[str, ...] = KEYS, *types: str) -> None:
     """Open the draft of a retry of these keys."""
-    await bench.app.main.new_jobs.draft_retry(ended(bench), keys, types or (FAILED_TYPE,))
+    await bench.app.main.new_jobs.draft_retry(
+        (ended(bench),), {ended(bench).key: keys}, types or (FAILED_TYPE,)
+    )
     await bench.until(lambda: isinstance(bench.app.screen, DraftPage))
     await bench.pilot.pause()
 
@@ -137,7 +139,9 @@ async def test_a_draft_repeats_all_details_of_the_job(
 async def test_a_job_that_cannot_be_read_has_no_draft() -> None:
     async with workbench() as bench:
         bench.account.faults.add(Fault(operation="get", status=503))
-        await bench.app.main.new_jobs.draft_retry(ended(bench), KEYS, (FAILED_TYPE,))
+        await bench.app.main.new_jobs.draft_retry(
+            (ended(bench),), {ended(bench).key: KEYS}, (FAILED_TYPE,)
+        )
         await bench.see("503")
         assert bench.on_main
 
@@ -145,9 +149,11 @@ async def test_a_job_that_cannot_be_read_has_no_draft() -> None:
 async def test_a_job_with_missing_details_has_no_draft() -> None:
     async with workbench() as bench:
         job = replace(ended(bench), job=Job(id="x", status="completed"))
-        await bench.app.main.new_jobs.draft_retry(job, KEYS, (FAILED_TYPE,))
+        await bench.app.main.new_jobs.draft_retry((job,), {job.key: KEYS}, (FAILED_TYPE,))
         await bench.see("the API does not say the source bucket of this job")
-        await bench.app.main.new_jobs.draft_retry(ended(bench), (), (FAILED_TYPE,))
+        await bench.app.main.new_jobs.draft_retry(
+            (ended(bench),), {ended(bench).key: ()}, (FAILED_TYPE,)
+        )
         await bench.see("there are no keys to copy again")
         assert bench.on_main
 
@@ -189,7 +195,7 @@ def test_nothing_in_a_request_is_wider_than_the_page(
 ) -> None:
     draft = Draft("r2", text, text, path_prefix=text, endpoint=text, region=text)
     pending = PendingRequest(
-        "account", (draft, draft), SECRETS, (text,), JobKey("account", text), (text,)
+        "account", (draft, draft), SECRETS, (text,), (JobKey("account", text),) * 2, (text,)
     )
     lines = request_lines(pending, Look(ascii_only=ascii_only), width)
     assert all(width_of(line) <= max(width, 25) for line in lines)

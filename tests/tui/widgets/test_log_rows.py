@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.model.logs import LogView
+from slurper_tui.monitor.model.logs import FAILED_TYPE, LogView
 from slurper_tui.tui import log_state as states
 from slurper_tui.tui.log_state import LogState, pattern_of
 from slurper_tui.tui.render.glyphs import Look
@@ -35,7 +35,9 @@ def style(
     row: LogRow, width: int, look: Look = LOOK, sought: str = "", *, ages: bool = False
 ) -> RowLayout:
     times = times_for([row], NOW, look, short=width < 56, ages=ages)
-    return RowLayout(look, width, times, cell_len(row.object_key or ""), pattern_of(sought))
+    return RowLayout(
+        look, width, times, cell_len(row.object_key or ""), pattern_of(sought), widest=26
+    )
 
 
 @given(rows, st.integers(1, 150), st.sampled_from([LOOK, PLAIN]), st.text(max_size=2))
@@ -106,6 +108,33 @@ def test_ages_count_from_the_newest_data() -> None:
 def test_the_reason_of_a_failed_object_is_short_in_a_narrow_row() -> None:
     assert "failed  " in text_of(row_line(row(1), style(row(1), 77)))
     assert "failed after several tries" in text_of(row_line(row(1), style(row(1), 120)))
+
+
+@pytest.mark.parametrize("width", [57, 80, 120])
+@pytest.mark.parametrize(
+    ("log_type", "shown"),
+    [
+        ("importSkippedRequiresRetrieval", "to be restored first  "),
+        ("importSkippedUnsupportedContentType", "content type not supported  "),
+        ("importNobodyForesawSomethingLikeThis", "importNobodyForesawSometh…  "),
+        (FAILED_TYPE, "failed"),
+    ],
+)
+def test_a_long_key_is_cut_and_a_reason_never_in_its_middle(
+    width: int, log_type: str, shown: str
+) -> None:
+    line = row(1, log_type, "photos/" + "x" * 200 + "/IMG_0001.jpg", "the source answered 503")
+    text = text_of(row_line(line, style(line, width)))
+    assert shown in text
+    assert "…" in text.partition(shown)[2]
+    assert width < 80 or "001.jpg" in text
+
+
+def test_a_message_is_cut_at_its_end() -> None:
+    line = row(1, message="the source answered 503 " + "again " * 50 + "at last")
+    text = text_of(row_line(line, style(line, 90)))
+    assert "the source answered 503" in text
+    assert text.endswith("…")
 
 
 numbers = st.lists(st.integers(0, 30), max_size=12, unique=True)
