@@ -7,7 +7,8 @@ uncopied objects by reason and prefix, or their exact keys.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Iterator, Sequence
+import shlex
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import tzinfo
 from typing import Any
@@ -15,11 +16,12 @@ from typing import Any
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.api.models import LogRow, is_exact
-from slurper_tui.cli.commands.jobs import chosen_job
+from slurper_tui.cli.commands.jobs import chosen, is_one_job
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
-from slurper_tui.cli.output import Output
+from slurper_tui.cli.output import Output, distinct_width
 from slurper_tui.monitor.logs.reader import FailingObjects, is_transient
+from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import (
     BROKE_TYPE,
@@ -32,32 +34,43 @@ from slurper_tui.monitor.model.logs import (
 )
 from slurper_tui.monitor.model.plans import MOST_KEYS
 from slurper_tui.monitor.polling.budget import BLOCK_SECONDS
+from slurper_tui.monitor.reports.migrations import migration_of
 from slurper_tui.monitor.reports.wording import (
     LOG_GAPS,
     WAITING,
     failed_words,
     group_words,
     inexact_words,
+    job_names,
     keys_hold,
     missing_keys,
     next_step,
     rclone_line,
     row_count_words,
     skipped_words,
+    unread_words,
 )
 
 
 async def logs(context: CommandContext) -> ExitCode:
-    """Print every log row, newest first; with --follow oldest first, then new rows."""
+    """Print every row of the logs, newest first; with --follow oldest first, then new rows."""
     options = context.options
-    view = await chosen_job(context)
+    views = await chosen(context)
     patience = None if options.follow else context.progress_output.patience
-    rows = LogRows(context.out, context.zone, options.type, as_json=options.json, patience=patience)
+    rows = LogRows(
+        context.out,
+        context.zone,
+        options.type,
+        as_json=options.json,
+        patience=patience,
+        ids=[view.key.job_id for view in views],
+    )
     if options.follow:
         context.out.note("the log is read to its end first, to be told from its oldest row on")
     services = await context.session.services()
-    source = services.logs.rows((view.key,), follow=options.follow, on_progress=rows.update)
-    with log_faults(view):
+    keys = [view.key for view in views]
+    source = services.logs.rows(keys, follow=options.follow, on_progress=rows.update)
+    with log_faults(views):
         async with aclosing(source) as every:
             async for row in every:
                 rows.print(row)
@@ -66,12 +79,13 @@ async def logs(context: CommandContext) -> ExitCode:
 
 
 @contextmanager
-def log_faults(view: JobView) -> Iterator[None]:
-    """Convert an ApiError while reading a log to a CliError."""
+def log_faults(views: Sequence[JobView]) -> Iterator[None]:
+    """Convert an ApiError while reading the logs of jobs to a CliError."""
     try:
         yield
     except ApiError as error:
-        line = f"the log of job {view.key.job_id} could not be read: {error}"
+        of = f"of job {views[0].key.job_id}" if len(views) == 1 else f"of one of {len(views)} jobs"
+        line = f"the log {of} could not be read: {error}"
         raise CliError(line, exit_code(error.exit_code)) from None
 
 
@@ -132,7 +146,8 @@ class LogProgress:
 class LogRows:
     """Prints log rows of the given types; of all types if there are none.
 
-    whole: whether no row can be missing. zone: None for local time. patience: see LogProgress.
+    zone: None for local time. patience: see LogProgress. ids: of the jobs; of several, each line
+    names its job.
     """
 
     def __init__(
@@ -143,9 +158,12 @@ class LogRows:
         *,
         as_json: bool,
         patience: float | None = None,
+        ids: Sequence[str] = ("",),
     ) -> None:
-        self.whole = False
         self._out = out
+        self._ids = distinct_width(ids) if len(ids) > 1 else 0
+        self._views: dict[JobKey, LogView] = {}
+        self._number = len(ids)
         self._zone = zone
         self._as_json = as_json
         self._types = tuple(dict.fromkeys(types))
@@ -153,12 +171,21 @@ class LogRows:
         self._inexact = 0
         self._log_progress = LogProgress(out, patience)
 
+    @property
+    def whole(self) -> bool:
+        """Whether no row can be missing."""
+        views = self._views.values()
+        return len(views) == self._number and all(view.whole for view in views)
+
     def update(self, view: LogView) -> None:
-        """Report a change in the state of the reading. Raises CliError, see LogProgress."""
-        self._log_progress.update(view.problem, waiting=view.waiting)
-        if self.whole and not view.whole:
+        """Report a change in the reading of one log. Raises CliError, see LogProgress."""
+        was_whole = self.whole
+        self._views[view.key] = view
+        views = self._views.values()
+        problem = next((view.problem for view in views if view.problem), None)
+        self._log_progress.update(problem, waiting=any(view.waiting for view in views))
+        if was_whole and not view.whole:
             self._out.note(LOG_GAPS)
-        self.whole = view.whole
 
     def print(self, row: LogRow) -> None:
         """Print a row if its type is requested."""
@@ -171,7 +198,7 @@ class LogRows:
 
             self._out.line(fmt.as_json(row_record(row)))
         else:
-            self._out.line(row_line(row, self._out, self._zone))
+            self._out.line(row_line(row, self._out, self._zone, self._ids))
 
     def report_missing(self) -> None:
         """Report types without a row, keys that are not UTF-8, and possibly missing rows."""
@@ -185,11 +212,15 @@ class LogRows:
             self._out.note(LOG_GAPS)
 
 
-def row_line(row: LogRow, out: Output, zone: tzinfo | None) -> str:
-    """Return `TIME  type  key  message`; an invalid time is printed unchanged."""
+def row_line(row: LogRow, out: Output, zone: tzinfo | None, id_width: int = 0) -> str:
+    """Return `TIME  type  key  message`; an invalid time is printed unchanged.
+
+    id_width: characters of the job's id after the time; 0 for no id.
+    """
     at = fmt.parse_time(row.created_at)
     time = row.created_at if at is None else fmt.iso(at, zone)
-    cells = (time, row.log_type, row.object_key, row.message)
+    id = (row.job and row.job[:id_width],) if id_width else ()
+    cells = (time, *id, row.log_type, row.object_key, row.message)
     return "  ".join(out.sanitise(cell if cell else fmt.DASH) for cell in cells)
 
 
@@ -207,30 +238,42 @@ async def failures(context: CommandContext) -> ExitCode:
         raise CliError("--null goes with --keys alone")
     if options.null and options.json:
         raise CliError("--null and --json cannot both be")
-    job = await chosen_job(context)
-    reading = (await context.session.services()).logs.failures((job.key,))
-    log_progress = LogProgress(context.out, context.progress_output.patience)
-    with log_faults(job):
-        view = await reading.read(log_progress.update_failures)
-        if view.problem is not None:
-            raise view.problem
+    jobs = await chosen(context)
+    if options.keys and len({migration_of(job) for job in jobs}) > 1:
+        raise CliError("--keys takes jobs of one source and one target")
+    reading, view = await _read(jobs, context)
     for log_type in options.type:
         if log_type not in view.counts.by_type:
             context.out.note(f"no row's type is {log_type}")
     types = options.type or [FAILED_TYPE]
     if options.keys:
-        _print_keys(reading.keys(types), job, options, context.out)
+        _print_keys(reading.keys(types), jobs[0], options, context.out)
         whole = note_missing(view, reading, types, context.out)
         return ExitCode.OK if whole else ExitCode.OBJECTS_LOST
-    if not view.counts.whole:
-        context.out.note(LOG_GAPS)
+    for unread in view.unread:
+        context.out.note(LOG_GAPS if unread.problem is None else unread_words(unread))
     if options.json:
-        context.out.line(fmt.as_json(_record(view, reading, options.type)))
+        records = [_record(job, reading, options.type) for job in view.jobs or (view,)]
+        context.out.line(fmt.as_json(records[0] if is_one_job(options) else records))
         _note_inexact(reading.inexact_keys(options.type or list(view.counts.by_type)), context.out)
     else:
-        for line in _sheet(view, job, options.type, context):
+        for line in _sheet(view, jobs, options, context):
             context.out.line(line)
     return ExitCode.OK if view.counts.whole else ExitCode.API
+
+
+async def _read(
+    jobs: Sequence[JobView], context: CommandContext
+) -> tuple[FailingObjects, FailuresView]:
+    """Read the logs of jobs to their ends. Raises CliError if none can be read."""
+    reading = (await context.session.services()).logs.failures([job.key for job in jobs])
+    log_progress = LogProgress(context.out, context.progress_output.patience)
+    with log_faults(jobs):
+        view = await reading.read(log_progress.update_failures)
+        problems = [job.problem for job in view.jobs or (view,)]
+        if None not in problems and problems[0] is not None:
+            raise problems[0]
+    return reading, view
 
 
 def _print_keys(
@@ -296,7 +339,7 @@ def _note_inexact(keys: Sequence[str], out: Output) -> None:
 def _record(
     view: FailuresView, reading: FailingObjects, log_types: Collection[str]
 ) -> dict[str, Any]:
-    """Return the JSON record: every reason with its keys."""
+    """Return the JSON record of a job: every reason with its keys."""
     return {
         "id": view.key.job_id,
         "failedObjects": view.failed_objects,
@@ -306,9 +349,9 @@ def _record(
                 "logType": group.log_type,
                 "copied": False,
                 "count": group.count,
-                "firstSeen": group.first_seen,
-                "lastSeen": group.last_seen,
-                "keys": reading.keys([group.log_type]),
+                "firstSeen": view.counts.first_seen.get(group.log_type),
+                "lastSeen": view.counts.last_seen.get(group.log_type),
+                "keys": reading.keys([group.log_type], view.key),
             }
             for group in _groups_of(view, log_types)
         ],
@@ -320,31 +363,49 @@ def _groups_of(view: FailuresView, log_types: Collection[str]) -> list[FailureGr
 
 
 def _sheet(
-    view: FailuresView, job: JobView, log_types: Collection[str], context: CommandContext
+    view: FailuresView,
+    jobs: Sequence[JobView],
+    options: argparse.Namespace,
+    context: CommandContext,
 ) -> Iterator[str]:
-    """Yield the counters compared with the log, then every reason with its prefixes."""
+    """Yield the counters compared with the log, in all and by job, then every reason."""
+    log_types, names = options.type, job_names(jobs)
     yield failed_words(view)[0]
     yield from filter(None, skipped_words(view))
     if view.counts.listing_broke:
         yield reason_of(BROKE_TYPE)
+    for job in view.jobs:
+        lines = (failed_words(job)[0], *skipped_words(job))
+        yield f"  {names[job.key]}: {'; '.join(filter(None, lines))}"
     groups = _groups_of(view, log_types)
     width = len(fmt.count(max((group.count for group in groups), default=0)))
     for group in groups:
         yield ""
-        yield from _group(group, width, context.zone)
+        yield from _group(group, width, context.zone, names)
     if groups and (log_types or any(group.cause is Cause.FAILED for group in groups)):
-        types = "".join(f" --type {log_type}" for log_type in log_types)
+        if len({migration_of(job) for job in jobs}) > 1:
+            return
         yield ""
         yield "to fetch them:"
-        job_id = view.key.job_id
-        job_words = f" -- {job_id}" if job_id.startswith("-") else ""
-        named = "" if job_words else f" {job_id}"
-        yield f"  slurper-tui failures{named} --keys{types} >FILE{job_words}"
-        yield f"  {rclone_line('FILE', job)}"
+        yield f"  {_keys_command(view, options)}"
+        yield f"  {rclone_line('FILE', jobs[0])}"
 
 
-def _group(group: FailureGroup, width: int, zone: tzinfo | None) -> Iterator[str]:
-    """Yield one reason: count, name, times, most frequent messages and prefixes."""
+def _keys_command(view: FailuresView, options: argparse.Namespace) -> str:
+    """Return the command that prints the keys of the same jobs."""
+    jobs = options.jobs if view.jobs or options.migration else [view.key.job_id]
+    words = [f"--migration {shlex.quote(name)}" for name in options.migration]
+    words += [f"--type {shlex.quote(log_type)}" for log_type in options.type]
+    names = [shlex.quote(job) for job in jobs]
+    if any(job.startswith("-") for job in jobs):
+        return " ".join(["slurper-tui failures --keys", *words, ">FILE --", *names])
+    return " ".join(["slurper-tui failures", *names, "--keys", *words, ">FILE"])
+
+
+def _group(
+    group: FailureGroup, width: int, zone: tzinfo | None, names: Mapping[JobKey, str]
+) -> Iterator[str]:
+    """Yield one reason: count, name, times, most frequent messages, prefixes and jobs."""
     times: list[str] = []
     for text in (group.first_seen, group.last_seen):
         if text is not None:
@@ -359,3 +420,6 @@ def _group(group: FailureGroup, width: int, zone: tzinfo | None) -> Iterator[str
     for prefix in group.prefixes:
         name = prefix.prefix or "no folder in common"
         yield f"{fmt.count(prefix.count):>{width}}    {name}  such as {prefix.examples[0]}"
+        if len(names) > 1 and len(prefix.jobs) > 1:
+            for job in prefix.jobs:
+                yield f"{fmt.count(job.count):>{width}}      of job {names[job.key]}"

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slurper_tui.api.models import Source
+from slurper_tui.api.models import Source, Target
 from slurper_tui.cli.main import run
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
@@ -348,3 +348,66 @@ def test_a_terminal_is_not_steered_by_keys(tmp_path: Path) -> None:
             assert b"\x1b[31m" not in program.raw
             assert b"title\x07" not in program.raw
             assert "\u202e".encode() not in program.raw
+
+
+# Several jobs ------------------------------------------------------------------------------------
+
+
+def two_jobs() -> SimulatedAccount:
+    """A migration of two prefixes, with 3 and 2 failed objects, and a job of other buckets."""
+    other = {"source": Source("s3", "logs"), "target": Target("r2", "archive")}
+    return account(
+        plan("job1", failed=3),
+        plan("job2", failed=2, not_copied=4, source=Source("s3", "photos", "2023/")),
+        plan("job3", failed=1, **other),
+    )
+
+
+def test_the_failures_of_a_migration_are_told_by_reason_prefix_and_job() -> None:
+    ran = perform(two_jobs(), "failures", "--migration", "photos")
+    assert (ran.code, ran.err) == (0, [])
+    assert ran.out[0] == "log names 5 of 5 failed"
+    assert "  2024/: log names 3 of 3 failed" in ran.out
+    assert any(line.startswith("  2023/: log names 2 of 2 failed; ") for line in ran.out)
+    assert f"5  failed after several tries ({FAILED_TYPE})" in ran.out
+    assert ran.out[-2:] == [
+        "  slurper-tui failures --keys --migration photos >FILE",
+        "  rclone copy --files-from-raw FILE SRC:photos DST:media",
+    ]
+
+
+def test_the_keys_of_a_migration_are_one_list() -> None:
+    one = two_jobs()
+    ran = perform(one, "failures", "--migration", "photos", "--keys")
+    assert ran.code == 0
+    each = [perform(one, "failures", job, "--keys").out for job in ("job1", "job2")]
+    assert sorted(ran.out) == sorted([*each[0], *each[1]])
+    assert len(ran.out) == 5
+    mixed = perform(one, "failures", "job1", "job3", "--keys")
+    said = "slurper-tui: --keys takes jobs of one source and one target"
+    assert (mixed.code, mixed.out, mixed.err) == (2, [], [said])
+
+
+def test_several_jobs_as_json_are_an_array() -> None:
+    one = two_jobs()
+    told = json.loads(perform(one, "failures", "job1", "job3", "--json").out[0])
+    assert [(job["id"], job["failedObjects"], job["named"]) for job in told] == [
+        ("job1", 3, 3),
+        ("job3", 1, 1),
+    ]
+    alone = record(one)
+    assert told[0] == alone
+
+
+def test_a_log_that_cannot_be_read_is_named_and_the_others_are_told() -> None:
+    one = two_jobs()
+    one.faults.add(Fault(Kind.REFUSAL, status=403, code=10000, message="no", path="jobs/job2/logs"))
+    ran = perform(one, "failures", "job1", "job2")
+    assert ran.code == 7
+    assert "  2024/: log names 3 of 3 failed" in ran.out
+    assert any("the log of job job2 could not be read to its end" in line for line in ran.err)
+    keys = perform(one, "failures", "job1", "job2", "--keys")
+    assert (keys.code, len(keys.out)) == (4, 3)
+    one.faults.add(Fault(Kind.REFUSAL, status=403, code=10000, message="no", path="jobs/job1/logs"))
+    none = perform(one, "failures", "job1", "job2")
+    assert (none.code, none.out) == (3, [])

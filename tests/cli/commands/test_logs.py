@@ -221,3 +221,26 @@ def test_no_screen_is_imported(tmp_path: Path) -> None:
     from tests.cli.test_processes import imported
 
     assert imported(["--demo", "logs", "a5"], ["textual", "rich", "click"], tmp_path) == "[]"
+
+
+def test_logs_of_several_jobs_are_merged_by_time_and_each_row_names_its_job() -> None:
+    one = account(plan("job1", failed=3), plan("job2", failed=2, created=time.time() - 3590))
+    ran = perform(one, "logs", "job1", "job2", "--utc")
+    assert (ran.code, ran.err) == (0, [])
+    rows = [line.split("  ") for line in ran.out]
+    assert {row[1] for row in rows} == {"job1", "job2"}
+    assert [row[0] for row in rows] == sorted((row[0] for row in rows), reverse=True)
+    told = [
+        json.loads(line) for line in perform(one, "logs", "--migration", "photos", "--json").out
+    ]
+    assert [row["job"] for row in told] == [row[1] for row in rows]
+    assert len(rows) == sum(len(perform(one, "logs", job).out) for job in ("job1", "job2"))
+
+
+def test_a_log_that_cannot_be_read_is_told_after_the_rows_of_the_others() -> None:
+    one = account(plan("job1", failed=3), plan("job2", failed=2))
+    one.faults.add(Fault(Kind.REFUSAL, status=403, code=10000, message="no", path="jobs/job2/logs"))
+    ran = perform(one, "logs", "job1", "job2")
+    assert ran.code == 3
+    assert {line.split("  ")[1] for line in ran.out} == {"job1"}
+    assert "the log of one of 2 jobs could not be read" in ran.err[-1]
