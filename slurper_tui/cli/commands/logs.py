@@ -35,6 +35,7 @@ from slurper_tui.monitor.model.logs import (
 from slurper_tui.monitor.model.plans import MOST_KEYS
 from slurper_tui.monitor.polling.budget import BLOCK_SECONDS
 from slurper_tui.monitor.reports.migrations import migration_of
+from slurper_tui.monitor.reports.retries import keys_left
 from slurper_tui.monitor.reports.wording import (
     LOG_GAPS,
     WAITING,
@@ -247,7 +248,8 @@ async def failures(context: CommandContext) -> ExitCode:
             context.out.note(f"no row's type is {log_type}")
     types = options.type or [FAILED_TYPE]
     if options.keys:
-        _print_keys(reading.keys(types), jobs[0], options, context.out)
+        keys = [key for its in keys_left(jobs, reading, view, types).values() for key in its]
+        _print_keys(keys, jobs[0], options, context.out)
         whole = note_missing(view, reading, types, context.out)
         return ExitCode.OK if whole else ExitCode.OBJECTS_LOST
     for unread in view.unread:
