@@ -118,10 +118,18 @@ class PageSizes:
 class LogFetcher:
     """Reads one log. Closing the generator of `steps` cancels the pending request.
 
-    sizes: the page lengths seen from this API.
+    sizes: the page lengths seen from this API. job_store: notes the rows; None for nothing.
     """
 
-    def __init__(self, metered: Metered, key: JobKey, rng: random.Random, sizes: PageSizes) -> None:
+    def __init__(
+        self,
+        metered: Metered,
+        key: JobKey,
+        rng: random.Random,
+        sizes: PageSizes,
+        job_store: JobStore | None = None,
+    ) -> None:
+        self._job_store = job_store
         self._metered = metered
         self._key = key
         self._rng = rng
@@ -161,7 +169,10 @@ class LogFetcher:
                 incomplete = self._is_incomplete(part, rows, page, paging)
                 begun = (page, part + rows) if incomplete else (None, ())
                 if not incomplete:
-                    yield FetchStep(paging.take(part + rows))
+                    found = paging.take(part + rows)
+                    if self._job_store is not None:
+                        self._job_store.note_rows(self._key, (*found.newer, *found.older))
+                    yield FetchStep(found)
             finally:
                 request.cancel()
                 await asyncio.wait({request})
@@ -578,7 +589,7 @@ class LogReader:
         return view is not None and not view.live
 
     def _fetcher(self, key: JobKey) -> LogFetcher:
-        return LogFetcher(self._metered, key, self._rng, self._sizes)
+        return LogFetcher(self._metered, key, self._rng, self._sizes, self._job_store)
 
     def _keep(self, key: JobKey, counts: LogCounts) -> None:
         """Pass the log's row counts to the job and to the history."""

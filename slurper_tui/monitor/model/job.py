@@ -290,6 +290,8 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     stalled_since: since when no counter has moved, while the job is stalled.
     stalled_badly: stalled for three times the time that counts as a stall.
     failing: the failures of the last hour, if they are many; None if they are not, or unknown.
+    newest_reasons: messages of the newest failed objects in the log with their numbers of rows, the
+        most frequent first; empty if no part of the log was read in this run.
     from_history: the values come from an earlier run and are not yet confirmed.
     request: the latest action request of this program, as long as it is of interest.
     not_copied: skipped objects that the log proves are not in the target; None before the log was
@@ -330,6 +332,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     stalled_since: float | None = None
     stalled_badly: bool = False
     failing: Failing | None = None
+    newest_reasons: tuple[tuple[str, int], ...] = ()
     from_history: bool = False
     request: ActionRequest | None = None
     not_copied: int | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from heapq import nlargest, nsmallest
 
 import msgspec
 from msgspec.structs import replace
@@ -71,6 +72,36 @@ def cause_of(log_type: str | None) -> Cause:
 def reason_of(log_type: str | None) -> str:
     """Return a row type in a few words; an unknown type is returned unchanged."""
     return _REASONS.get(log_type or "", log_type or "no type")
+
+
+NEWEST_ROWS = 100
+"""Rows of failed objects that a preview of the reasons counts."""
+
+NEWEST_REASONS = 3
+"""Reasons in a preview."""
+
+
+class NewestFailures:
+    """The reasons of the newest failed objects in the rows of a log, for a preview."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[tuple[str, str], str] = {}
+
+    def add(self, rows: Iterable[LogRow]) -> None:
+        """Add rows in any order; rows that were added before change nothing."""
+        failed = (row for row in rows if cause_of(row.log_type) is Cause.FAILED)
+        for row in failed:
+            key = row.object_key or ""
+            message = row.message or reason_of(row.log_type)
+            # without the object's key, so that equal reasons count together
+            self._reasons[row.created_at or "", key] = message.replace(key or "\0", "…")
+        if len(self._reasons) > NEWEST_ROWS:
+            self._reasons = dict(nlargest(NEWEST_ROWS, self._reasons.items()))
+
+    def reasons(self) -> tuple[tuple[str, int], ...]:
+        """Return the most frequent messages, each with its number of rows."""
+        counts = Counter(self._reasons.values()).items()
+        return tuple(nsmallest(NEWEST_REASONS, counts, key=lambda item: (-item[1], item[0])))
 
 
 class LogCounts(msgspec.Struct, frozen=True):

@@ -7,20 +7,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 
 from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, NotFound
-from slurper_tui.api.models import Job, Progress
+from slurper_tui.api.models import Job, LogRow, Progress
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.estimate.forecast import if_resumed, reason
 from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState, expected
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, State, Total, counts_of, has_ended
-from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.logs import LogCounts, NewestFailures
 from slurper_tui.monitor.model.samples import (
     STEADY_SECONDS,
     Recorded,
@@ -189,6 +189,7 @@ class JobTrack:
         self._created_at = job.created_at
         self._stored: StoredJob | None = None
         self._log: LogCounts | None = None
+        self._failures: NewestFailures | None = None
 
     @classmethod
     def from_history(cls, stored: StoredJob) -> JobTrack:
@@ -430,6 +431,16 @@ class JobTrack:
             not_copied=not_copied(view.counts, log),
             verdict=verdict(view.counts, view.status, log) if view.verdict else None,
         )
+
+    def note_rows(self, rows: Iterable[LogRow]) -> None:
+        """Take the reasons of the newest failures from rows of the log; an ended job needs none."""
+        if self.view.ended:
+            return
+        self._failures = self._failures or NewestFailures()
+        self._failures.add(rows)
+        reasons = self._failures.reasons()
+        if reasons != self.view.newest_reasons:
+            self.view = replace(self.view, newest_reasons=reasons)
 
     def to_store(self) -> StoredJob | None:
         """Return the job for the history; None if it has not changed since the last call."""

@@ -34,7 +34,7 @@ from slurper_tui.monitor.model.job import (
     shown_forecast,
     shown_rate,
 )
-from slurper_tui.monitor.model.logs import BROKE_TYPE, reason_of
+from slurper_tui.monitor.model.logs import BROKE_TYPE, NEWEST_REASONS, reason_of
 from slurper_tui.monitor.model.verdict import percent_of
 from slurper_tui.monitor.reports.retries import (
     Overlap,
@@ -254,7 +254,17 @@ def _live_view(view: JobView, live: Sequence[JobView]) -> JobView:
         stalled_since=_known(min, (v.stalled_since for v in alike)),
         stalled_badly=any(v.stalled_badly for v in live),
         failing=_failing(live),
+        newest_reasons=_reasons(live),
     )
+
+
+def _reasons(live: Iterable[JobView]) -> tuple[tuple[str, int], ...]:
+    """Return the most frequent reasons of the failing jobs together."""
+    reasons: Counter[str] = Counter()
+    for view in live:
+        if view.state is State.FAILING:
+            reasons.update(dict(view.newest_reasons))
+    return tuple(reasons.most_common(NEWEST_REASONS))
 
 
 def _known(

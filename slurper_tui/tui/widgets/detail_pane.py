@@ -237,6 +237,14 @@ def _pace(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
         if failing := failing_words(view):
             text = f"{context.look.sign(State.FAILING)} {failing}"
             yield from _wrapped(text, width, STATUS[State.FAILING].style)
+            if view.newest_reasons:
+                yield from _wrapped("reasons in the newest rows of the log", width, "muted")
+            for reason, rows in view.newest_reasons:
+                count = pad(fmt.count(rows), 5, right=True)
+                text = context.look.sentence(reason)
+                for part in wrap(text, max(1, width - 7)):
+                    yield (Piece(f"{count}  ", "error"), Piece(part))
+                    count = " " * 5
         yield from _rates(view, context, width)
         yield from _eta(view, context, width)
         yield from _deadline(view, context, width)
@@ -265,7 +273,9 @@ def _rates(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
 def _eta(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the forecast and the reason for its uncertainty."""
     forecast, look = shown_forecast(view), context.look
-    reason = "" if view.state is State.STALLED or view.from_history else view.reason
+    told = view.state is State.STALLED and not view.parts  # by the line above
+    reason = "" if told or view.from_history else view.reason
+    words = if_resumed_words(view)
     if forecast is not None:
         low, high, at_least = forecast.low, forecast.high, forecast.at_least
         span = eta_long(forecast.low_seconds, forecast.high_seconds, at_least=at_least)
@@ -275,11 +285,11 @@ def _eta(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
         yield from _in_a_row(parts, look, width)
         if forecast.seeded:
             yield from _wrapped("by its average since start", width, "muted")
-    elif not reason.startswith("no ETA"):
+    elif not (reason.startswith("no ETA") or words):
         yield (Piece("ETA ", "muted"), Piece(look.to_ascii(fmt.DASH), "faint"))
     if reason:
         yield from _wrapped(look.sentence(reason), width, "muted")
-    if words := if_resumed_words(view):
+    if words:
         yield from _wrapped(look.sentence(words), width, "")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -21,7 +21,14 @@ from slurper_tui.monitor.logs import reader as shown
 from slurper_tui.monitor.logs.paging import Found
 from slurper_tui.monitor.logs.reader import ReversedRows, in_time
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.logs import LogCounts, LogView
+from slurper_tui.monitor.model.logs import (
+    FAILED_TYPE,
+    NEWEST_REASONS,
+    NEWEST_ROWS,
+    LogCounts,
+    LogView,
+    NewestFailures,
+)
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.simulated.account import Fault, Kind
@@ -86,6 +93,48 @@ async def test_only_the_newest_rows_are_kept_and_all_are_counted(
     assert views[-1].read == 500
     assert [len(view.rows) for view in views[-3:]] == [120, 120, 120]
     assert views[-1].rows[0].log_type == "migrationComplete"
+
+
+@both_orders
+@timeless
+async def test_reasons_of_the_newest_failures_are_noted_while_a_log_is_read(
+    oldest_first: bool,
+) -> None:
+    running = account(plan(**RUNNING), oldest_rows_first=oldest_first)
+    async with bench(running) as b:
+        await b.until(lambda snapshot: snapshot.complete)
+        key = key_of(b)
+        assert b.job(key.job_id).newest_reasons == ()
+        [view] = (await take(reader(b).follow((key,)), whole))[-1:]
+        [noted] = b.monitor.job_store.views()
+        assert noted.newest_reasons == reasons(view.rows)
+        assert len(noted.newest_reasons) == NEWEST_REASONS
+        await take(reader(b).follow((key,)), whole)  # the same rows once more
+        [again] = b.monitor.job_store.views()
+        assert sum(rows for _, rows in again.newest_reasons) <= NEWEST_ROWS
+
+
+def reasons(rows: Iterable[LogRow]) -> tuple[tuple[str, int], ...]:
+    """Return the reasons of the newest of these rows."""
+    newest = NewestFailures()
+    newest.add(rows)
+    return newest.reasons()
+
+
+def test_equal_reasons_with_different_keys_count_together() -> None:
+    def failed(at: int, key: str, message: str | None, log_type: str = FAILED_TYPE) -> LogRow:
+        return LogRow(f"2026-03-20T{at:02}:00:00Z", "j", log_type, message, key)
+
+    rows = [
+        *(failed(9, f"a/{n}.jpg", f"a/{n}.jpg: access denied") for n in range(60)),
+        *(failed(8, f"b/{n}", None) for n in range(30)),
+        failed(7, "c", "not counted", "importSkippedStorageClass"),
+        failed(7, "d", "slow down"),
+        failed(7, "e", "slow down"),
+        *(failed(6, f"g/{n}", "too old") for n in range(100)),
+    ]
+    expected = (("…: access denied", 60), ("failed after several tries", 30), ("too old", 8))
+    assert reasons(rows) == reasons(rows[::-1]) == reasons([*rows, *rows]) == expected
 
 
 def test_five_thousand_rows_are_kept() -> None:

@@ -157,6 +157,25 @@ def test_both_kinds_of_rates_are_shown_if_both_move() -> None:
     assert "skipped" not in "".join(pace(replace(both, stale=True, missed=3)))
 
 
+REASONS = (("AccessDenied: …", 38), ("SlowDown: reduce your request rate [b]", 2))
+
+
+@pytest.mark.parametrize("migration", [False, True])
+def test_a_failing_job_shows_the_reasons_that_were_read(migration: bool) -> None:
+    failing = view(failing=Failing(412, 5000, 3700.0), newest_reasons=REASONS)
+    text = drawn(failing)
+    if migration:
+        other = view(2, failing=Failing(412, 5000, 3700.0), newest_reasons=REASONS[:1])
+        calm = view(3, newest_reasons=REASONS)
+        one = family([failing, other, calm])
+        text = "\n".join(text_of(line) for line in migration_lines(one, CONTEXT, 40))
+    assert "reasons in the newest rows of the log\n" in text
+    assert f"   {76 if migration else 38}  AccessDenied: …\n" in text
+    assert "    2  SlowDown: reduce your request" in text
+    assert "       rate [b]\n" in text
+    assert "AccessDenied" not in drawn(view(newest_reasons=REASONS))
+
+
 @pytest.mark.parametrize("migration", [False, True])
 def test_a_failing_job_shows_how_much_failed_lately(migration: bool) -> None:
     failing = view(failing=Failing(412, 5000, 3700.0, NOW - 600), failed_rate=0.5)
