@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from slurper_tui import format as fmt
 from slurper_tui.cli.context import CommandContext
@@ -84,7 +84,7 @@ async def create(context: CommandContext) -> ExitCode:
         if options.prefixes is not None:
             drafts = await split_drafts(context, draft, jobs)
             secrets = await ready(context, services, account_id, drafts)
-            return await planned(context, account_id, drafts, secrets)
+            return await planned(context, account_id, {NO_ORIGIN: drafts}, secrets)
         secrets = await ready(context, services, account_id, [draft])
         made = await services.creation.create(account_id, draft, secrets)
         return outcome(context, account_id, draft, made)
@@ -143,22 +143,37 @@ _MAY_BE_SENT = (StepState.UNDECIDED, StepState.REFUSED)
 async def planned(
     context: CommandContext,
     account_id: str,
-    drafts: Sequence[Draft],
+    drafts: Mapping[Origin, Sequence[Draft]],
     secrets: Secrets,
-    origin: Origin = NO_ORIGIN,
 ) -> ExitCode:
-    """Save a plan and follow it until nothing more happens by itself. Raises CliError."""
+    """Save a plan for each origin and follow them until nothing more happens by itself.
+
+    Returns the worst exit code. Raises CliError for a single plan that needs a decision.
+    """
     services = await context.session.services()
-    view = await services.creation.plan(
-        account_id, drafts, secrets, retry_of=origin.retry_of, log_types=origin.log_types
-    )
-    note = (
-        f"it is kept: what an interruption leaves is started by `{_GO_ON} {view.number}`"
-        if view.durable
-        else NOT_DURABLE
-    )
-    context.out.note(f"{_name(view)}: {len(drafts)} jobs; {note}")
-    return await _followed(context, services, view)
+    views = list[PlanView]()
+    for origin, its in drafts.items():
+        view = await services.creation.plan(
+            account_id, its, secrets, retry_of=origin.retry_of, log_types=origin.log_types
+        )
+        note = (
+            f"it is kept: what an interruption leaves is started by `{_GO_ON} {view.number}`"
+            if view.durable
+            else NOT_DURABLE
+        )
+        jobs = "1 job" if len(its) == 1 else f"{len(its)} jobs"
+        context.out.note(f"{_name(view)}: {jobs}; {note}")
+        views.append(view)
+    codes = list[ExitCode]()
+    for view in views:
+        try:
+            codes.append(await _followed(context, services, view))
+        except CliError as error:
+            if len(views) == 1:
+                raise
+            context.out.note(error.line)
+            codes.append(error.code)
+    return max(codes)
 
 
 async def go_on(context: CommandContext, services: Services) -> ExitCode:

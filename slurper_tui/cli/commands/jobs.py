@@ -294,14 +294,6 @@ def is_one_job(options: argparse.Namespace) -> bool:
     return len(options.jobs) == 1 and not options.migration
 
 
-async def chosen_job(context: CommandContext) -> JobView:
-    """Return the only job on the command line. Raises CliError."""
-    views = await chosen(context)
-    if len(views) > 1:
-        raise CliError(f"{context.options.command} takes one job, not {len(views)}")
-    return views[0]
-
-
 async def chosen(context: CommandContext) -> Sequence[JobView]:
     """Return the jobs on the command line. Raises CliError when a name is not unique."""
     return found(selection_of(context.options), await whole(context))

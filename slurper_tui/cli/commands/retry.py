@@ -1,16 +1,16 @@
-"""The `retry` command: copy the failed keys of a job again, or write the requests to files."""
+"""The `retry` command: copy the failed keys of jobs again, or write the requests to files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.cli import prompts
 from slurper_tui.cli.commands.create import planned
-from slurper_tui.cli.commands.jobs import chosen_job
+from slurper_tui.cli.commands.jobs import chosen
 from slurper_tui.cli.commands.logs import LogProgress, note_missing
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
@@ -21,41 +21,62 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.model.plans import Draft
+from slurper_tui.monitor.reports.migrations import migration_of
+from slurper_tui.monitor.reports.retries import keys_left
 from slurper_tui.monitor.session import Services
 
 
 async def retry(context: CommandContext) -> ExitCode:
-    """Copy the failed keys again, in one job or in a plan of several. Raises CliError."""
+    """Copy the failed keys of jobs again, in one job or in a plan for each of them.
+
+    Raises CliError.
+    """
     options = context.options
     if options.draft is None:
         require_answers(options)
     async with open_services(context) as services:
-        view = await chosen_job(context)
+        views = await chosen(context)
+        if len({migration_of(view) for view in views}) > 1:
+            raise CliError("retry takes jobs of one source and one target: their keys are the same")
         types = tuple(options.type) or (FAILED_TYPE,)
-        keys = await _keys(context, services, view, types)
-        try:
-            details = await services.creation.details(view.key)
-            drafts = retry_drafts(details, keys, options.region)
-        except ApiError as error:
-            raise CliError(f"job {view.key.job_id}: {error}", exit_code(error.exit_code)) from None
-        except NoRetry as error:
-            raise CliError(f"job {view.key.job_id}: {error}") from None
-        check(drafts, context.out)
-        earlier = await services.creation.earlier_retries(view.key, keys, types)
+        keys = await _keys(context, services, views, types)
+        drafts = {key: await _drafts(context, services, key, keys[key]) for key in keys}
+        every = [draft for its in drafts.values() for draft in its]
+        check(every, context.out)
+        earlier = [
+            clause
+            for key in keys
+            for clause in await services.creation.earlier_retries(key, keys[key], types)
+        ]
         for clause in earlier:
             context.out.note(clause)
         if options.draft is not None:
-            return _write_drafts(options.draft, context.out, view.key, drafts)
+            return _write_drafts(options.draft, context.out, drafts)
         if earlier:
-            await _allowed_again(context, overwrite=drafts[0].overwrite)
-        origin, account_id = Origin(view.key, types), view.key.account_id
-        secrets = await ready(context, services, account_id, drafts)
-        if len(drafts) > 1:
-            return await planned(context, account_id, drafts, secrets, origin)
+            await _allowed_again(context, overwrite=any(draft.overwrite for draft in every))
+        account_id = views[0].account_id
+        secrets = await ready(context, services, account_id, every)
+        if len(every) > 1:
+            parts = {Origin(key, types): its for key, its in drafts.items()}
+            return await planned(context, account_id, parts, secrets)
+        [parent] = drafts
         made = await services.creation.create(
-            account_id, drafts[0], secrets, retry_of=view.key, log_types=types
+            account_id, every[0], secrets, retry_of=parent, log_types=types
         )
-        return outcome(context, account_id, drafts[0], made)
+        return outcome(context, account_id, every[0], made)
+
+
+async def _drafts(
+    context: CommandContext, services: Services, key: JobKey, keys: Sequence[str]
+) -> Sequence[Draft]:
+    """Return drafts of jobs that copy keys of a job again. Raises CliError."""
+    try:
+        details = await services.creation.details(key)
+        return retry_drafts(details, keys, context.options.region)
+    except ApiError as error:
+        raise CliError(f"job {key.job_id}: {error}", exit_code(error.exit_code)) from None
+    except NoRetry as error:
+        raise CliError(f"job {key.job_id}: {error}") from None
 
 
 async def _allowed_again(context: CommandContext, *, overwrite: bool) -> None:
@@ -76,33 +97,41 @@ async def _allowed_again(context: CommandContext, *, overwrite: bool) -> None:
 
 
 async def _keys(
-    context: CommandContext, services: Services, view: JobView, types: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Read the whole log and return the exact keys of rows of these types. Raises CliError."""
-    reading = services.logs.failures((view.key,))
+    context: CommandContext, services: Services, views: Sequence[JobView], types: tuple[str, ...]
+) -> Mapping[JobKey, Sequence[str]]:
+    """Read the whole logs and return, by job, the exact keys of rows of these types.
+
+    Keys that a completed retry has copied are left out. Raises CliError if a log was not read to
+    its end, or names no key.
+    """
+    reading = services.logs.failures([view.key for view in views])
     last = await reading.read(LogProgress(context.out).update_failures)
     if not last.counts.whole:
         code = exit_code(last.problem.exit_code) if last.problem else ExitCode.API
         raise CliError("the log was not read to its end, so what failed is not known", code)
-    if view.live:
-        context.out.note("the job has not ended: more objects may fail yet")
-    keys = reading.keys(types)
+    if live := sum(view.live for view in views):
+        jobs = "the job has" if len(views) == 1 else f"{live} of {len(views)} jobs have"
+        context.out.note(f"{jobs} not ended: more objects may fail yet")
+    keys = keys_left(views, reading, last, types)
     note_missing(last, reading, types, context.out)
+    if not keys and reading.keys(types):
+        raise CliError("completed retries have copied every object that the logs name")
     if not keys:
         raise CliError(f"the log names no object in rows of {' or '.join(types)}")
     return keys
 
 
-def _write_drafts(name: str, out: Output, key: JobKey, drafts: Sequence[Draft]) -> ExitCode:
+def _write_drafts(name: str, out: Output, drafts_of: Mapping[JobKey, Sequence[Draft]]) -> ExitCode:
     """Write each draft to a new file, or all to stdout (`-`), as ASCII-only JSON.
 
     The files have mode 0600. Raises CliError if one exists already or cannot be written.
     """
+    drafts = [(key, draft) for key, its in drafts_of.items() for draft in its]
     paths = [Path(name), *(Path(f"{name}.{n}") for n in range(2, len(drafts) + 1))]
     for path in paths:
         if name != "-" and os.path.lexists(path):
             raise CliError(f"{path}: it is there already, and stays as it is")
-    for path, draft in zip(paths, drafts, strict=True):
+    for path, (key, draft) in zip(paths, drafts, strict=True):
         text = fmt.as_json(body(draft), indent=2) + "\n"
         if name == "-":
             out.exact(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from slurper_tui.api.models import DEFAULT_BASE_URL, Source, Target
 from slurper_tui.cli.commands import logs as logs_command
@@ -306,3 +307,57 @@ def test_a_draft_holds_no_secret() -> None:
     text = file.read_text()
     assert SECRET not in text
     assert "secret" not in text
+
+
+# Several jobs ------------------------------------------------------------------------------------
+
+
+def migration() -> Person:
+    """A migration of three jobs, two of them with failed objects, and a job of other buckets."""
+    other = {"source": replace(S3, bucket="logs"), "target": Target("r2", "archive")}
+    more: list[dict[str, Any]] = [
+        {"id": "b2", "source": replace(S3, path_prefix="2023/"), "failed": 3},
+        {"id": "c3", "source": replace(S3, path_prefix="2022/"), "failed": 0, "not_copied": 0},
+        {"id": "d4", "failed": 2, **other},
+    ]
+    fields = {name: getattr(PLAN, name) for name in PLAN.__slots__}
+    plans = [Plan(**{**fields, **numbers}) for numbers in [{}, *more]]
+    return Person(SimulatedAccount(plans=plans))
+
+
+def test_a_retry_of_a_migration_is_a_job_for_each_job_with_failures() -> None:
+    someone = migration()
+    ran = someone.run("retry", "--migration", "photos", "--yes")
+    assert (ran.code, len(ran.out)) == (0, 2)
+    assert sorted(len(post["source"]["keys"]) for post in someone.posts()) == [3, 7]
+    assert all(len({key[:5] for key in post["source"]["keys"]}) == 1 for post in someone.posts())
+    assert sum("it is kept: " in line for line in ran.err) == 2
+    assert any("of job b2" in line for line in someone.run("retry", "b2", "--draft", "-").err)
+    again = someone.run("retry", "--migration", "photos", "--yes")
+    assert (again.code, again.out) == (2, [])
+    assert "give --again" in again.err[-1]
+
+
+def test_drafts_of_several_jobs_are_several_files() -> None:
+    someone = migration()
+    ran = someone.run("retry", "a1", "b2", "c3", "--draft", str(someone.folder / "d.json"))
+    assert ran.code == 0
+    files = [someone.folder / "d.json", someone.folder / "d.json.2"]
+    numbers = [len(json.loads(file.read_text())["source"]["keys"]) for file in files]
+    assert sorted(numbers) == [3, 7]
+    assert someone.posts() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["a1", "d4"], "retry takes jobs of one source and one target"),
+        (["c3"], "the log names no object in rows of importErrorRetryExhaustion"),
+    ],
+)
+def test_jobs_that_cannot_be_retried_together_are_exit_2(words: list[str], said: str) -> None:
+    someone = migration()
+    ran = someone.run("retry", *words, "--yes")
+    assert (ran.code, ran.out) == (2, [])
+    assert said in ran.err[-1]
+    assert someone.posts() == []
