@@ -140,7 +140,8 @@ def _write_files(folder: Path) -> None:
 
 
 SECTIONS = {
-    "jobs, progress, watch": ["progress {ended} --json", "progress {running} --json"],
+    "jobs, progress, watch, wait": ["progress {ended} --json", "progress {running} --json"],
+    "jobs --migrations": ["jobs --migrations --json"],
     "failures": ["failures {lossy} --json"],
     "logs": ["logs {lossy} --json"],
     "history": ["history --json"],

@@ -162,11 +162,10 @@ def _columns(store: Store, out: Output, accounts: Sequence[str], key: JobKey | N
     several = len({k.account_id for k in keys}) > 1
     ids = [k.job_id for k in keys]
     status, *counts = store.widest(accounts, key)
-    if out.on_terminal:
-        counts = [max(width, len(name)) for width, name in zip(counts, _HEAD, strict=True)]
+    counts = [max(width, len(name)) for width, name in zip(counts, _HEAD, strict=True)]
     return _Columns(
-        account=max((len(k.account_id) for k in keys), default=0) if several else 0,
-        id=distinct_width(ids) if out.on_terminal else max(map(len, ids), default=0),
+        account=max(len("account"), *(len(k.account_id) for k in keys)) if several else 0,
+        id=max(distinct_width(ids, whole=not out.on_terminal), len("id")) if ids else 0,
         status=max(status, len("status")),
         counts=counts,
     )
@@ -175,11 +174,12 @@ def _columns(store: Store, out: Output, accounts: Sequence[str], key: JobKey | N
 def _table(
     samples: Iterable[Sample], out: Output, zone: tzinfo | None, columns: _Columns
 ) -> Iterator[str]:
-    """Yield aligned rows, with a remark at the end where needed; a header on a terminal."""
-    if out.on_terminal:
-        width = len(fmt.iso(0.0, zone))
-        yield _aligned("time".ljust(width), JobKey("account", "id"), "status", _HEAD, columns)
-    for key, sample in samples:
+    """Yield a header and aligned rows, with a remark at the end where needed."""
+    width = len(fmt.iso(0.0, zone))
+    head = _aligned("time".ljust(width), JobKey("account", "id"), "status", _HEAD, columns)
+    for number, (key, sample) in enumerate(samples):
+        if number == 0:  # without a sample there is no header either
+            yield head
         numbers = sample.counts
         counts = [
             fmt.DASH if number is None else str(number)

@@ -129,17 +129,21 @@ def test_lines_are_aligned_with_remarks(folder: Path) -> None:
     ran = history(folder, "--utc")
     assert (ran.code, ran.err) == (0, [])
     assert ran.out == [
-        "2026-09-21T14:13:20+00:00  acc0  abc1  running  1000   5  2  0",
-        "2026-09-21T14:13:21+00:00  acc0  abd2  paused   1000   7  2  0",
-        "2026-09-21T14:13:23+00:00  acc1  abc1  —        1000   —  2  0"
+        "time                       account  id    status   objects  transferred  skipped  failed",
+        "2026-09-21T14:13:20+00:00  acc0     abc1  running     1000            5        2       0",
+        "2026-09-21T14:13:21+00:00  acc0     abd2  paused      1000            7        2       0",
+        "2026-09-21T14:13:23+00:00  acc1     abc1  —           1000            —        2       0"
         "  nobody looked before, stalled",
-        "2026-09-21T14:13:25+00:00  acc0  abc1  running  1000  10  2  0",
+        "2026-09-21T14:13:25+00:00  acc0     abc1  running     1000           10        2       0",
     ]
     assert history(folder, "--utc", "--account", "acc1,acc9").out == [
-        "2026-09-21T14:13:23+00:00  abc1  —       1000  —  2  0  nobody looked before, stalled"
+        "time                       id    status  objects  transferred  skipped  failed",
+        "2026-09-21T14:13:23+00:00  abc1  —          1000            —        2       0"
+        "  nobody looked before, stalled",
     ]
     assert history(folder, "abd", "--utc").out == [
-        "2026-09-21T14:13:21+00:00  paused  1000  7  2  0"
+        "time                       status  objects  transferred  skipped  failed",
+        "2026-09-21T14:13:21+00:00  paused     1000            7        2       0",
     ]
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
 import json
 import re
@@ -61,6 +63,29 @@ def test_lines_only_when_something_changes() -> None:
         "a → b completed 100/100 100%",
     ]
     assert all(LINE.fullmatch(line) for line in ran.out)
+
+
+@timeless
+async def test_a_line_has_what_failed_the_rate_and_the_eta() -> None:
+    account = make_accounts(1, jobs=1, running=1)[0]
+    [job] = account.jobs()
+    async with bench([account]) as b:
+        told = io.StringIO()
+        out = Output(told, io.StringIO(), ascii_only=False)
+        session = Session(lambda: b.monitor, Selection((job.plan.id,)), resolve)
+        context = CommandContext(
+            parse(["watch", job.plan.id]), session, out, ProgressOutput(out), None, (), {}
+        )
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1800):
+                await watch_jobs(context)
+    *_, line = told.getvalue().splitlines()
+    assert re.search(r" \d+/\d+ \d+% \d+ failed \d+/s ETA \d.*(h|min)$", line), line
+
+
+def test_what_is_missing_at_the_end_is_in_the_line() -> None:
+    [line] = watch(OneJob(state("completed", 90, failed=3))).out
+    assert line.endswith("completed! 90/100 90% 3 failed 10 unaccounted")
 
 
 def test_json_lines() -> None:
