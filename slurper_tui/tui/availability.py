@@ -122,8 +122,6 @@ def why_not_now(id: str, state: ScreenState, unlock: str) -> str:
         return _no_job(state)
     if id in _OF_A_LINE and state.line is None:
         return NO_JOB
-    if id == "show.receipt" and state.line and state.line.view.live:
-        return f"the {'migration' if state.line.is_migration else 'job'} has not ended"
     if id in ("list.fold", "list.unfold"):  # a job can be folded, but not unfolded
         foldable = state.migration or (state.line and id == "list.fold" and state.line.migration)
         return "" if foldable else NO_MIGRATION

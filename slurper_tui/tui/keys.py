@@ -82,7 +82,7 @@ MAIN_KEYS: tuple[Binding, ...] = (
     _key("M", "zoom", "pane.maximise", "maximise", "Give this pane the whole screen.", MOVE),
     _LOG,
     _FAILURES,
-    _key("v", "receipt", "show.receipt", "receipt", "Show the receipt."),
+    _key("v", "receipt", "show.receipt", "receipt", "Show the receipt, interim while it runs."),
     _key("d", "digest", "show.digest", "digest", "Show what happened while you were away."),
     _key("slash", "filter", "list.filter", "filter", "Show only matching jobs.", at_once=True),
     _key("less_than_sign", "sort(-1)", "list.sort-left", "sort", "Sort by the previous column."),

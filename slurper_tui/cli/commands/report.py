@@ -1,7 +1,6 @@
 """The `report` and `digest` commands.
 
-`report` prints the receipt of an ended job or of a whole migration, `digest` the changes since a
-time.
+`report` prints the receipt of a job or of a whole migration, `digest` the changes since a time.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.selection import Selection
-from slurper_tui.monitor.reports.receipt import NotEnded, Receipt
+from slurper_tui.monitor.reports.receipt import Receipt
 from slurper_tui.monitor.reports.records import counts_record, job_record, record
 
 if TYPE_CHECKING:
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
 async def report(context: CommandContext) -> ExitCode:
     """Print a receipt for each JOB and each migration; return the worst exit code.
 
-    Raises CliError when a job has not ended, or its name is ambiguous.
+    The receipt of what has not ended is interim: it is marked, and has no verdict and the exit code
+    0. Raises CliError when a name is ambiguous.
     """
     options = context.options
     snapshot = await whole(context)
@@ -70,21 +70,25 @@ async def _receipt(context: CommandContext, selection: Selection, snapshot: Snap
         log_progress.update_failures(view)
 
     views = found(selection, snapshot)
-    if more := unstarted_jobs(selection, snapshot):
-        jobs = "1 job of its plan is" if more == 1 else f"{more} jobs of its plan are"
-        name = selection.migrations[0]
-        raise CliError(f"{name!r}: {jobs} still to be started, so it has not ended")
+    unstarted = unstarted_jobs(selection, snapshot)
     services = await context.session.services()
+    keys = [view.key for view in views]
     try:
-        return await services.receipts.receipt([view.key for view in views], on_progress)
-    except NotEnded as error:
-        raise CliError(f"{error}; there is a receipt when it has ended") from None
+        receipt = await services.receipts.receipt(keys, on_progress, unstarted)
     except ApiError as error:
         raise CliError(f"no receipt: {error}", exit_code(error.exit_code)) from None
+    if receipt.interim:
+        name = (*selection.migrations, *selection.jobs)[0]
+        context.out.note(
+            f"{name}: an interim receipt, for it has not ended; wait waits for the end"
+        )
+    return receipt
 
 
 def verdict(receipt: Receipt) -> ExitCode:
     """Return the exit code of a receipt; a lost job takes precedence over lost objects."""
+    if receipt.interim:
+        return ExitCode.OK
     if receipt.lost_job:
         return ExitCode.JOB_LOST
     clean = receipt.completed and receipt.verdict.clean

@@ -1,4 +1,4 @@
-"""Receipts: how an ended job or migration went, for a change ticket.
+"""Receipts: how a job or migration went, for a change ticket; interim while it has not ended.
 
 Times are UTC seconds, rates objects per second, counts objects. `headline` sums a receipt up in one
 line for both formats (Markdown and JSON); that text is not sanitised yet. `ReceiptMaker` builds
@@ -34,16 +34,8 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.polling.job_store import JobStore
 
 
-class NotEnded(Exception):
-    """No receipt is possible because a job is live. view: the job that has not ended."""
-
-    def __init__(self, view: JobView) -> None:
-        super().__init__(f"job {view.job.id} has not ended: it is {view.word}")
-        self.view = view
-
-
 class JobReceipt(msgspec.Struct, frozen=True):
-    """How one job ended.
+    """How one job ended, or what it has done so far.
 
     begun, ended: times from the API; None if missing or invalid. seen: the observed spans between
     them. best: the highest rate over about ten minutes, objects per second; None if the job was
@@ -65,8 +57,11 @@ class JobReceipt(msgspec.Struct, frozen=True):
 
     @property
     def seconds(self) -> float | None:
-        """Seconds from creation to end; None if one is unknown or the end is the earlier one."""
-        return _between(self.begun, self.ended)
+        """Seconds from creation to end, or to the newest data of a live job.
+
+        None if one is unknown or the end is the earlier one.
+        """
+        return _between(self.begun, self.view.as_of if self.view.live else self.ended)
 
     @property
     def running_seconds(self) -> float | None:
@@ -112,15 +107,21 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """How one job or one migration ended.
+    """How one job or one migration ended, or what it has done so far.
 
     jobs: in the order of their creation, the retries last. family: the sums. lost: links of retries
-    that the API no longer knows.
+    that the API no longer knows. unstarted: jobs of the migration that plans have yet to start.
     """
 
     jobs: tuple[JobReceipt, ...]
     family: Migration
     lost: tuple[RetryLink, ...] = ()
+    unstarted: int = 0
+
+    @property
+    def interim(self) -> bool:
+        """Whether a job has not ended or not begun, so that there is no verdict yet."""
+        return self.unstarted > 0 or any(job.view.live for job in self.jobs)
 
     @property
     def roots(self) -> tuple[JobReceipt, ...]:
@@ -141,6 +142,8 @@ class Receipt(msgspec.Struct, frozen=True):
     @property
     def verdict(self) -> Verdict:
         """How the receipt reconciles; for a single job, its own verdict."""
+        if self.interim:
+            return Verdict("not ended", self.counts.failed, None, None)
         alone = self.jobs[0].view if len(self.jobs) == 1 else self.family.view
         return alone.verdict or Verdict(alone.word, alone.counts.failed, None, None)
 
@@ -157,8 +160,13 @@ class Receipt(msgspec.Struct, frozen=True):
 
     @property
     def seconds(self) -> float | None:
-        """Seconds from the first creation to the last end; None as for a job."""
-        return _between(self.begun, self.ended)
+        """Seconds from the first creation to the last end or the newest data; None as for a job."""
+        return _between(self.begun, self.as_of if self.interim else self.ended)
+
+    @property
+    def as_of(self) -> float | None:
+        """When the newest data of an interim receipt is from; None if there is none."""
+        return max((job.view.as_of for job in self.jobs if job.view.as_of), default=None)
 
     @property
     def last_seen(self) -> float | None:
@@ -176,7 +184,9 @@ class Receipt(msgspec.Struct, frozen=True):
     def observed(self) -> bool:
         """Whether every job's observed spans are known from its beginning to its end."""
         return all(
-            job.seen if job.seconds else job.seconds == 0 and not job.view.counts.done
+            job.seen
+            if job.seconds or job.view.live
+            else job.seconds == 0 and not job.view.counts.done
             for job in self.jobs
         )
 
@@ -228,6 +238,8 @@ class Receipt(msgspec.Struct, frozen=True):
 
         If objects are missing, the verdict's text takes the place of `all copied`.
         """
+        if self.interim:
+            return self._so_far()
         text = "all copied" if self.all_copied else self.verdict.text
         failed = total(job.view.counts.failed for job in self.roots)
         retries = len(self.family.retries.keys() - self.family.superseded)
@@ -238,6 +250,20 @@ class Receipt(msgspec.Struct, frozen=True):
         copied = max(0, (self.counts.transferred or 0) - (before or 0))
         by = "a retry" if retries == 1 else f"{retries} retries"
         return f"{failed:,} failed, of which {copied:,} were copied by {by}: {text}"
+
+    def _so_far(self) -> str:
+        """Return a line such as `not ended: 1,200 of 3,400 done, 9 failed so far`."""
+        counts, view = self.counts, self.family.view
+        parts = []
+        if counts.done is not None and counts.objects is not None:
+            more = "+" if view.total_at_least or self.unstarted else ""
+            parts.append(f"{counts.done:,} of {counts.objects:,}{more} done")
+        if counts.failed:
+            parts.append(f"{counts.failed:,} failed so far")
+        if self.unstarted:
+            jobs = "1 job" if self.unstarted == 1 else f"{self.unstarted} jobs"
+            parts.append(f"{jobs} not started yet")
+        return ": ".join(filter(None, (self.verdict.text, ", ".join(parts))))
 
 
 _ORDER = (Cause.LISTING_BROKE, Cause.FAILED, Cause.NOT_COPIED)
@@ -277,7 +303,7 @@ BEST_SECONDS = 600.0
 
 
 class ReceiptMaker:
-    """Makes the receipts of ended jobs."""
+    """Makes receipts of jobs and migrations."""
 
     def __init__(
         self, metered: Metered, job_store: JobStore, history: Recorder, logs: LogReader
@@ -291,29 +317,28 @@ class ReceiptMaker:
         self,
         keys: Sequence[JobKey],
         on_progress: Callable[[FailuresView], None] = lambda view: None,
+        unstarted: int = 0,
     ) -> Receipt:
         """Return the receipt of one job, or of the jobs of one migration, with all retries.
 
         The logs of jobs that are not superseded are read. on_progress: called after every page of
-        a log that must be read first. Raises NotEnded if a job is live, ApiError if something
-        cannot be read, ValueError if there are no keys.
+        a log that must be read first. unstarted: jobs of the migration that plans have yet to
+        start. The receipt is interim if there are any, or if a job is live. Raises ApiError if
+        something cannot be read, ValueError if there are no keys.
         """
         views = {key: await self._view(key) for key in keys}
         accounts = sorted({key.account_id for key in keys})
         links = await self._history.notes.links(accounts)
         lost = await self._add_retries(views, links)
-        for view in views.values():
-            if view.live:
-                raise NotEnded(view)
-        ended = sorted(  # independent of the order of the keys
+        jobs_in_order = sorted(  # independent of the order of the keys
             views.values(), key=lambda v: (parse_time(v.job.created_at) or 0.0, v.key.job_id)
         )
-        superseded = family(ended, links).superseded
+        superseded = family(jobs_in_order, links).superseded
         logs = {
             view.key: None if view.key in superseded else await self._log(view, on_progress)
-            for view in ended
+            for view in jobs_in_order
         }
-        migration = family([_with_log(view, logs[view.key]) for view in ended], links)
+        migration = family([_with_log(view, logs[view.key]) for view in jobs_in_order], links)
         link_of = {link.child: link for link in links}
         roots_first = sorted(migration.jobs, key=lambda view: view.key in migration.retries)
         jobs = [
@@ -326,7 +351,7 @@ class ReceiptMaker:
             )
             for view in roots_first
         ]
-        return Receipt(tuple(jobs), migration, lost)
+        return Receipt(tuple(jobs), migration, lost, unstarted)
 
     async def _view(self, key: JobKey) -> JobView:
         """Return a job's view; fetch it if the job store does not have its counts."""
@@ -371,6 +396,7 @@ class ReceiptMaker:
     ) -> LogCounts | None:
         """Return a log's stored row counts if read well after the end, else read the log now.
 
+        The log of a live job is always read.
         None if the log is gone or incomplete. Raises ApiError for a permanent error, or after
         several consecutive transient errors.
         """
@@ -379,7 +405,8 @@ class ReceiptMaker:
             stored = None
         steady = (parse_time(view.job.finished_at) or 0.0) + STEADY_SECONDS
         now = self._metered.now().wall  # a reading dated in the future had a wrong clock
-        if view.gone or (stored is not None and steady <= stored.read_at <= now):
+        settled = stored is not None and not view.live and steady <= stored.read_at <= now
+        if view.gone or settled:
             return stored
         last = await self._logs.failures((view.key,)).read(on_progress)
         if last.problem is not None and not isinstance(last.problem, NotFound):
@@ -394,7 +421,7 @@ def job_receipt(
     events: tuple[Event, ...] = (),
     link: RetryLink | None = None,
 ) -> JobReceipt:
-    """Return the receipt of an ended job. samples: all of the job's, oldest first."""
+    """Return the receipt of a job. samples: all of the job's, oldest first."""
     samples = _until_end(view, samples)
     begun, ended = parse_time(view.job.created_at), parse_time(view.job.finished_at)
     until = samples[-1].at if ended is None and samples else ended

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from slurper_tui import format as fmt
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.model.events import What
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import Cause, reason_of
 from slurper_tui.monitor.reports.observed import SpanKind
 from slurper_tui.monitor.reports.receipt import JobReceipt, Receipt
@@ -144,7 +145,10 @@ def _head(receipt: Receipt) -> Iterator[str]:
     job = receipt.jobs[0].view.job
     source, target = job.source or Source(), job.target or Target()
     place = f"{code(source.bucket or '?')} to {code(target.bucket or '?')}"
-    yield f"# Migration of {place}"
+    if receipt.interim:
+        yield f"# Interim receipt: the migration of {place} has not ended"
+    else:
+        yield f"# Migration of {place}"
     yield ""
     yield f"**{words(receipt.headline[:1].upper() + receipt.headline[1:])}**"
     yield ""
@@ -165,14 +169,18 @@ def _times(receipt: Receipt) -> Iterator[str]:
         yield f"- Begun: {fmt.utc(begun)}"
     else:
         yield f"- Begun: {_no_valid_time([job.view.job.created_at for job in jobs])}"
-    if ended is not None:
+    if receipt.interim:
+        as_of = "" if receipt.as_of is None else f"; these numbers are of {fmt.utc(receipt.as_of)}"
+        yield f"- Ended: not yet{as_of}"
+    elif ended is not None:
         yield f"- Ended: {fmt.utc(ended)}"
     else:
         unknown = [job.view.job.finished_at for job in jobs if job.ended is None]
         whose = "" if len(jobs) == 1 else f" of {_number(len(unknown), 'job', 'jobs')}"
         yield f"- Ended: {_no_valid_time(unknown)}{whose}{_last_seen(receipt.last_seen)}"
     if took is not None:
-        yield f"- Took: {_duration(took, jobs[0] if len(jobs) == 1 else None)}"
+        so_far = " so far" if receipt.interim else ""
+        yield f"- Took: {_duration(took, jobs[0] if len(jobs) == 1 else None)}{so_far}"
     else:
         both = begun is not None and ended is not None
         why = ": the API tells an end before the beginning" if both else ""
@@ -194,13 +202,18 @@ def _end(end: Source | Target) -> str:
 
 
 def _which(receipt: Receipt) -> str:
-    if len(receipt.jobs) == 1:
+    if len(receipt.jobs) == 1 and not receipt.unstarted:
         [job] = receipt.jobs
         of = f", a retry of {code(job.retry_link.parent.job_id)}" if job.retry_link else ""
         return f"Job: {code(job.view.key.job_id)}, {_scope(job)}{of}"
     retries = len(receipt.retries)
     jobs = _number(len(receipt.jobs) - retries, "job", "jobs")
-    return f"Jobs: {jobs}" + (f" and {_number(retries, 'retry', 'retries')}" if retries else "")
+    text = f"Jobs: {jobs}" + (f" and {_number(retries, 'retry', 'retries')}" if retries else "")
+    if live := sum(job.view.live for job in receipt.jobs):
+        text += f", {live} of them not ended"
+    if receipt.unstarted:
+        text += f"; {_number(receipt.unstarted, 'job', 'jobs')} of the plan not started yet"
+    return text
 
 
 def _scope(job: JobReceipt) -> str:
@@ -253,11 +266,15 @@ def _objects(receipt: Receipt) -> Iterator[str]:
             ("Skipped, in the target already", max(0, counts.skipped - left)),
             ("Skipped, not copied", left),
         ]
-    rows += [("Failed", counts.failed), (_rest(receipt), receipt.verdict.unaccounted)]
+    rows += [("Failed", counts.failed), (_rest(receipt), _left(receipt))]
     cells = [(name, fmt.count(n), fmt.share(n, counts.objects)) for name, n in rows]
     yield f"## Objects{' after retries' if receipt.family.retries else ''}"
     yield ""
-    yield from table(("", "Objects", "Share"), [*cells, ("Total", fmt.count(counts.objects), "")])
+    more = (
+        "+" if receipt.interim and (receipt.family.view.total_at_least or receipt.unstarted) else ""
+    )
+    total = ("Total", f"{fmt.count(counts.objects)}{more}", "")
+    yield from table(("", "Objects", "Share"), [*cells, total])
     yield ""
     yield _sum(receipt)
     if left is None and counts.skipped:
@@ -271,15 +288,22 @@ def _objects(receipt: Receipt) -> Iterator[str]:
 
 def _rest(receipt: Receipt) -> str:
     """Name the remaining objects: unaccounted in completed jobs, not done in others."""
+    if receipt.interim:
+        return "Remaining"
     if receipt.completed:
         return "Unaccounted"
     completed = (job.view for job in receipt.roots if job.view.status == "completed")
     return "Not done or unaccounted" if any(v.counts.remaining for v in completed) else "Not done"
 
 
+def _left(receipt: Receipt) -> int | None:
+    """Return the number of objects that `_rest` names; None if unknown."""
+    return receipt.counts.remaining if receipt.interim else receipt.verdict.unaccounted
+
+
 def _sum(receipt: Receipt) -> str:
     """Return the reconciliation as a sum of numbers."""
-    counts, rest = receipt.counts, receipt.verdict.unaccounted
+    counts, rest = receipt.counts, _left(receipt)
     if counts.done is None or counts.objects is None or rest is None:
         return "The counts do not reconcile: not all of them are known."
     parts = (counts.transferred, counts.skipped, counts.failed, rest)
@@ -360,17 +384,25 @@ def _jobs(receipt: Receipt) -> Iterator[str]:
             "transferred": counts.transferred,
             "skipped": counts.skipped,
             "failed": counts.failed,
-            "unaccounted" if job.view.status == "completed" else "not done": counts.remaining,
+            _remaining_word(job.view): counts.remaining,
         }
         numbers = " + ".join(f"{fmt.count(number)} {name}" for name, number in parts.items())
         yield f"  - {fmt.count(counts.objects)} objects: {numbers}"
         yield from (f"  - {rate}" for rate in _rates(job))
 
 
+def _remaining_word(view: JobView) -> str:
+    if view.live:
+        return "remaining"
+    return "unaccounted" if view.status == "completed" else "not done"
+
+
 def _job_end(job: JobReceipt) -> str:
     status = "gone" if job.view.gone else job.view.status or "unknown"
     took = "" if job.seconds is None else f" ({_duration(job.seconds, job)})"
     begun = "a beginning not told" if job.begun is None else fmt.utc(job.begun)
+    if job.view.live:
+        return f"{words(status)}, not ended, since {begun}{took}"
     ended = (
         f"an end not told{_last_seen(job.last_seen)}" if job.ended is None else fmt.utc(job.ended)
     )

@@ -117,11 +117,13 @@ def record(receipt: Receipt, version: str = "") -> dict[str, Any]:
     """Return every field of a receipt in a stable order; None if it is unknown.
 
     Times are ISO 8601 in UTC, except the API's own text; durations are in seconds, rates in objects
-    per second. lastObservedAt: when the end was observed, if the API gives none. version: this
-    program's version.
+    per second. lastObservedAt: when the end was observed, if the API gives none. interim: a job has
+    not ended or not begun. version: this program's version.
     """
     counts, verdict = receipt.counts, receipt.verdict
     return {
+        "interim": receipt.interim,
+        "unstartedJobs": receipt.unstarted,
         "accountId": receipt.jobs[0].view.account_id,
         "source": job_record(receipt.family.view)["source"],
         "target": job_record(receipt.family.view)["target"],

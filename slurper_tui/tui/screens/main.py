@@ -531,15 +531,13 @@ class MainScreen(NotedScreen[None]):
             self.run_worker(retry, group="export", exclusive=True)
 
     def action_receipt(self) -> None:
-        """Open the receipt of an ended job or migration."""
-        from slurper_tui.tui.availability import why_not_now
-        from slurper_tui.tui.screens.reports import ReceiptPage
+        """Open the receipt of the highlighted job or migration; interim while it has not ended."""
+        if not self._explain("show.receipt"):
+            from slurper_tui.tui.screens.reports import ReceiptPage
 
-        if why := why_not_now("show.receipt", self.state, ""):
-            self.show_note(f"no receipt: {why}")
-        elif line := self.state.line:
-            jobs = self.state.migration.jobs if self.state.migration else (line.view,)
-            self.app.push_screen(ReceiptPage(self, [job.key for job in jobs]))
+            keys = [job.key for job in self.state.subjects]
+            unstarted = self.state.migration.unstarted if self.state.migration else 0
+            self.app.push_screen(ReceiptPage(self, keys, unstarted))
 
     async def action_unlock(self) -> None:
         """Unlock changes after a confirmation, or lock them again."""

@@ -1,4 +1,4 @@
-"""The dialogs of two reports: the digest of an absence, and the receipt of ended jobs.
+"""The dialogs of two reports: the digest of an absence, and the receipt of some jobs.
 
 `DigestDialog` shows what changed and what needs action now. `ReceiptPage` builds a receipt in a
 worker, which may read logs, to read, copy and save it as Markdown.
@@ -29,7 +29,6 @@ from slurper_tui.monitor.reports.digest import (
     quiet_words,
     unobserved_words,
 )
-from slurper_tui.monitor.reports.receipt import NotEnded
 from slurper_tui.monitor.reports.wording import hold_up
 from slurper_tui.tui.render.columns import DrawContext, migration
 from slurper_tui.tui.render.glyphs import Look, style_of
@@ -152,9 +151,11 @@ class ReceiptPage(Dialog):
         ("w", "save", "save"),
     ]
 
-    def __init__(self, main: MainScreen, keys: Sequence[JobKey]) -> None:
+    def __init__(self, main: MainScreen, keys: Sequence[JobKey], unstarted: int = 0) -> None:
         super().__init__(main.look)
         self.text = ""
+        self._title = "Receipt"
+        self._unstarted = unstarted
         self._main = main
         self._keys = keys
         self.environ = main.environ
@@ -170,13 +171,16 @@ class ReceiptPage(Dialog):
 
         try:
             services = await self._main.services()
-            receipt = await services.receipts.receipt(self._keys, self._report)
-        except (NotEnded, ApiError) as error:
+            receipt = await services.receipts.receipt(self._keys, self._report, self._unstarted)
+        except ApiError as error:
             self._progress = f"no receipt: {error}"
         else:
             self.text = markdown(receipt, version())
             single = [receipt.jobs[0].view.key.job_id[:12]] if len(receipt.jobs) == 1 else []
             self._file_name = "-".join([receipt.family.key.source, *single])
+            if receipt.interim:
+                self._title = "Interim receipt"
+                self._file_name = f"interim-{self._file_name}"
         self.remake()
 
     def _report(self, view: FailuresView) -> None:
@@ -196,13 +200,13 @@ class ReceiptPage(Dialog):
 
     def page_lines(self, width: int) -> Iterator[Line]:
         """Yield the keys or the note, then the receipt."""
-        title: Line = (Piece("Receipt", "strong"),)
+        title: Line = (Piece(self._title, "strong"),)
         if self.note:
             yield title
             yield from self._plain(self.note, width, "accent")
         else:
             keys = _KEYS if self.text else "Esc closes"
-            short = keys if len(keys) + 9 <= width else _SHORT_KEYS
+            short = keys if len(keys) + len(self._title) + 2 <= width else _SHORT_KEYS
             yield spread(title, (Piece(self.look.to_ascii(short), "faint"),), width)
         yield ()
         if not self.text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import pytest
 from msgspec.structs import replace
@@ -17,7 +18,6 @@ from slurper_tui.monitor.model.logs import FailuresView, LogCounts
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.reports.observed import SpanKind
-from slurper_tui.monitor.reports.receipt import NotEnded
 from slurper_tui.monitor.reports.receipt_markdown import markdown
 from slurper_tui.monitor.reports.records import record
 from slurper_tui.simulated.account import Fault, Kind
@@ -183,16 +183,50 @@ async def test_receipt_without_a_history_is_unobserved() -> None:
 
 
 @timeless
-async def test_live_job_has_no_receipt() -> None:
+async def test_receipt_of_a_live_job_is_interim_and_has_no_verdict() -> None:
     history = InlineHistory()
-    accounts = account(plan(), plan("job-2", created=LONG_AGO))
+    accounts = account(plan(failed=360), plan("job-2", created=LONG_AGO))
     async with bench(accounts, history=past(history)) as b:
+        await b.seconds(1200)
+        receipt = await receipt_of(b)
+        [job] = receipt.jobs
+        both = await receipt_of(b, "job-1", "job-2")
+    assert receipt.interim
+    assert (receipt.verdict.text, receipt.verdict.unaccounted) == ("not ended", None)
+    assert (receipt.all_copied, receipt.lost_job) == (False, False)
+    assert [reason.log_type for reason in receipt.reasons] == [FAILED]
+    assert job.seconds == pytest.approx(1200, abs=30)
+    assert job.average == pytest.approx(10, rel=0.2)
+    assert receipt.observed
+    lines = markdown(receipt).split("\n")
+    assert lines[0] == "# Interim receipt: the migration of `photos` to `media` has not ended"
+    assert re.fullmatch(r"\*\*Not ended: [\d,]+ of [\d,]+\+? done, \d+ failed so far\*\*", lines[2])
+    text = "\n".join(lines)
+    assert f"- Ended: not yet; these numbers are of {utc(receipt.as_of or 0)}" in text
+    assert re.search(r"- Took: \d+ min so far", text)
+    assert "| Remaining " in text
+    assert "Unaccounted" not in text
+    fields = record(receipt)
+    assert (fields["interim"], fields["unaccounted"], fields["finishedAt"]) == (True, None, None)
+    assert both.interim
+    assert "- Jobs: 2 jobs, 1 of them not ended" in markdown(both)
+    assert re.search(
+        r"  - (running|listing), not ended, since 2026-.*Z \(\d+ min\)", markdown(both)
+    )
+
+
+@timeless
+async def test_receipt_is_interim_while_a_plan_has_jobs_to_start() -> None:
+    history = InlineHistory()
+    async with bench(account(plan(created=LONG_AGO)), history=past(history)) as b:
         await b.rounds(1)
-        with pytest.raises(NotEnded, match="job job-1 has not ended: it is "):
-            await receipt_of(b)
-        await history.notes.link(link_of(b, "job-1", "job-2"))
-        with pytest.raises(NotEnded, match="job-1"):
-            await receipt_of(b, "job-2")
+        receipts = (await b.session.services()).receipts
+        receipt = await receipts.receipt([key_of(b, "job-1")], unstarted=2)
+        ended = await receipts.receipt([key_of(b, "job-1")])
+    assert (receipt.interim, receipt.all_copied, receipt.verdict.clean) == (True, False, False)
+    assert receipt.headline == "not ended: 36,000 of 36,000+ done, 2 jobs not started yet"
+    assert "; 2 jobs of the plan not started yet" in markdown(receipt)
+    assert (ended.interim, record(ended)["interim"]) == (False, False)
 
 
 @timeless

@@ -13,11 +13,11 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from slurper_tui import version
-from slurper_tui.api.errors import Unreachable
+from slurper_tui.api.errors import Rejected, Unreachable
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.logs import FailuresView, LogCounts
-from slurper_tui.monitor.reports.receipt import JobReceipt, NotEnded, Receipt
+from slurper_tui.monitor.reports.receipt import JobReceipt, Receipt
 from slurper_tui.monitor.reports.receipt_markdown import markdown
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.screens.dialogs import CopyDialog, Page
@@ -49,6 +49,7 @@ class FakeReceipts:
         self,
         keys: Sequence[JobKey],
         on_progress: Callable[[FailuresView], None] = lambda view: None,
+        unstarted: int = 0,
     ) -> Receipt:
         self.asked.append([*keys])
         self.on_progress = on_progress
@@ -156,7 +157,7 @@ async def test_reading_progress_is_shown_and_closing_cancels_it() -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (NotEnded(view(3, id="job0003")), "no receipt: job job0003 has not ended: it is running"),
+        (Rejected("not allowed", status=403), "no receipt: not allowed"),
         (Unreachable("connection refused"), "no receipt: connection refused"),
     ],
 )
@@ -167,10 +168,20 @@ async def test_the_reason_for_a_missing_receipt_is_shown(error: Exception, said:
         assert isinstance(o.app.screen, ReceiptPage)
 
 
-async def test_a_job_that_has_not_ended_has_none() -> None:
-    async with opened(view(1)) as o:
-        assert "no receipt: the job has not ended" in o.text
-        assert o.receipts.asked == []
+@pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 40)])
+async def test_the_receipt_of_a_live_job_is_marked_as_interim(
+    size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    live = view(1, source="photos")
+    result = receipt(JobReceipt(live, NOW - 1001))
+    async with opened(live, result=result, size=size) as o:
+        await o.until(lambda: "Interim receipt" in o.text)
+        await o.until(lambda: "Not ended: 350 of 1,000 done" in " ".join(o.text.split()))
+        assert o.receipts.asked == [[live.key]]
+        assert "has not ended" in " ".join(o.text.split())
+        await o.press("w")
+        await o.until(lambda: (tmp_path / "receipt-interim-photos-job0001.md").exists())
 
 
 async def test_y_copies_the_markdown_exactly_and_twice_shows_it() -> None:
@@ -225,9 +236,14 @@ async def test_a_folded_migration_has_one_receipt_of_all_its_jobs() -> None:
         assert {*o.receipts.asked[0]} == {JOB.key, other.key}
 
 
-async def test_a_folded_migration_of_which_a_job_runs_has_none() -> None:
-    async with opened(JOB, view(2, source="photos"), view=ViewState(migrations=True)) as o:
-        assert "no receipt: the migration has not ended" in o.text
+async def test_a_migration_of_which_a_job_runs_has_an_interim_receipt() -> None:
+    live = view(2, source="photos")
+    result = receipt(JobReceipt(JOB, NOW - 1001, NOW - 1, log=LOG), JobReceipt(live, NOW - 900))
+    options = {"view": ViewState(migrations=True), "result": result}
+    async with opened(JOB, live, **options) as o:  # type: ignore[arg-type]  # any
+        await o.until(lambda: "Interim receipt" in o.text)
+        assert {*o.receipts.asked[0]} == {JOB.key, live.key}
+        await o.until(lambda: "Jobs: 2 jobs, 1 of them not ended" in o.text)
 
 
 async def test_hostile_names_and_letters_alone_do_no_harm() -> None:
