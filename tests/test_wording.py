@@ -121,12 +121,12 @@ def plan_in_lines() -> str:
 @pytest.mark.parametrize(
     ("faces", "sentences"),
     [
-        (failures({FAILED_TYPE: 7}, 5, 0), ["log names 7 failed, the job counts 5"]),
-        (failures({FAILED_TYPE: 2}, 5, 0), ["log names 2 of 5 failed; 3 it does not name"]),
+        (failures({FAILED_TYPE: 7}, 5, 0), ["the log lists 7 failures, the job counts 5"]),
+        (failures({FAILED_TYPE: 2}, 5, 0), ["the log lists 2 of 5 failures"]),
         (failures({}, 0, 0), ["nothing failed"]),
         (
             failures({TIER: 7}, 0, 5),
-            ["skipped 5, but the log names more", "7 not copied (7 archive tier)"],
+            ["skipped 5, but the log lists more", "7 not copied (7 archive tier)"],
         ),
         (failures({FAILED_TYPE: 1}, 1, 3), ["skipped 3: 3 already there"]),
         (

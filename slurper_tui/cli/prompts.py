@@ -26,7 +26,7 @@ from slurper_tui.monitor.jobs.validation import secret_parts
 from slurper_tui.monitor.model.plans import Secrets
 
 INPUT = 0
-NOBODY_TO_ASK = "nobody is there to be asked: give --yes"
+NOBODY_TO_ASK = "not a terminal: add --yes to run without asking"
 _MOST_ANSWER_BYTES = 65_536
 _LOCAL_MODES = 3
 

@@ -101,7 +101,7 @@ MAIN_KEYS: tuple[Binding, ...] = (
     _key("space", "mark", "list.mark", "mark", "Mark, to pause or resume several.", ACT),
     _key("r", "refresh_job", "poll.job", "refresh", "Refresh this job.", ACT),
     _key("R", "refresh_all", "poll.all", "refresh all", "Refresh everything.", ACT),
-    _key("z", "freeze", "poll.freeze", "freeze", "Freeze the screen; polling goes on.", ACT),
+    _key("z", "freeze", "poll.freeze", "freeze", "Freeze the screen; polling continues.", ACT),
     _key("plus", "interval(1)", "poll.slower", "slower", "Poll less often.", ACT),
     _key("minus", "interval(-1)", "poll.faster", "faster", "Poll more often.", ACT),
     _key(
@@ -115,7 +115,7 @@ MAIN_KEYS: tuple[Binding, ...] = (
     ),
     _REPAINT,
     _key("ctrl+z", "app.suspend_process", "app.suspend", "suspend", "Suspend; fg returns.", ACT),
-    _key("q", "app.leave", "app.quit", "quit", "Quit; the jobs go on.", ACT),
+    _key("q", "app.leave", "app.quit", "quit", "Quit; the jobs continue.", ACT),
     _key("W", "unlock", "change.unlock", "unlock", "Allow changes, or forbid them again.", CHANGE),
     _key("P", "change('pause')", "change.pause", "pause", "Pause this, or what is marked.", CHANGE),
     _key(
@@ -126,7 +126,7 @@ MAIN_KEYS: tuple[Binding, ...] = (
         "Resume this, or what is marked.",
         CHANGE,
     ),
-    _key("X", "change('abort')", "change.abort", "abort", "Abort for good.", CHANGE),
+    _key("X", "change('abort')", "change.abort", "abort", "Abort; it cannot be resumed.", CHANGE),
 )
 
 PALETTE_ONLY: Mapping[str, str] = {
@@ -150,7 +150,7 @@ _ON_EVERY_PAGE = (
 
 LOG_KEYS: tuple[Binding, ...] = (
     *_PAGE_MOVES,
-    _key("f", "follow", "log.follow", "follow", "Stay on the newest row, or no longer."),
+    _key("f", "follow", "log.follow", "follow", "Follow the newest row, or stop."),
     _key("w", "wrap", "log.wrap", "wrap", "Show rows in full, or one line each."),
     _key("t", "times", "log.times", "times", "Show times by the clock, or how long ago."),
     _key("slash", "type('/')", "log.search", "search", "Search for words.", at_once=True),
@@ -162,21 +162,21 @@ LOG_KEYS: tuple[Binding, ...] = (
         "type('&')",
         "log.text",
         "text",
-        "Show only rows that hold these words; !word leaves out.",
+        "Show only rows with these words; !word excludes.",
         at_once=True,
     ),
     _key("enter", "open", "pane.open", "open", "Show this row in full."),
     _key("y", "copy", "log.copy", "copy key", "Copy the row's key, exactly; twice shows it.", ACT),
-    _key("s", "save", "log.save", "save", "Save what is read to a file in this folder.", ACT),
+    _key("s", "save", "log.save", "save", "Save the rows read so far to a file here.", ACT),
     _FAILURES,
     *_ON_EVERY_PAGE,
 )
 
 FAILURE_KEYS: tuple[Binding, ...] = (
     *_PAGE_MOVES,
-    _key("enter", "unfold", "pane.open", "unfold", "Show what this holds, or all of it.", MOVE),
-    _key("right", "unfold", "list.unfold", "unfold", "Show what this holds.", MOVE),
-    _key("left", "fold", "list.fold", "fold", "Fold it again.", MOVE),
+    _key("enter", "unfold", "pane.open", "unfold", "Unfold this, then show all of it.", MOVE),
+    _key("right", "unfold", "list.unfold", "unfold", "Unfold this.", MOVE),
+    _key("left", "fold", "list.fold", "fold", "Fold this.", MOVE),
     _key(
         "E", "export", "show.export", "export", "Save the exact keys of this reason to a file.", ACT
     ),

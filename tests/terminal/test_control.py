@@ -55,7 +55,7 @@ def unlock(program: PtyProgram) -> None:
     program.see("Allow changing jobs?")
     program.see("n cancel")
     program.type("y")
-    program.see("writing")
+    program.see("unlocked")
 
 
 def ask(program: PtyProgram, key: str, title: str) -> None:
@@ -71,7 +71,7 @@ def test_an_unanswered_pause_is_never_sent_again(
     job = course.plan.id
     unlock(program)
     ask(program, "P", "Pause this job?")
-    program.see("objects in flight finish")
+    program.see("copies in progress finish")
     account.faults.add(
         Fault(Kind.HANG, operation="pause", seconds=1.0),
         Fault(Kind.HTML, operation="progress", job=job, after=1),
@@ -162,7 +162,7 @@ def test_a_read_only_program_sends_no_changes(program: PtyProgram, server: Loopb
 def test_the_write_option_unlocks(server: LoopbackServer, course: Course, tmp_path: Path) -> None:
     environ = environment(tmp_path, **server.environment())
     with PtyProgram([PROGRAM, course.plan.id, "--write"], environ, size=(120, 30)) as program:
-        program.see("writing")
+        program.see("unlocked")
         program.see("P pause")
         ask(program, "P", "Pause this job?")
         program.type("y")
@@ -181,7 +181,7 @@ def test_an_unsupported_textual_version_is_read_only(
     program = [sys.executable, *changed, "slurper_tui.cli.main", "--write", course.plan.id]
     with PtyProgram(program, environ, size=(120, 30)) as running:
         running.see("as of")
-        assert "writing" not in running.text
+        assert "unlocked" not in running.text
         for key in ("P", "W"):
             running.type(key)
             running.see("jobs can only be watched")

@@ -52,7 +52,7 @@ def quit_at_once(program: PtyProgram) -> None:
 
 def test_late_terminal_replies_are_ignored(environ: dict[str, str], server: LoopbackServer) -> None:
     with PtyProgram([PROGRAM, "--write"], environ) as program:
-        program.see("writing")
+        program.see("unlocked")
         send(program, *NOISE, *RELEASES)
         for reply in REPLIES:
             send(program, *(bytes([byte]) for byte in reply[:3]), reply[3:])
@@ -64,7 +64,7 @@ def test_a_terminal_reply_after_a_timed_out_escape_is_ignored(
     environ: dict[str, str], server: LoopbackServer
 ) -> None:
     with PtyProgram([PROGRAM, "--write"], environ) as program:
-        program.see("writing")
+        program.see("unlocked")
         for reply in (b"P>|kitty(0.35.2)\x1b\\", b"]11;rgb:1d1d/1f1f/2121\x07", b"[12;40R"):
             program.type("?")
             program.see("Keys")
@@ -79,16 +79,16 @@ def test_noise_and_a_yes_in_one_read_do_not_confirm(
     environ: dict[str, str], server: LoopbackServer
 ) -> None:
     with PtyProgram([PROGRAM, "--write"], environ) as program:
-        program.see("writing")
+        program.see("unlocked")
         program.type("W")
-        program.see_no("writing")
+        program.see_no("unlocked")
         program.type("W")
         program.see("Allow changing jobs?")
         program.see("n cancel")
         send(program, b"\x1b[?1;2cy", b"y(0.35.2)")
         program.type("\x1b")
         program.see_no("Allow changing jobs?")
-        assert "writing" not in program.text
+        assert "unlocked" not in program.text
         quit_at_once(program)
     assert changes(server) == []
 

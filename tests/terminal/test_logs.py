@@ -95,7 +95,7 @@ def test_failures_are_shown_and_their_keys_saved(
     program: PtyProgram, thumbs: Course, folder: Path
 ) -> None:
     program.type("e")
-    program.see("log names 10 of 10 failed")
+    program.see("the log lists 10 of 10 failures")
     program.see("0 already there")
     program.see("10 not copied")
     program.type("\r")
@@ -110,7 +110,7 @@ def test_failures_are_shown_and_their_keys_saved(
     program.type("l")
     program.see("22 rows")
     program.type("e")
-    program.see("log names 10 of 10 failed")
+    program.see("the log lists 10 of 10 failures")
 
 
 def test_keys_are_saved_from_the_list(program: PtyProgram, thumbs: Course, folder: Path) -> None:

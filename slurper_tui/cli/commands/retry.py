@@ -117,7 +117,7 @@ async def _keys(
     if not keys and reading.keys(types):
         raise CliError("completed retries have copied every object that the logs name")
     if not keys:
-        raise CliError(f"the log names no object in rows of {' or '.join(types)}")
+        raise CliError(f"the log has no object in rows of {' or '.join(types)}")
     return keys
 
 

@@ -122,7 +122,7 @@ def _dated(prefix: str, found: re.Match[str]) -> tuple[_Place, int]:
     return _Place(kind, *_around(prefix, found), separator), value
 
 
-UNLISTED = "the API cannot list the source: keys that no prefix begins are neither seen nor copied"
+UNLISTED = "the API cannot list the source: objects outside these prefixes will not be copied"
 """A warning to show with every list of prefixes."""
 
 

@@ -299,7 +299,7 @@ def advice(view: JobView, samples: Sequence[Recorded], calendar: Calendar) -> st
         return f"{view.word}: look in the dashboard what that means"
     if view.live and view.stale:
         since = "" if view.as_of is None else f" since {calendar.moment(view.as_of)}"
-        return f"no answer{since}: look what stands in the way"
+        return f"no answer{since}: check the connection and the token"
     if state is State.STALLED:
         begun = view.stalled_since
         span = "" if begun is None else f" for {fmt.duration(calendar.now - begun)}"

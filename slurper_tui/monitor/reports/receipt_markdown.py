@@ -376,7 +376,7 @@ def _jobs(receipt: Receipt) -> Iterator[str]:
     yield ""
     for job in receipt.jobs:
         superseded = job.view.key in receipt.family.superseded
-        note = ", done again by a later job and not counted" if superseded else ""
+        note = ", superseded by a later job and not counted" if superseded else ""
         yield f"- {code(job.view.key.job_id)}: {_scope(job)}"
         yield f"  - {_job_end(job)}{note}"
         counts = job.view.counts

@@ -177,18 +177,16 @@ def failed_words(view: FailuresView) -> tuple[str, ...]:
     named, failed, missing = fmt.count(view.named), view.failed_objects, view.unnamed
     so_far = _so_far(view)
     if failed is None or missing is None:
-        short = f"log names {named} failed{so_far}"
+        short = f"the log lists {named} failures{so_far}"
         whose = "a job's" if view.jobs else "the job's"
         return (f"{short}; {whose} counter is unknown", short)
     if view.named > failed and not missing:
         jobs = "jobs count" if view.jobs else "job counts"
-        return (f"log names {named} failed, the {jobs} {fmt.count(failed)}",)
+        return (f"the log lists {named} failures, the {jobs} {fmt.count(failed)}",)
     if not failed:
         return ("nothing failed",)
-    short = f"log names {fmt.count(failed - missing)} of {fmt.count(failed)} failed{so_far}"
-    if not missing or so_far:
-        return (short,)
-    return (f"{short}; {fmt.count(missing)} it does not name", short)
+    listed = f"{fmt.count(failed - missing)} of {fmt.count(failed)} failures{so_far}"
+    return (f"the log lists {listed}", listed)
 
 
 _MOST_REASONS = 3
@@ -212,10 +210,10 @@ def skipped_words(view: FailuresView) -> tuple[str, str]:
     if skipped is None:
         return ("how many were skipped is unknown", lost)
     if missing > skipped:
-        return (f"skipped {fmt.count(skipped)}, but the log names more", lost)
+        return (f"skipped {fmt.count(skipped)}, but the log lists more", lost)
     if not skipped:
         return ("", "")
-    # Objects without a row are known to be in the target only if the log names every failure.
+    # Objects without a row are known to be in the target only if the log lists every failure.
     unnamed = fmt.count(view.unexplained)
     if not view.counts.whole:
         where = f"at most {unnamed} already there"
@@ -239,7 +237,7 @@ def keys_hold(number: int) -> str:
     return "1 key holds" if number == 1 else f"{fmt.count(number)} keys hold"
 
 
-NO_FAILED_KEY = "the log names no failed object"
+NO_FAILED_KEY = "the log lists no failed object"
 
 
 def inexact_words(number: int) -> str:
@@ -260,13 +258,16 @@ def missing_keys(view: FailuresView, *, inexact: int, keyless: int) -> tuple[str
         (inexact > 0, inexact_words(inexact)),
         (
             unnamed > 0,
-            f"the log names {fmt.count(failed - unnamed)} of {fmt.count(failed)} failed objects",
+            f"the log lists {fmt.count(failed - unnamed)} of {fmt.count(failed)} failures",
         ),
         (
             keyless > 0,
-            f"{fmt.count(keyless)} of the rows {'names' if keyless == 1 else 'name'} no key",
+            f"{fmt.count(keyless)} of the rows {'has' if keyless == 1 else 'have'} no key",
         ),
-        (view.counts.listing_broke, f"{reason_of(BROKE_TYPE)}, and what was not listed has no row"),
+        (
+            view.counts.listing_broke,
+            f"{reason_of(BROKE_TYPE)}, and objects that were not listed have no row",
+        ),
         *((True, unread_words(job)) for job in view.unread if job.problem is not None),
         (any(job.problem is None for job in view.unread), LOG_GAPS),
     )
@@ -352,16 +353,21 @@ def consequence(views: Sequence[JobView], action: Action) -> str:
     at_least = "at least " if any(view.counts.remaining is None for view in views) else ""
     more = " and all that are not listed yet" if any(view.growing for view in views) else ""
     if action is Action.RESUME:
-        objects = "every object that is left"
+        objects = "all remaining objects"
         if left is not None:
-            objects = f"{at_least}{_objects(left)} that {'is' if left == 1 else 'are'} left{more}"
-        return f"goes on with {objects}; the API may refuse it while three jobs run"
-    objects = "every object not yet started"
+            remaining = _objects(left, "remaining ")
+            objects = f"{at_least or 'the '}{remaining}{more}"
+        return f"resumes {objects}; the API may refuse it while three jobs run"
+    objects, have = "all objects that", "have"
     if left is not None:
-        objects = f"{at_least}{_objects(left)} not yet started{more}"
+        objects = f"{at_least}{_objects(left)}{more}"
+        have = "has" if left == 1 and not more else "have"
     they = "it" if len(views) == 1 else "they"
-    later = "can be resumed later" if action is Action.PAUSE else "cannot be resumed"
-    clauses = [f"stops {objects}", "objects in flight finish", f"{they} {later}"]
+    fate, later = "will not be copied", f"{they} cannot be resumed"
+    if action is Action.PAUSE:
+        fate, later = "will wait", f"{they} can be resumed later"
+    started = f"{objects} {have} not started {fate if left is None else f'and {fate}'}"
+    clauses = [started, "copies in progress finish", later]
     if action is Action.ABORT_ALL:
         clauses.insert(0, f"aborts {'1 job' if len(views) == 1 else f'all {len(views)} jobs'}")
     return "; ".join(clauses)
@@ -371,11 +377,13 @@ def _deletion(views: Sequence[JobView]) -> str:
     copied = _sum([view.counts.transferred for view in views])
     failed = _sum([view.counts.failed for view in views])
     them, their = ("it", "its") if len(views) == 1 else ("them", "their")
-    clauses = [f"the API forgets {them}", "nothing in the target is undone"]
+    clauses = [f"the API forgets {them}", "nothing in the target is deleted"]
     if copied:
         clauses[1] += f": {_objects(copied)} {'stay' if copied > 1 else 'stays'} there"
     if failed:
-        clauses.append(f"the log that names {_objects(failed)} that failed is lost")
+        clauses.append(
+            f"the log with {fmt.count(failed)} {'failure' if failed == 1 else 'failures'} is lost"
+        )
     return "; ".join([*clauses, f"{their} history here stays"])
 
 
@@ -385,5 +393,5 @@ def _sum(counts: Sequence[int | None]) -> int | None:
     return sum(numbers) if numbers else None
 
 
-def _objects(count: int) -> str:
-    return f"{fmt.count(count)} {'object' if count == 1 else 'objects'}"
+def _objects(count: int, which: str = "") -> str:
+    return f"{fmt.count(count)} {which}{'object' if count == 1 else 'objects'}"

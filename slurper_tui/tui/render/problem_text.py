@@ -54,7 +54,9 @@ def blocked_words(snapshot: Snapshot, look: Look) -> str:
     blocked = snapshot.budget.blocked_until
     if blocked is None:
         return ""
-    return f"API asked to wait until {fmt.moment(blocked, snapshot.taken_at, look.zone)}"
+    return (
+        f"rate limited (429): next request at {fmt.moment(blocked, snapshot.taken_at, look.zone)}"
+    )
 
 
 def banner_lines(snapshot: Snapshot | None, look: Look) -> tuple[Line, ...]:
@@ -93,7 +95,7 @@ def problem_details(snapshot: Snapshot | None, look: Look) -> list[tuple[str, st
     if snapshot.history_note:
         note = look.sentence(snapshot.history_note)
         details.append(("", note[:1].upper() + note[1:]))
-    return details or [("", "Nothing stands in the way: every account answers.")]
+    return details or [("", "No problems: the API is answering.")]
 
 
 def _account_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:

@@ -38,7 +38,7 @@ ROOMY = 36
 
 
 class Question(NamedTuple):
-    """A question to confirm. yes: the label of the confirming button.
+    """A question to confirm. yes, no: the labels of the buttons.
 
     harsh: the change cannot be undone. jobs: the jobs that it affects. left_out: marked jobs that
     it cannot affect, each with the reason. word: the text to type, "" if a key is enough. word_is:
@@ -53,6 +53,7 @@ class Question(NamedTuple):
     word: str = ""
     word_is: str = ""
     harsh: bool = False
+    no: str = "cancel"
 
 
 def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Question | str:
@@ -211,7 +212,7 @@ def answer_lines(
     typed = bool(question.word) and answer.typed == question.word
     on_yes = answer.on_yes or typed
     keys = ("Esc", "Enter") if question.word else ("n", "y")
-    no = _button(keys[0], "cancel", look, "accent", chosen=not on_yes)
+    no = _button(keys[0], question.no, look, "accent", chosen=not on_yes)
     yes: Line = (Piece(f"  {keys[1]} {question.yes}", "faint"),)
     if typed or not question.word:
         style = "error" if question.harsh else "accent"

@@ -253,7 +253,7 @@ class ProblemDialog(Dialog):
 
     def page_lines(self, width: int) -> Iterator[Line]:
         """Yield every code and message with its label."""
-        yield from _title("What stands in the way")
+        yield from _title("Problems")
         for number, (label, text) in enumerate(problem_details(self._snapshot, self.look)):
             if not label:
                 yield from ([()] if number else [])
@@ -364,7 +364,7 @@ class PairsDialog(Dialog):
 
 def error_dialog(look: Look, error: ApiError) -> PairsDialog:
     """Return a dialog with all details of the error that stops a page from reading on."""
-    return PairsDialog(look, "What stands in the way", error_details(error, look))
+    return PairsDialog(look, "Problems", error_details(error, look))
 
 
 def row_dialog(look: Look, row: LogRow) -> PairsDialog:

@@ -252,7 +252,7 @@ class Found:
 def _none_words(log_type: str) -> str:
     if cause_of(log_type) is Cause.FAILED:
         return NO_FAILED_KEY
-    return f"the log names no key: {reason_of(log_type)}"
+    return f"the log lists no key: {reason_of(log_type)}"
 
 
 async def read_failed(main: MainScreen, jobs: tuple[JobView, ...], without: str) -> Found | None:

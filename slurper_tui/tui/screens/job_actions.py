@@ -197,13 +197,11 @@ class NewJobs:
         waiting = steps.count(StepState.WAITING)
         unsettled = steps.count(StepState.UNDECIDED) + steps.count(StepState.REFUSED)
         if waiting:
-            word = (
-                "job of a split waits for its" if waiting == 1 else "jobs of a split wait for their"
-            )
-            self._main.show_note(f"{waiting} {word} keys · plans in the palette")
+            word = "planned job needs" if waiting == 1 else "planned jobs need"
+            self._main.show_note(f"{waiting} {word} bucket keys: press : and type plans")
         elif unsettled:
-            word = "job of a split needs" if unsettled == 1 else "jobs of a split need"
-            self._main.show_note(f"{unsettled} {word} your word · plans in the palette")
+            word = "planned job needs" if unsettled == 1 else "planned jobs need"
+            self._main.show_note(f"{unsettled} {word} your decision: press : and type plans")
 
     def ask_to_leave(self, leave: Callable[[], None]) -> None:
         """Call `leave`, after a confirmation if jobs of a plan wait for this program."""

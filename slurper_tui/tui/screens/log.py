@@ -262,7 +262,7 @@ class LogPage(JobPage):
         """Copy the highlighted row's key."""
         row = self.state.row
         if row is None or row.object_key is None:
-            self.show_note("this row names no key")
+            self.show_note("this row has no key")
         else:
             copy_text(self, "key", row.object_key)
 

@@ -408,7 +408,7 @@ class MainScreen(NotedScreen[None]):
         current = self._interval or (snapshot.interval if snapshot else 5.0)
         self._interval = next_interval(current, step)
         self.session.set_interval(self._interval)
-        self.show_note(f"asking every {self._interval:g} s")
+        self.show_note(f"polling every {self._interval:g} s")
 
     def action_unfold(self) -> None:
         """Show the jobs of the highlighted migration."""

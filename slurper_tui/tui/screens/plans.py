@@ -135,34 +135,34 @@ def cancel_question(plan: Plan) -> Question:
     number = len(plan.given_up)
     if all(step.state is StepState.UNDECIDED for step in plan.given_up):
         return Question(
-            title=f"Let go of the {_jobs(number, 'that was', 'that were')} not answered?",
-            consequence=(
-                "if the API made one all the same, it goes on; nothing here sends one again"
-            ),
-            yes="let go",
+            title=f"Drop the {_jobs(number)} whose request was not answered?",
+            consequence="a job that the API created all the same continues; none is sent again",
+            yes="drop",
+            no="keep",
             harsh=True,
         )
     return Question(
-        title=f"Give up the {_jobs(number, 'that has', 'that have')} not been started?",
-        consequence="what is given up is never started. Jobs that were started go on",
-        yes="give up",
+        title=f"Cancel the {_jobs(number)} not yet started?",
+        consequence="running jobs continue",
+        yes="cancel them" if number > 1 else "cancel it",
+        no="keep",
         harsh=True,
     )
 
 
-def _jobs(number: int, one: str, more: str) -> str:
-    return f"job {one}" if number == 1 else f"{number} jobs {more}"
+def _jobs(number: int) -> str:
+    return "job" if number == 1 else f"{number} jobs"
 
 
 def again_question(step: Step, look: Look) -> Question:
     """Return the question whether to send a step again."""
     outcome = look.sanitise(step.message) or str(step.state)
     if step.state is StepState.REFUSED:
-        consequence = f"{outcome}. Nothing was made of it"
+        consequence = f"{outcome}. No job was created"
     else:
         consequence = (
-            f"{outcome}. If the API made the job all the same, its objects are copied twice. "
-            "The list is looked into once more before anything is sent"
+            f"{outcome}. If the API created the job all the same, its objects are copied twice. "
+            "The list is read once more before anything is sent"
         )
     return Question(
         title=f"Send job {step.number} again?", consequence=consequence, yes="send it", harsh=True
@@ -387,7 +387,7 @@ class PlansPage(FramedScreen[None]):
         plan_id, number = view.plan.id, step.number
 
         def confirmed() -> None:
-            self.show_note("the list is looked into once more first")
+            self.show_note("reading the list once more first")
             self._change(plan_id, lambda creation: creation.send_again(plan_id, number))
 
         self.app.push_screen(ConfirmDialog(self.look, again_question(step, self.look), confirmed))

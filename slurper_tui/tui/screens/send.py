@@ -190,7 +190,7 @@ _OVERWRITE = {
     False: "no: what is in the target already stays",
 }
 _BOTH = "as the job that is retried did; see each job below"
-_SECRETS = "asked for next; the API never tells them"
+_SECRETS = "asked for next; the API does not return them"
 
 
 def _entries(pending: PendingRequest, look: Look) -> Sequence[str | Line]:

@@ -435,8 +435,8 @@ def _jobs(one: Migration, context: DrawContext, width: int) -> Iterator[Line]:
             text = f"{short_id(child.job_id, look)} of {short_id(parent.job_id, look)}"
             yield from _field("retry", text, width)
     if number := len(one.superseded):
-        text = "1 job, not counted" if number == 1 else f"{fmt.count(number)} jobs, not counted"
-        yield from _field("done again", text, width)
+        jobs = "1 job" if number == 1 else f"{fmt.count(number)} jobs"
+        yield from _field("superseded", f"{jobs} by a later one, not counted", width)
 
 
 class DetailPane(TextLines):

@@ -211,7 +211,7 @@ def summary(view: FailuresView, look: Look, width: int) -> Iterator[Line]:
         for piece in skipped:
             yield from text_lines(piece.text, width, piece.style)
     if view.counts.whole and not view.groups:
-        yield from text_lines("The log names no object that failed or was left out", width)
+        yield from text_lines("The log lists no failed and no skipped object", width)
     for job in view.unread:
         if view.jobs and job.problem:
             yield from text_lines(look.sentence(unread_words(job)), width, "error")

@@ -125,7 +125,7 @@ CREDENTIALS = Section(
     ),
 )
 
-REGION = Section("What the API does not tell", (replace(_REGION, label="source region"),))
+REGION = Section("Not returned by the API", (replace(_REGION, label="source region"),))
 
 
 def draft_of(values: Values, keys: tuple[str, ...] | None = None) -> Draft:

@@ -85,8 +85,9 @@ def row_name(row: Row, context: DrawContext, width: int) -> Line:
     name = shorten(job_name(row.view, row.migration, context), room, context.look.ellipsis)
     if row.view.key not in row.migration.superseded:
         return (Piece(" " * INDENT), Piece(name))
-    line = (Piece(name, "muted"), Piece("  done again", "faint"))
-    return (Piece(" " * INDENT), *line[: 2 if width_of(line) <= room else 1])
+    notes = ("  superseded by a later job", "  superseded", "")
+    lines = ((Piece(name, "muted"), Piece(note, "faint")) for note in notes)
+    return (Piece(" " * INDENT), *next(line for line in lines if width_of(line) <= room))
 
 
 def job_name(view: JobView, one: Migration, context: DrawContext) -> str:

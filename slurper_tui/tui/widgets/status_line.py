@@ -124,7 +124,7 @@ def _status_parts(state: ScreenState, note: str, look: Look, room: int) -> Itera
     yield from _problem(snapshot, look, room)
     yield from _request(state, note, look)
     if state.writing:
-        yield (Piece("writing", "warning"),)
+        yield (Piece("unlocked", "warning"),)
     if state.marked:
         yield (Piece(f"{len(state.marked)} marked", "accent"),)
     if snapshot.history_note:
@@ -164,8 +164,8 @@ def _problem(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
     if blocked:
         whole = f"{blocked}; its budget is shared with the dashboard"
         short = f"{blocked} (shared budget)"
-        fits = (text for text in (whole, short) if len(text) <= room)
-        yield (Piece(next(fits, blocked), "warning"),)
+        fits = (text for text in (whole, short, blocked) if len(text) <= room)
+        yield (Piece(next(fits, blocked.replace(" (429)", "")), "warning"),)
         return
     problem = problem_of_all_accounts(snapshot)
     if problem:

@@ -188,7 +188,7 @@ def test_without_a_terminal_and_without_yes_nothing_is_asked_of_the_api() -> Non
     person = Person()
     ran = person.run("create", *S3)
     assert ran.code == 2
-    assert ran.err == ["slurper-tui: nobody is there to be asked: give --yes"]
+    assert ran.err == ["slurper-tui: not a terminal: add --yes to run without asking"]
     assert person.methods == []
 
 

@@ -70,7 +70,7 @@ def test_the_log_is_held_against_the_counters() -> None:
     ran = perform(account(plan(failed=131, not_copied=40, harmless=500)), "failures", "job1")
     assert (ran.code, ran.err) == (0, [])
     assert ran.out[:3] == [
-        "log names 131 of 131 failed",
+        "the log lists 131 of 131 failures",
         "skipped 540: 500 already there",
         "40 not copied (15 archive tier, 9 empty, 6 to be restored first, 10 others)",
     ]
@@ -79,7 +79,7 @@ def test_the_log_is_held_against_the_counters() -> None:
         *("failures", "job1"),
         transport=telling(row(FAILED_TYPE, "a"), row(FAILED_TYPE, "b"), failed=1310),
     )
-    assert short.out[0] == "log names 2 of 1,310 failed; 1,308 it does not name"
+    assert short.out[0] == "the log lists 2 of 1,310 failures"
 
 
 @pytest.mark.parametrize("rows", [[], [row(FAILED_TYPE, "a"), row(TIER, "b")]])
@@ -107,7 +107,7 @@ def test_reasons_and_then_prefixes() -> None:
         transport=telling(*rows, failed=8, skipped=12),
     )
     assert ran.out == [
-        "log names 8 of 8 failed",
+        "the log lists 8 of 8 failures",
         "skipped 12: 0 already there",
         "12 not copied (12 archive tier)",
         "",
@@ -230,7 +230,7 @@ def test_more_keys_than_one_job_takes_are_reported(monkeypatch: pytest.MonkeyPat
 def test_a_key_counts_once_and_a_row_without_one_is_no_key() -> None:
     rows = [row(FAILED_TYPE, "a"), row(FAILED_TYPE, "a", message="again"), row(FAILED_TYPE)]
     assert raw(telling(*rows), "--keys", code=4)[0] == b"a\n"
-    assert raw(telling(*rows))[0].startswith(b"log names 2 of 3 failed; 1 it does not name\n")
+    assert raw(telling(*rows))[0].startswith(b"the log lists 2 of 3 failures\n")
 
 
 FORMS = [("--keys",), ("--keys", "--null"), ("--keys", "--json")]
@@ -240,11 +240,11 @@ FORMS = [("--keys",), ("--keys", "--null"), ("--keys", "--json")]
 @pytest.mark.parametrize(
     ("rows", "failed", "more", "said"),
     [
-        ([row(FAILED_TYPE, "a")], 1310, (), "the log names 1 of 1,310 failed objects"),
-        ([], 3, (), "the log names 0 of 3 failed objects"),
-        ([row(FAILED_TYPE, "a"), row(FAILED_TYPE)], 1, (), "1 of the rows names no key"),
+        ([row(FAILED_TYPE, "a")], 1310, (), "the log lists 1 of 1,310 failures"),
+        ([], 3, (), "the log lists 0 of 3 failures"),
+        ([row(FAILED_TYPE, "a"), row(FAILED_TYPE)], 1, (), "1 of the rows has no key"),
         ([row(FAILED_TYPE, "a"), row(BROKE)], 1, (), "source listing broke"),
-        ([row(TIER, "a")], 3, ("--type", TIER), "the log names 0 of 3 failed objects"),
+        ([row(TIER, "a")], 3, ("--type", TIER), "the log lists 0 of 3 failures"),
     ],
 )
 def test_incomplete_keys_are_exit_4(
@@ -271,7 +271,7 @@ def test_keys_that_are_not_utf8_are_named_and_left_out(words: tuple[str, ...]) -
     assert "25 keys hold bytes that are not UTF-8" in told
     assert r"caf\xe0/a" in told
     assert "and 5 more" in told
-    assert "the log names" not in told
+    assert "the log lists" not in told
 
 
 @settings(max_examples=30)

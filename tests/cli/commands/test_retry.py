@@ -102,7 +102,7 @@ def test_uncopied_keys_are_retried_only_on_request() -> None:
 def test_a_type_without_rows_is_reported() -> None:
     ran = person().run("retry", "a1", "--type", "nonsense", "--yes")
     assert ran.code == 2
-    assert ran.err[-1] == "slurper-tui: the log names no object in rows of nonsense"
+    assert ran.err[-1] == "slurper-tui: the log has no object in rows of nonsense"
 
 
 def test_a_dash_is_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +223,7 @@ def test_a_log_with_fewer_names_than_failures_is_reported() -> None:
     file = someone.folder / "draft.json"
     ran = someone.run("retry", "a1", "--draft", str(file))
     assert ran.code == 0
-    assert "slurper-tui: the log names 7 of 1,310 failed objects" in ran.err
+    assert "slurper-tui: the log lists 7 of 1,310 failures" in ran.err
 
 
 def test_losses_that_a_retry_does_not_cover_are_reported() -> None:
@@ -236,7 +236,7 @@ def test_losses_that_a_retry_does_not_cover_are_reported() -> None:
     ran = broken.run("retry", "a1", "--draft", str(broken.folder / file))
     assert ran.err[:-1] == [
         "slurper-tui: source listing broke: the total is incomplete, "
-        "and what was not listed has no row"
+        "and objects that were not listed have no row"
     ]
 
 

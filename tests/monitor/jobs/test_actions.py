@@ -728,53 +728,53 @@ def test_reason_of_an_impossible_action_is_a_clause(job: JobView, action: Action
         (
             Action.ABORT,
             view(counts=BIG),
-            "stops 1,412,113 objects not yet started; objects in flight finish; "
-            "it cannot be resumed",
+            "1,412,113 objects have not started and will not be copied; "
+            "copies in progress finish; it cannot be resumed",
         ),
         (
             Action.PAUSE,
             view(counts=BIG),
-            "stops 1,412,113 objects not yet started; objects in flight finish; "
+            "1,412,113 objects have not started and will wait; copies in progress finish; "
             "it can be resumed later",
         ),
         (
             Action.ABORT,
             view(counts=Counts(10, 9, 0, 0), phase=Phase.LISTING),
-            "stops 1 object not yet started and all that are not listed yet; "
-            "objects in flight finish; it cannot be resumed",
+            "1 object and all that are not listed yet have not started and will not be copied; "
+            "copies in progress finish; it cannot be resumed",
         ),
         (
             Action.PAUSE,
             view(counts=Counts()),
-            "stops every object not yet started; objects in flight finish; it can be resumed later",
+            "all objects that have not started will wait; copies in progress finish; "
+            "it can be resumed later",
         ),
         (
             Action.RESUME,
             view(status="paused", counts=BIG),
-            "goes on with 1,412,113 objects that are left; "
-            "the API may refuse it while three jobs run",
+            "resumes the 1,412,113 remaining objects; the API may refuse it while three jobs run",
         ),
         (
             Action.RESUME,
             view(status="paused", counts=Counts(10, 8, 0, 0), total=Total.GROWING),
-            "goes on with 2 objects that are left and all that are not listed yet; "
+            "resumes the 2 remaining objects and all that are not listed yet; "
             "the API may refuse it while three jobs run",
         ),
         (
             Action.RESUME,
             view(status="paused", counts=Counts()),
-            "goes on with every object that is left; the API may refuse it while three jobs run",
+            "resumes all remaining objects; the API may refuse it while three jobs run",
         ),
         (
             Action.DELETE,
             view(status="completed", counts=BIG),
-            "the API forgets it; nothing in the target is undone: 500,000 objects stay there; "
-            "the log that names 7,887 objects that failed is lost; its history here stays",
+            "the API forgets it; nothing in the target is deleted: 500,000 objects stay there; "
+            "the log with 7,887 failures is lost; its history here stays",
         ),
         (
             Action.DELETE,
             view(status="completed", counts=Counts()),
-            "the API forgets it; nothing in the target is undone; its history here stays",
+            "the API forgets it; nothing in the target is deleted; its history here stays",
         ),
     ],
 )
@@ -787,12 +787,12 @@ def test_consequence_contains_the_counts_of_the_job(
 def test_consequence_sums_the_counts_of_several_jobs() -> None:
     jobs = [view(1, counts=BIG), view(2, counts=Counts(100, 40, 0, 0)), view(3)]
     assert consequence(jobs, Action.PAUSE) == (
-        "stops 1,412,823 objects not yet started; objects in flight finish; "
+        "1,412,823 objects have not started and will wait; copies in progress finish; "
         "they can be resumed later"
     )
     assert consequence(jobs, Action.ABORT_ALL) == (
-        "aborts all 3 jobs; stops 1,412,823 objects not yet started; objects in flight finish; "
-        "they cannot be resumed"
+        "aborts all 3 jobs; 1,412,823 objects have not started and will not be copied; "
+        "copies in progress finish; they cannot be resumed"
     )
     assert "aborts 1 job;" in consequence(jobs[:1], Action.ABORT_ALL)
 

@@ -342,9 +342,9 @@ async def test_a_log_that_cannot_be_read_hides_no_other_and_no_loss() -> None:
     assert isinstance(last.problem, ApiError)
     assert not last.counts.whole
     assert (last.failed_objects, last.named, last.unnamed, last.harmless) == (100, 60, 40, None)
-    assert failed_words(last)[0] == "log names 60 of 100 failed so far"
+    assert failed_words(last)[0] == "the log lists 60 of 100 failures so far"
     assert missing_keys(last, inexact=0, keyless=0) == (
-        "the log names 60 of 100 failed objects",
+        "the log lists 60 of 100 failures",
         "the log of job j2 could not be read to its end: the API answered 404",
         "the log of job j3 could not be read to its end: the API answered 503 with an HTML page",
     )
@@ -362,6 +362,6 @@ def test_one_log_cannot_make_up_for_the_gaps_of_another() -> None:
     assert (both.failed_objects, both.named, both.unnamed) == (20, 20, 5)
     assert not both.accounts_for_failures
     assert both.harmless is None
-    assert failed_words(both)[0] == "log names 15 of 20 failed; 5 it does not name"
+    assert failed_words(both)[0] == "the log lists 15 of 20 failures"
     assert all_failures([job(10, 10), job(5, 10)], groups).harmless == 18
     assert all_failures([job(10, 10), job(None, 10)], groups).failed_objects is None

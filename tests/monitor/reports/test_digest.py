@@ -349,7 +349,7 @@ def test_gone_job_has_the_rank_of_its_end() -> None:
             view(phase=Phase.STALLED),
             "stalled: watch it, or pause and resume it",
         ),
-        (STALE, "no answer since 08:46: look what stands in the way"),
+        (STALE, "no answer since 08:46: check the connection and the token"),
         (PAUSED, "paused: resume it when ready"),
         (FAILING, "904 failed so far: read its log"),
         (MOVING, NOTHING),

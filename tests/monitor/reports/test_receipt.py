@@ -381,7 +381,7 @@ async def test_the_log_of_a_job_that_was_done_all_over_again_is_not_read() -> No
         asked = {r.path.split("/")[1] for r in b.requests if r.path.endswith("/logs")}
     assert asked == {"job-2"}
     assert (receipt.logs_read, receipt.all_copied) == (True, True)
-    assert "done again by a later job and not counted" in markdown(receipt)
+    assert "superseded by a later job and not counted" in markdown(receipt)
 
 
 class HalfBlind(InlineHistory):

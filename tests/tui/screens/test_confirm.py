@@ -65,8 +65,8 @@ def test_the_consequence_names_the_numbers_of_the_job() -> None:
     assert "Abort this job?" in said
     assert "photos/2024/ → media" in said
     assert "587,887 of 2,000,000 objects done" in said
-    assert "Stops 1,412,113 objects not yet started" in said
-    assert "objects in flight finish; it cannot be resumed" in said
+    assert "1,412,113 objects have not started and will not be copied" in said
+    assert "copies in progress finish; it cannot be resumed" in said
 
 
 def test_an_abort_is_typed_and_a_pause_is_not() -> None:
@@ -104,7 +104,7 @@ def test_several_jobs_are_one_summary_with_those_that_cannot_and_why() -> None:
     assert said.index("photos/2024/") < said.index("Left out") < said.index("backups")
     assert "it is paused already" in said
     assert "it has ended" in said
-    assert "Stops 1,412,863 objects not yet started" in " ".join(said.split())
+    assert "1,412,863 objects have not started" in " ".join(said.split())
 
 
 def test_many_jobs_are_listed_up_to_a_limit_with_their_number() -> None:
@@ -322,5 +322,5 @@ async def test_new_numbers_update_the_open_dialog_and_keep_the_input() -> None:
         app.dialog.show(asked(Action.ABORT, moved))
         await pilot.pause()
         shown = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
-        assert "Stops 1,000 objects" in shown
+        assert "1,000 objects have not started" in shown
         assert "> pho_" in shown

@@ -96,7 +96,7 @@ async def test_failures_are_grouped_by_reason_and_compared_with_the_counters() -
         assert "photos → media" in program.lines[0]
         await show(program, failures(*GROUPS), end=True)
         assert program.lines[0].endswith("2,314 rows read")
-        assert "log names 1,204 of 1,310 failed; 106 it does not name" in program.lines[1]
+        assert "the log lists 1,204 of 1,310 failures" in program.lines[1]
         assert rows(program) == [
             "skipped 38,110: 37,000 for unknown reasons"
             " · 1,110 not copied (1,080 archive tier, 30 over 1 TB)",
@@ -111,7 +111,7 @@ async def test_the_head_shows_the_reading_progress() -> None:
         assert "reading…" in program.lines[0]
         await show(program, failures(group(FAILED_TYPE, 50), whole=False, rows_read=1250))
         assert "read 1,250 rows…" in program.lines[0]
-        assert "log names 50 of 1,310 failed so far" in program.lines[1]
+        assert "the log lists 50 of 1,310 failures so far" in program.lines[1]
         assert "skipped 38,110: at most 38,110 already there" in program.text
 
 
@@ -131,11 +131,11 @@ async def test_a_broken_listing_is_shown_in_red_with_its_meaning() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({}, "log names 1,204 of 1,310 failed; 106 it does not name"),
-        ({"failed_objects": 1204}, "log names 1,204 of 1,204 failed"),
-        ({"failed_objects": 1190}, "log names 1,204 failed, the job counts 1,190"),
-        ({"failed_objects": None}, "log names 1,204 failed; the job's counter is unknown"),
-        ({"whole": False}, "log names 1,204 of 1,310 failed so far"),
+        ({}, "the log lists 1,204 of 1,310 failures"),
+        ({"failed_objects": 1204}, "the log lists 1,204 of 1,204 failures"),
+        ({"failed_objects": 1190}, "the log lists 1,204 failures, the job counts 1,190"),
+        ({"failed_objects": None}, "the log lists 1,204 failures; the job's counter is unknown"),
+        ({"whole": False}, "the log lists 1,204 of 1,310 failures so far"),
     ],
 )
 def test_named_against_counted(given: dict[str, Any], said: str) -> None:
@@ -155,7 +155,7 @@ def test_named_against_counted(given: dict[str, Any], said: str) -> None:
         (
             GROUPS[:2],
             9,
-            ("skipped 9, but the log names more", "1,080 not copied (1,080 archive tier)"),
+            ("skipped 9, but the log lists more", "1,080 not copied (1,080 archive tier)"),
         ),
         (
             GROUPS[1:2],
@@ -193,12 +193,12 @@ async def test_a_job_without_failures_shows_one_line() -> None:
     async with opened("e") as program:
         await show(program, failures(failed_objects=0, skipped_objects=0), end=True)
         assert "nothing failed" in program.lines[1]
-        assert rows(program) == ["The log names no object that failed or was left out"]
+        assert rows(program) == ["The log lists no failed and no skipped object"]
         await program.press("j", "enter", "left", "y")
         await program.press("c")
-        assert "the log names no failed object" in program.text
+        assert "the log lists no failed object" in program.text
         await program.press("E")
-        await program.see("the log names no failed object")
+        await program.see("the log lists no failed object")
 
 
 async def test_a_reason_unfolds_into_messages_and_prefixes_and_a_prefix_into_keys() -> None:
@@ -300,7 +300,7 @@ def test_the_reason_for_missing_keys_is_shown() -> None:
     whole = failures(group(FAILED_TYPE, 50), failed_objects=50)
     assert missing_keys(whole, inexact=0, keyless=0) == ()
     [fewer] = missing_keys(replace(whole, failed_objects=51), inexact=0, keyless=0)
-    assert "names 50 of 51" in fewer
+    assert "lists 50 of 51" in fewer
     part = failures(group(FAILED_TYPE, 5), whole=False, events={BROKE_TYPE: 1})
     assert len(missing_keys(part, inexact=2, keyless=1)) == 5
 
@@ -315,7 +315,7 @@ async def test_a_problem_is_shown_while_it_lasts() -> None:
         assert "no JSON came · trying again" in program.lines[1]
         await show(program, failures(*GROUPS, whole=False, waiting=True))
         assert "waiting for the request budget" in program.lines[1]
-        assert "log names 1,204" in program.lines[1]
+        assert "the log lists 1,204" in program.lines[1]
         await show(program, failures(*GROUPS))
         assert "waiting" not in program.text
 
@@ -509,7 +509,7 @@ async def test_from_the_list_nothing_is_saved_when_nothing_is_named_or_readable(
             program.logs.reading.pushed.push(problem)
         else:
             await show(program, failures(failed_objects=0), end=True)
-        said = "no such job" if problem else "the log names no failed object"
+        said = "no such job" if problem else "the log lists no failed object"
         await program.see(f"nothing saved: {said}")
     assert os.listdir(folder) == []
 
@@ -574,7 +574,7 @@ async def test_the_page_shows_why_there_is_no_draft() -> None:
 async def test_the_reasons_are_in_sight_at_every_size(size: tuple[int, int]) -> None:
     async with opened("e", size=size) as program:
         await show(program, failures(*GROUPS, events={BROKE_TYPE: 1}), end=True)
-        assert "log names 1,204 of 1,310 failed" in program.lines[1]
+        assert "the log lists 1,204 of 1,310 failures" in program.lines[1]
         for said in ("source listing broke", "1,204  failed after", "1,080  not copied"):
             assert said in program.text
         assert "Esc back" in program.lines[-1]

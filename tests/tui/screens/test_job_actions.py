@@ -128,19 +128,19 @@ async def test_unlocking_is_confirmed_and_the_same_key_locks_again() -> None:
         await stage.press("y")
         await stage.until(lambda: stage.control.unlocked)
         await stage.press("j")
-        assert "writing" in stage.status
+        assert "unlocked" in stage.status
         assert "read-only" not in stage.status
         await stage.press("W")
         await stage.until(lambda: not stage.control.unlocked)
         assert stage.dialog is None
         await stage.press("k")
         assert "read-only" in stage.status
-        assert "writing" not in stage.status
+        assert "unlocked" not in stage.status
 
 
 async def test_the_command_line_unlocks_from_the_start() -> None:
     async with changing(write=True) as stage:
-        assert "writing" in stage.status
+        assert "unlocked" in stage.status
         assert stage.control.unlocked
 
 
@@ -151,7 +151,7 @@ async def test_a_pause_is_asked_sent_once_and_waited_for() -> None:
     async with changing() as stage:
         await stage.ask("P")
         assert "Pause this job?" in stage.text
-        assert "Stops 650 objects not yet started" in stage.text
+        assert "650 objects have not started" in stage.text
         await stage.press("y")
         await stage.until(lambda: WAITING in stage.status)
         assert stage.control.asked == [(Action.PAUSE, (RUNNING.key,))]
@@ -242,7 +242,7 @@ async def test_the_dialog_goes_with_the_news_and_closes_when_the_job_has_ended(
         await stage.ask(*(["z"] if frozen else []), "P")
         moved = view(1, source="photos", counts=Counts(1000, 900, 0, 0))
         await stage.show(snapshot(moved, *JOBS[1:]))
-        assert "Stops 100 objects" in stage.text
+        assert "100 objects have not started" in stage.text
         await stage.show(snapshot(view(1, "completed", 1000, source="photos"), *JOBS[1:]))
         assert stage.dialog is None
         assert "photos completed: nothing was sent" in stage.status
@@ -413,7 +413,8 @@ async def test_palette_and_help_show_why_an_action_is_unavailable() -> None:
         await stage.choose("pause")
         assert stage.dialog is None
         await stage.press("question_mark")
-        assert "Abort this job, for good. (read-only: W unlocks)" in stage.text
+        assert "Abort; it cannot be resumed." in stage.text
+        assert "read-only: W unlocks" in stage.text
 
 
 async def test_new_migrations_and_plans_are_in_the_palette(
@@ -449,7 +450,7 @@ async def test_only_available_actions_are_hinted(job: JobView, words: set[str]) 
 @pytest.mark.parametrize("size", [(80, 24), (40, 12)])
 async def test_the_write_mode_is_visible_in_a_small_terminal(size: tuple[int, int]) -> None:
     async with changing(size=size) as stage:
-        assert "writing" in stage.status
+        assert "unlocked" in stage.status
         assert "X abort" in stage.status
 
 

@@ -533,7 +533,7 @@ async def test_a_rows_key_is_copied_exactly() -> None:
         assert "key copied" in program.text
         await program.press("j", "y")
         assert program.app.clipboard == evil
-        assert "this row names no key" in program.text
+        assert "this row has no key" in program.text
 
 
 async def test_where_the_terminal_does_not_copy_the_key_is_shown() -> None:
@@ -550,7 +550,7 @@ async def test_where_the_terminal_does_not_copy_the_key_is_shown() -> None:
 async def test_the_help_shows_the_keymap() -> None:
     async with opened("l", size=(100, 50), keymap={"move.down": "x"}) as program:
         await program.press("question_mark")
-        for said in ("Stay on the newest row", "Search for words", "&", "x  ", "Go back"):
+        for said in ("Follow the newest row", "Search for words", "&", "x  ", "Go back"):
             assert said in program.text
         await program.press("escape")
         await program.show(log_view(*ROWS))

@@ -116,7 +116,7 @@ async def test_e_on_a_migration_shows_the_failures_of_all_its_jobs(size: tuple[i
         assert program.logs.asked == [("failures", *(job.key for job in JOBS))]
         assert isinstance(program.page, FailuresPage)
         assert program.lines[0].startswith(" Failures of 3 jobs  photos")
-        assert "log names 5 of 5 failed" in program.lines[1]
+        assert "the log lists 5 of 5 failures" in program.lines[1]
         assert all(len(line) <= size[0] for line in program.lines)
         await program.press("enter", "G", "k")
         assert any("2024/" in line for line in tree(program))
@@ -166,7 +166,7 @@ async def test_a_log_that_cannot_be_read_is_named_and_the_others_are_shown(folde
         assert "▸ ✖ 2 failed after several tries" in " ".join(program.text.split())
         await program.press("j", "k", "E")
         await program.see("2 keys saved")
-        assert "The log names 2 of 5 failed objects" in program.text
+        assert "The log lists 2 of 5 failures" in program.text
         assert "The log of job job0001 could not be read" in " ".join(program.text.split())
     assert os.listdir(folder) == ["failed-photos-3-jobs.txt"]
 

@@ -88,10 +88,13 @@ async def fill_in_keys(bench: Workbench) -> SecretsForm:
 @pytest.mark.parametrize(
     ("steps", "said"),
     [
-        ((step(1), step(2)), "2 jobs of a split wait for their keys · plans in the palette"),
-        ((step(1),), "1 job of a split waits for its keys · plans in the palette"),
-        (MIXED[:2], "1 job of a split needs your word · plans in the palette"),
-        ((MIXED[0], MIXED[1], MIXED[3]), "2 jobs of a split need your word · plans"),
+        ((step(1), step(2)), "2 planned jobs need bucket keys: press : and type plans"),
+        ((step(1),), "1 planned job needs bucket keys: press : and type plans"),
+        (MIXED[:2], "1 planned job needs your decision: press : and type plans"),
+        (
+            (MIXED[0], MIXED[1], MIXED[3]),
+            "2 planned jobs need your decision: press : and type plans",
+        ),
     ],
 )
 async def test_the_start_reports_waiting_plans_of_an_earlier_run(
@@ -174,7 +177,7 @@ async def test_ctrl_c_and_signals_leave_without_a_question(how: str) -> None:
 
 async def test_leaving_does_not_ask_where_nothing_waits_for_this_program() -> None:
     async with restarted(step(1), step(2)) as bench:  # their keys are unknown
-        await bench.see("2 jobs of a split")
+        await bench.see("2 planned jobs need bucket keys")
         await bench.press("q")
         await bench.until(lambda: not bench.app.is_running)
 
@@ -275,7 +278,7 @@ async def test_a_refused_job_is_sent_again_too_and_others_are_not() -> None:
         await bench.press("s")
         assert isinstance(bench.app.screen, PlansPage)
         await bench.press("end", "s")
-        await bench.see("Send job 4 again?", "Nothing was made of it")
+        await bench.see("Send job 4 again?", "No job was created")
 
 
 async def test_a_click_moves_the_cursor_to_a_job_and_not_to_other_lines() -> None:
@@ -295,7 +298,7 @@ async def test_unsent_jobs_are_cancelled_after_a_confirmation() -> None:
     async with restarted(*MIXED[:1], step(2), step(3)) as bench:
         await opened(bench)
         await bench.press("c")
-        await bench.see("Give up the 2 jobs that have not been started?", "never started")
+        await bench.see("Cancel the 2 jobs not yet started?", "Running jobs continue")
         await confirm(bench, "enter")
         assert "cancelled" not in bench.text
         await bench.press("c")
@@ -309,13 +312,11 @@ async def test_refused_and_undecided_jobs_can_be_cancelled() -> None:
     async with restarted(MIXED[0], MIXED[1], step(3, StepState.REFUSED, message="no")) as bench:
         await opened(bench)
         await bench.press("c")
-        await bench.see("Give up the job that has not been started?")
+        await bench.see("Cancel the job not yet started?")
         await confirm(bench, "y")
         await bench.see("1 started, 1 undecided, 1 cancelled", "step 2 is undecided: only your")
         await bench.press("c")
-        await bench.see(
-            "Let go of the job that was not answered?", "it goes on; nothing here sends"
-        )
+        await bench.see("Drop the job whose request was not answered?", "API created all the same")
         await confirm(bench, "y")
         await bench.see("1 started, 2 cancelled")
         assert "c cancel" not in bench.text

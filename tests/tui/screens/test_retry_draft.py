@@ -84,7 +84,7 @@ async def test_the_draft_is_shown_whole_before_anything_is_sent_or_asked_for() -
         for said in (
             *("retry of      job0003", "s3  photos-3", "https://s3.example.com", "r2  media"),
             *("exactly the 904 keys below", FAILED_TYPE, "yes: what is in the target already"),
-            *("asked for next; the API never tells them", KEYS[0]),
+            *("asked for next; the API does not return them", KEYS[0]),
         ):
             assert said in bench.text
         assert "2024/ " not in bench.text  # no prefix beside the keys

@@ -65,10 +65,11 @@ def test_the_time_is_that_of_the_data() -> None:
 
 def test_a_blocked_budget_is_shown_everywhere() -> None:
     blocked = state(budget=BLOCKED)
-    assert "API asked to wait until 09:51" in status(blocked, 40)
-    assert "(shared budget)" in status(blocked, 80)
+    assert "rate limited: next request at 09:51" in status(blocked, 40)
+    assert "rate limited (429): next request at 09:51" in status(blocked, 70)
+    assert "(shared budget)" in status(blocked, 90)
     assert "! problem" in status(blocked, 80)
-    assert tiny_line(blocked, LOOK).text == "API asked to wait until 09:51"
+    assert tiny_line(blocked, LOOK).text == "rate limited (429): next request at 09:51"
     details = [text for _, text in problem_details(blocked.snapshot, LOOK)]
     assert {"slow down", "429", "971: Too many", "8f"} <= set(details)
 

@@ -97,7 +97,8 @@ def test_a_superseded_job_is_marked_if_there_is_room() -> None:
     times = {"created_at": iso(NOW - 9000), "finished_at": iso(NOW - 8000)}
     first = replace(first, job=replace(first.job, **times))
     one = family([first, photos(2, prefix="a/")])
-    assert below(first, one) == "  a/  done again"
+    assert below(first, one, 40) == "  a/  superseded by a later job"
+    assert below(first, one, 20) == "  a/  superseded"
     assert below(first, one, 8) == "  a/"
 
 
@@ -158,7 +159,7 @@ def test_the_details_show_retries_and_superseded_jobs() -> None:
     child = keyed(photos(3), 10)
     lines = drawn(family([old, parent, child], [RetryLink(child.key, parent.key, 10)]), 60)
     assert "retry        job0003 of job0002" in lines
-    assert "done again   1 job, not counted" in lines
+    assert "superseded   1 job by a later one, not counted" in lines
 
 
 @pytest.mark.parametrize("width", [1, 8, 20, 36, 69, 70, 120])

@@ -40,7 +40,7 @@ def test_a_narrow_line_shows_the_note_without_its_reason(note: str, short: str) 
 def test_the_dialog_shows_the_note_in_full() -> None:
     seen = snapshot(view(), history_note=SHARED)
     assert problem_details(seen, LOOK) == [("", SHARED.capitalize())]
-    assert "Nothing stands in the way" in problem_details(snapshot(view()), LOOK)[0][1]
+    assert "No problems" in problem_details(snapshot(view()), LOOK)[0][1]
 
 
 def test_a_file_name_in_the_note_is_sanitised() -> None:
