@@ -107,11 +107,11 @@ class FramedScreen(NotedScreen[ScreenResultType]):
         self.environ = environ
         self.set_class(look.ascii_only, "-ascii")
 
-    def framed(self, content: Widget) -> ComposeResult:
+    def framed(self, *content: Widget) -> ComposeResult:
         """Yield the head, the content and the foot."""
         self._set_size_classes(self.app.size)
         yield DrawnLines(self.look, self.head, id="head")
-        yield content
+        yield from content
         yield DrawnLines(self.look, self.foot, id="foot")
 
     def head(self, width: int) -> Sequence[Line]:

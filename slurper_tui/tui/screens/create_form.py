@@ -20,11 +20,11 @@ from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.events import DescendantBlur, DescendantFocus, Key
+from textual.events import DescendantBlur, DescendantFocus, Key, Resize
 from textual.message import Message
 from textual.screen import ScreenResultType
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Static, TextArea
 
 from slurper_tui.monitor.jobs import validation as checks
 from slurper_tui.monitor.jobs.draft import NoKeys, keys_of
@@ -46,6 +46,7 @@ from slurper_tui.tui.widgets.form_fields import (
     Choice,
     Field,
     FieldRow,
+    LinesInput,
     SecretInput,
     Section,
     SubmitButton,
@@ -81,8 +82,10 @@ class FormScreen(FramedScreen[ScreenResultType]):
     BINDINGS: ClassVar[list[BindingType]] = [
         # Priority: the text typed next, perhaps a secret, belongs in the newly focused field.
         Binding("escape", "back", "back", priority=True),
-        Binding("down,tab", "walk(1)", "next", priority=True),
-        Binding("up,shift+tab", "walk(-1)", "previous", priority=True),
+        Binding("tab", "walk(1)", "next", priority=True),
+        Binding("shift+tab", "walk(-1)", "previous", priority=True),
+        Binding("down", "arrow('down')", "next", priority=True),
+        Binding("up", "arrow('up')", "previous", priority=True),
         Binding("enter", "enter", "next", priority=True),
         Binding("pagedown", "edge(-1)", "last", priority=True),
         Binding("pageup", "edge(0)", "first", priority=True),
@@ -119,8 +122,8 @@ class FormScreen(FramedScreen[ScreenResultType]):
                 given = field.secret and bool(self.environ.get(field.variable, "").strip())
                 labels = self.words_for(field.name)
                 rows.append(FieldRow(self.look, field, labels, in_environment=given))
-        rows.append(SubmitButton(self.look, self.LEADS_TO))
-        yield from self.framed(Body(*rows, id="form-body", can_focus=False))
+        body = Body(*rows, id="form-body", can_focus=False)
+        yield from self.framed(body, SubmitButton(self.look, self.LEADS_TO))
 
     def on_mount(self) -> None:
         """Fill in the initial values."""
@@ -177,6 +180,22 @@ class FormScreen(FramedScreen[ScreenResultType]):
         for row in self._shown_rows():
             if row.field.name in self._visited:
                 row.show_fault(found.get(row.field.part) or found.get(row.field.name) or "")
+        self._show_focused()
+
+    def _show_focused(self) -> None:
+        """Scroll the focused field into view, with its fault, once the layout is up to date."""
+        row = _row_of(self.focused) if self.focused is not None else None
+        if row is not None:
+            self.call_after_refresh(row.scroll_visible, animate=False)
+
+    def on_resize(self, event: Resize) -> None:
+        """Choose the layout for the new size; the focused field stays visible."""
+        super().on_resize(event)
+        self._show_focused()
+
+    @on(TextArea.Changed)
+    def _grown(self) -> None:
+        self._show_focused()
 
     def _shown_rows(self) -> list[FieldRow]:
         return [row for row in self.query(FieldRow) if row.display]
@@ -199,9 +218,18 @@ class FormScreen(FramedScreen[ScreenResultType]):
         """Focus the next (1) or the previous (-1) field; the order wraps around."""
         self.focus_next() if step > 0 else self.focus_previous()
 
+    def action_arrow(self, key: str) -> None:
+        """Focus the next or the previous field, unless the key moves in the focused one."""
+        if isinstance(self.focused, LinesInput) and self.focused.takes(key):
+            raise SkipAction
+        self.action_walk(1 if key == "down" else -1)
+
     def action_enter(self) -> None:
         """Focus the next field; on the last stop, leave the key to `on_key`."""
-        if isinstance(self.focused, SubmitButton):
+        focused = self.focused
+        if isinstance(focused, SubmitButton):
+            raise SkipAction
+        if isinstance(focused, LinesInput) and focused.takes("enter"):
             raise SkipAction
         self.focus_next()
 
@@ -242,6 +270,7 @@ class FormScreen(FramedScreen[ScreenResultType]):
         row = _row_of(event.widget)
         if row is not None:
             row.point(here=True)
+        self._show_focused()
         self.redraw_frame()
 
     def head(self, width: int) -> Sequence[Line]:
@@ -282,8 +311,8 @@ def read_text(name: str) -> str:
         raise NoList("nobody knows that home folder") from None
 
 
-KEY_LIST, PREFIXES = "source.keys", "prefixes_file"
-"""Fields that show the faults of the two list files."""
+KEY_LIST, PREFIXES, PREFIX_FILE = "source.keys", "source.pathPrefix", "prefixes_file"
+"""Fields that show the faults of keys and prefixes."""
 
 
 class Filled(NamedTuple):
@@ -313,31 +342,40 @@ def _filled(values: Values, jobs: Sequence[JobView]) -> Filled:
             keys = keys_of(read_text(name))
         except (NoKeys, NoList) as error:
             faults = (FieldFault(KEY_LIST, str(error)),)
-    draft = draft_of(values, keys)
+    prefixes, field = read_prefixes(values["path_prefix"]), PREFIXES
+    draft = draft_of({**values, "path_prefix": prefixes[0] if len(prefixes) == 1 else ""}, keys)
     faults = (*faults, *checks.faults(draft))
-    if values["prefixes_file"].strip():
-        return _split(values, draft, faults, jobs)
-    return Filled((draft,), faults, checks.doubt_words([draft]))
+    if name := values["prefixes_file"].strip():
+        field = PREFIX_FILE
+        try:
+            if prefixes:
+                raise NoList("give prefixes either here or above")
+            prefixes = read_prefixes(read_text(name))
+            if not prefixes:
+                raise NoList("the file has no prefixes")
+        except NoList as error:
+            return Filled((draft,), (*faults, FieldFault(field, str(error))))
+    elif len(prefixes) < 2:
+        return Filled((draft,), faults, checks.doubt_words([draft]))
+    if values["keys_file"].strip():
+        fault = FieldFault(field, "prefixes and a file of keys cannot be combined")
+        return Filled((draft,), (*faults, fault))
+    return _split(draft, prefixes, field, faults, jobs)
 
 
 def _split(
-    values: Values, draft: Draft, faults: tuple[FieldFault, ...], jobs: Sequence[JobView]
+    draft: Draft,
+    prefixes: Sequence[str],
+    field: str,
+    faults: tuple[FieldFault, ...],
+    jobs: Sequence[JobView],
 ) -> Filled:
-    """Return one draft for each prefix in the file."""
-    if draft.path_prefix or draft.keys is not None or values["keys_file"].strip():
-        fault = FieldFault(PREFIXES, "this goes without a prefix and without a key list")
-        return Filled((draft,), (*faults, fault))
-    try:
-        prefixes = read_prefixes(read_text(values["prefixes_file"].strip()))
-    except NoList as error:
-        return Filled((draft,), (*faults, FieldFault(PREFIXES, str(error))))
-    if not prefixes:
-        return Filled((draft,), (*faults, FieldFault(PREFIXES, "no prefix stands in it")))
+    """Return one draft for each prefix. field: shows the faults of the prefixes."""
     parted = split(draft, prefixes, jobs)
     if parted.overlaps:
         more = len(parted.overlaps) - 1
         text = parted.overlaps[0] + (f" (and {more} more)" if more else "")
-        faults = (*faults, FieldFault(PREFIXES, text))
+        faults = (*faults, FieldFault(field, text))
     notes = (*checks.doubt_words(parted.drafts), *parted.doubts, UNLISTED)
     return Filled(parted.drafts, faults, notes)
 

@@ -22,7 +22,7 @@ from textual.events import Paste
 from textual.message import Message
 from textual.reactive import var
 from textual.strip import Strip
-from textual.widgets import Input, Static
+from textual.widgets import Input, Static, TextArea
 
 from slurper_tui.api.models import Secret
 from slurper_tui.monitor.jobs.validation import JURISDICTIONS, VENDORS
@@ -43,6 +43,7 @@ class Field(msgspec.Struct, frozen=True):
     label: the text before it.
     hint: the placeholder while it is empty.
     choices: the allowed words; the first is the default. Empty for free text.
+    lines: it takes several lines.
     vendors: the source vendors that have this field.
     secret: it is never shown.
     part: its place in the create request.
@@ -52,6 +53,7 @@ class Field(msgspec.Struct, frozen=True):
     label: str
     hint: str = ""
     choices: tuple[str, ...] = ()
+    lines: bool = False
     vendors: tuple[str, ...] = VENDORS
     secret: bool = False
     part: str = ""
@@ -91,9 +93,15 @@ SOURCE = Section(
             vendors=("r2",),
             part="source.jurisdiction",
         ),
-        Field("path_prefix", "prefix", "only keys that begin so", part="source.pathPrefix"),
-        Field("keys_file", "key list", "or a file of keys", part="source.keys"),
-        Field("prefixes_file", "split by", "or a file of prefixes: a job each"),
+        Field(
+            "path_prefix",
+            "prefixes",
+            "all, or one a line: a job each",
+            lines=True,
+            part="source.pathPrefix",
+        ),
+        Field("prefixes_file", "prefix file", "or a file of prefixes"),
+        Field("keys_file", "key file", "or a file of keys", part="source.keys"),
     ),
 )
 
@@ -237,6 +245,51 @@ class SecretInput(FieldInput):
         """Do nothing."""
 
 
+class LinesInput(TextArea):
+    """An input of several lines, sanitised for display; it grows with its lines.
+
+    Enter begins a new line, after an empty one it is the form's; so are the arrow keys at the edge.
+    """
+
+    cursor_blink = var(False, init=False)
+
+    def __init__(self, look: Look, hint: str, *, id: str) -> None:
+        super().__init__(
+            soft_wrap=False,
+            compact=True,
+            highlight_cursor_line=False,
+            placeholder=look.to_ascii(hint),
+            id=id,
+        )
+        self._look = look
+
+    @property
+    def value(self) -> str:
+        """The text, with a newline between two lines."""
+        return self.text
+
+    @value.setter
+    def value(self, text: str) -> None:
+        self.load_text(text)
+
+    def on_paste(self, event: Paste) -> None:
+        """Insert the pasted lines; it replaces Textual's own handler."""
+        event.stop()
+        event.prevent_default()
+        self.move_cursor(self.replace(event.text, *self.selection).end_location)
+
+    def get_line(self, line_index: int) -> Text:
+        """Return the sanitised text of a line, which has the same length."""
+        return Text(self._look.sanitise(self.document.get_line(line_index)), end="", no_wrap=True)
+
+    def takes(self, key: str) -> bool:
+        """Whether a key is handled here, and not by the form."""
+        line, _ = self.cursor_location
+        if key == "enter":
+            return bool(self.document.get_line(line))
+        return not (self.cursor_at_first_line if key == "up" else self.cursor_at_last_line)
+
+
 class Choice(FocusedLines):
     """A choice between a few words with the arrow keys."""
 
@@ -325,16 +378,19 @@ class FieldRow(Vertical):
             field = self.field
             if field.choices:
                 yield Choice(self._look, field.choices, self._shown, field.name)
+            elif field.lines:
+                yield LinesInput(self._look, self._hint, id=field.name)
             else:
                 entry = SecretInput if field.secret else FieldInput
                 yield entry(self._look, self._hint, id=field.name)
         yield Static(classes="fault")
 
     @property
-    def entry(self) -> FieldInput | Choice:
+    def entry(self) -> FieldInput | LinesInput | Choice:
         """The input or choice of the row."""
-        found = self.query(FieldInput)
-        return found.first() if found else self.query_one(Choice)
+        if self.field.choices:
+            return self.query_one(Choice)
+        return self.query_one(LinesInput) if self.field.lines else self.query_one(FieldInput)
 
     @property
     def value(self) -> str:

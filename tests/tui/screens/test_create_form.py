@@ -713,7 +713,7 @@ async def split_by(bench: Workbench, path: Path, text: str, **more: str) -> None
     ("text", "said"),
     [
         ("2023/\n2023/05/\n", "'2023/' begins '2023/05/' too, whose objects would be copied twice"),
-        ("\n\n", "no prefix stands in it"),
+        ("\n\n", "the file has no prefixes"),
     ],
 )
 async def test_a_list_of_prefixes_that_overlap_is_not_started(
@@ -737,7 +737,64 @@ async def test_a_missing_prefix_list_is_reported(tmp_path: Path) -> None:
 async def test_a_split_goes_without_a_prefix_of_its_own(tmp_path: Path) -> None:
     async with workbench() as bench:
         await split_by(bench, tmp_path / "prefixes", "a/\n", path_prefix="b/")
-        await bench.see("this goes without a prefix and without a key list")
+        await bench.see("give prefixes either here or above")
+        (keys := tmp_path / "keys").write_text("b/1\n")
+    async with workbench() as bench:
+        await bench.create(**{**WHOLE, "path_prefix": "a/\nb/", "keys_file": str(keys)})
+        await bench.go_on()
+        await bench.see("prefixes and a file of keys cannot be combined")
+        assert here(bench) == "path_prefix"
+
+
+PREFIXES = [f"{year}/" for year in range(2013, 2025)]
+
+
+@pytest.mark.parametrize("pasted", [False, True])
+async def test_twelve_prefixes_in_the_form_are_twelve_jobs_on_three_slots(*, pasted: bool) -> None:
+    account = SimulatedAccount(jobs=0, slots=3)
+    async with workbench(account=account) as bench:
+        form = await bench.create(**{**WHOLE, "path_prefix": ""})
+        form.set_focus(form.row("path_prefix").entry)
+        if pasted:
+            await paste(bench, "\r\n".join(PREFIXES) + "\r\n")
+        else:
+            for prefix in PREFIXES:
+                await bench.press(*prefix, "enter")
+        await bench.press("enter")  # an empty line ends the list
+        assert here(bench) == "prefixes_file"
+        assert all(f"  {prefix}" in bench.text for prefix in PREFIXES[2:])
+        await bench.go_on()
+        await bench.asked()
+        await bench.see("y start these 12 jobs")
+        await bench.press("y")
+        await bench.over()
+        await bench.until(lambda: len(account.jobs()) == 3)
+        assert [sent.body["source"]["pathPrefix"] for sent in bench.posts[:3]] == PREFIXES[:3]
+
+
+async def test_the_arrow_keys_move_in_the_prefixes_and_leave_them_at_the_edges() -> None:
+    async with workbench() as bench:
+        form = await bench.create(path_prefix="a/\nb/\nc/")
+        form.set_focus(form.row("path_prefix").entry)
+        walked = []
+        for key in ("down", "down", "down", "up", "tab", "shift+tab", *["up"] * 3):
+            await bench.press(key)
+            walked.append(here(bench))
+        assert walked == [
+            *["path_prefix"] * 2,
+            *("prefixes_file", "path_prefix", "prefixes_file", "path_prefix"),
+            *["path_prefix"] * 2,
+            "region",
+        ]
+
+
+async def test_the_fault_of_a_typed_prefix_is_shown_at_the_prefixes() -> None:
+    async with workbench() as bench:
+        await bench.create(**{**WHOLE, "path_prefix": "2023/\n2023/05/"})
+        await bench.go_on()
+        await bench.see("'2023/' begins '2023/05/' too")
+        assert here(bench) == "path_prefix"
+        assert bench.requests == []
 
 
 async def test_a_split_names_its_gaps_and_starts_one_job_for_each_prefix(tmp_path: Path) -> None:
@@ -788,6 +845,7 @@ async def test_it_works_at_every_size(size: tuple[int, int], *, ascii_only: bool
             assert bench.app.focused is not None
             assert bench.app.focused.region.overlaps(bench.app.screen.region)
             assert bench.app.focused.region.height == 1
+            assert size[1] < 12 or "Check both buckets" in bench.text
             said.append(bench.text)
             await bench.press("down")
         await bench.press("pagedown", "enter")
@@ -801,6 +859,31 @@ async def test_it_works_at_every_size(size: tuple[int, int], *, ascii_only: bool
         assert bench.on_main
     assert len(bench.posts) == 1
     assert not ascii_only or all(text.isascii() for text in said)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (40, 12)])
+async def test_the_focused_field_its_fault_and_the_button_are_always_visible(
+    size: tuple[int, int],
+) -> None:
+    async with workbench(size=size) as bench:
+        form = await bench.create(path_prefix="\n".join(PREFIXES))
+        await bench.go_on()
+        await bench.see("6 fields are not right yet")
+        assert here(bench) == "bucket"
+        for row in [row for row in form.query(FieldRow) if row.display]:
+            form.set_focus(row.entry)
+            await bench.until(lambda row=row: seen(bench, row))  # type: ignore[misc]  # bound now
+        for other in ((30, 8), size):
+            await bench.pilot.resize_terminal(*other)
+            await bench.until(lambda: seen(bench, form.row("target_secret_access_key")))
+
+
+def seen(bench: Workbench, row: FieldRow) -> bool:
+    """Whether a field is in view with its fault, and the button below it."""
+    body, button = bench.app.screen.query_one("#form-body"), bench.app.screen.query_one("#go-on")
+    both = (row.entry, row.query_one(".fault")) if row.fault else (row.entry,)
+    shown = all(body.region.contains_region(widget.region) for widget in both)
+    return shown and bench.app.screen.region.contains_region(button.region)
 
 
 async def test_a_field_below_the_edge_is_scrolled_to() -> None:
