@@ -18,6 +18,8 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from slurper_tui.api.models import Job
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.codecs import (
@@ -188,7 +190,9 @@ class Store:
             f" WHERE gone = 0 AND {of_accounts(accounts)} ORDER BY number",
             (self._place, *accounts),
         )
-        return tuple(readable(rows, stored_job_of))
+        logs = self.notes.counts(accounts)
+        jobs = readable(rows, stored_job_of)
+        return tuple(replace(job, log=logs[job.key]) if job.key in logs else job for job in jobs)
 
     def keys(self, accounts: Sequence[str] = ()) -> tuple[JobKey, ...]:
         """Return the keys of all stored jobs, in the order they were first seen."""

@@ -24,6 +24,10 @@ SLOTS = 3
 MOST_PAGES = 400
 """20,000 jobs: far more than any account has; ends a job list that has no end."""
 
+STEADY_SECONDS = 60.0
+"""An ended job whose counters or log did not change for this many seconds after its end has no
+objects in flight."""
+
 AHEAD_SECONDS = 5.0
 """Seconds; a sample dated later than now by more than this came from a clock that was ahead."""
 

@@ -153,7 +153,11 @@ class State(StrEnum):
 class Verdict(msgspec.Struct, frozen=True):
     """How an ended job reconciles. Counts are objects; None when unknown.
 
+    not_copied: skipped objects that are not in the target; None unless the log proves their number.
     listing_broke: the source could not be listed to its end, so the total itself lacks objects.
+    at_least: lower bound of `not_copied`.
+    unread, unexplained: other skipped objects, which may be in the target or not, because the log
+        was not read after the end, or because it is empty or names too few failures.
     """
 
     text: str
@@ -161,16 +165,20 @@ class Verdict(msgspec.Struct, frozen=True):
     not_copied: int | None = None
     unaccounted: int | None = None
     listing_broke: bool = False
+    at_least: int = 0
+    unread: int = 0
+    unexplained: int = 0
 
     @property
     def clean(self) -> bool:
-        """True if no object failed and none is missing from the sum or from the total."""
-        return self.failed == 0 and self.unaccounted == 0 and not self.listing_broke
+        """True if every object is known to be in the target."""
+        numbers = (self.failed, self.not_copied, self.unaccounted)
+        return numbers == (0, 0, 0) and not self.listing_broke
 
     @property
     def lost(self) -> bool:
-        """True if objects are known to have failed or to be missing."""
-        return bool(self.failed or self.unaccounted or self.listing_broke)
+        """True if objects are known to have failed, not to be copied, or to be missing."""
+        return bool(self.failed or self.at_least or self.unaccounted or self.listing_broke)
 
 
 class Counts(msgspec.Struct, frozen=True, gc=False):
@@ -294,8 +302,8 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
         most frequent first; empty if no part of the log was read in this run.
     from_history: the values come from an earlier run and are not yet confirmed.
     request: the latest action request of this program, as long as it is of interest.
-    not_copied: skipped objects that the log proves are not in the target; None before the log was
-        read to its end, and when the log lacks rows for some failures.
+    not_copied: skipped objects that are not in the target; None if that is not known, because the
+        log was not read to its end, is empty or lacks rows for some failures.
     listing_broke: the log reports that the source could not be listed to its end.
     partial: this is a sum of jobs, and the counts of some are unknown.
     parts: the jobs of which this is the sum; empty for a job.
@@ -352,8 +360,11 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
         if self.gone:
             return State.GONE
         if self.status == "completed":
-            loss = self.verdict is not None and self.verdict.lost
-            return State.COMPLETED_WITH_LOSS if loss else State.COMPLETED
+            verdict = self.verdict
+            if verdict is not None and verdict.lost:
+                return State.COMPLETED_WITH_LOSS
+            doubt = verdict is not None and (verdict.unread or verdict.unexplained)
+            return State.COMPLETED_UNREAD if doubt else State.COMPLETED
         if self.status == "running":
             if self.phase is Phase.STALLED:
                 return State.STALLED

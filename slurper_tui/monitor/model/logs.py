@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import STEADY_SECONDS, JobKey
 
 FAILED_TYPE = "importErrorRetryExhaustion"
 """Type of the row for an object that could not be copied after all retries."""
@@ -134,6 +134,13 @@ class LogCounts(msgspec.Struct, frozen=True):
         assumed to be in the target.
         """
         return self.whole and bool(self.by_type) and failed is not None and self.failed >= failed
+
+    def covers(self, ended: float) -> bool:
+        """Return True if the log was read to its end, and after its last row was written.
+
+        ended: UTC seconds at which the job ended.
+        """
+        return self.whole and self.read_at >= ended + STEADY_SECONDS
 
     @property
     def listing_broke(self) -> bool:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import STEADY_SECONDS, JobKey
 from slurper_tui.monitor.model.job import (
     PHASE_AT_REST,
     AccountView,
@@ -22,11 +22,9 @@ from slurper_tui.monitor.model.job import (
     Total,
     has_ended,
 )
+from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.selection import Selection
-from slurper_tui.monitor.model.verdict import percent, verdict
-
-STEADY_SECONDS = 60.0
-"""An aborted job whose counters do not change for this many seconds has no objects in flight."""
+from slurper_tui.monitor.model.verdict import log_of_end, percent, with_log
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
@@ -52,6 +50,7 @@ class StoredJob(msgspec.Struct, frozen=True):
     job: as last listed, without its source's keys. last: its newest sample; None if there is none.
     closed: it has ended for good and needs no further request.
     gone: the API no longer knows it, so later runs leave it out.
+    log: row counts of its log; None if it was not read.
     """
 
     account_id: str
@@ -59,6 +58,7 @@ class StoredJob(msgspec.Struct, frozen=True):
     last: Recorded | None = None
     closed: bool = False
     gone: bool = False
+    log: LogCounts | None = None
 
     @property
     def key(self) -> JobKey:
@@ -89,16 +89,16 @@ def stored_view(stored: StoredJob) -> JobView:
     if last is None:
         return view
     stalled = Phase.STALLED if last.stalled and status == "running" else None
-    return replace(
+    view = replace(
         view,
         phase=Phase.ENDED if ended else PHASE_AT_REST.get(status or "", stalled),
         counts=last.counts,
         percent=percent(last.counts, status),
         total=Total.FINAL if ended else Total.PROVISIONAL,
-        verdict=verdict(last.counts, status),
         as_of=last.at,
         from_history=True,
     )
+    return with_log(view, log_of_end(view, stored.log))
 
 
 def snapshot_from_history(

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from slurper_tui.monitor.model.job import Counts, Verdict
+from msgspec.structs import replace
+
+from slurper_tui.format import parse_time
+from slurper_tui.monitor.model.base import STEADY_SECONDS
+from slurper_tui.monitor.model.job import Counts, JobView, Verdict
 from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, LogCounts, cause_of, reason_of
 
 
@@ -38,8 +42,14 @@ def verdict(counts: Counts, status: str | None, log: LogCounts | None = None) ->
     words = [status]
     if counts.failed is not None:
         words.append(f"{counts.failed:,} failed")
-    if log is not None:
-        words.extend(_skips(counts, log))
+    number, least = not_copied(counts, log), log.not_copied if log else 0
+    unread = unexplained = 0
+    if number is None:
+        others = max(0, (counts.skipped or 0) - least)
+        unread, unexplained = (0, others) if log is not None and log.whole else (others, 0)
+    if log is not None and (least or (number is not None and log.whole)):
+        words.append(_not_copied_words(log, exact=number is not None))
+    words += doubt_words(unread, unexplained)
     if counts.remaining is not None:
         left = "unaccounted" if status == "completed" else "not done"
         words.append(f"{counts.remaining:,} {left}")
@@ -50,35 +60,72 @@ def verdict(counts: Counts, status: str | None, log: LogCounts | None = None) ->
     broke = log is not None and log.listing_broke
     if broke:
         words.append(reason_of(BROKE_TYPE))
-    number = not_copied(counts, log)
-    return Verdict(" · ".join(words), counts.failed, number, counts.remaining, broke)
+    return Verdict(
+        " · ".join(words),
+        counts.failed,
+        number,
+        counts.remaining,
+        broke,
+        at_least=least,
+        unread=unread,
+        unexplained=unexplained,
+    )
+
+
+def with_log(view: JobView, log: LogCounts | None) -> JobView:
+    """Return a view whose verdict and uncopied objects are those of its counts and this log.
+
+    log: row counts; None before it was read.
+    """
+    return replace(
+        view,
+        verdict=verdict(view.counts, view.status, log),
+        not_copied=not_copied(view.counts, log),
+        listing_broke=log is not None and log.listing_broke,
+    )
+
+
+def log_of_end(view: JobView, log: LogCounts | None) -> LogCounts | None:
+    """Return a job's log counts; as incomplete if the job ended and more rows may have followed.
+
+    The end of an ended job without a valid time is its last answer.
+    """
+    if log is None or not view.ended:
+        return log
+    ended = parse_time(view.job.finished_at)
+    if ended is None:
+        ended = (view.as_of or 0.0) - STEADY_SECONDS
+    return log if log.covers(ended) else replace(log, whole=False)
 
 
 def not_copied(counts: Counts, log: LogCounts | None) -> int | None:
-    """Return how many skipped objects are not in the target; None unless the log proves it."""
-    if log is None or not log.whole:
-        return None
-    all_named = counts.skipped is not None and log.not_copied >= counts.skipped
-    proved = all_named or log.accounts_for(counts.failed)
-    return log.not_copied if proved else None
+    """Return how many skipped objects are not in the target; None if that is not known.
 
-
-def _skips(counts: Counts, log: LogCounts) -> Iterator[str]:
-    """Yield how many objects were not copied with the reasons, the most frequent first.
-
-    If a completely read log lacks rows for some failures, skipped objects without a row are
-    reported as "reasons unknown".
+    Nothing that was not skipped counts. Otherwise the log must prove the number: it was read to its
+    end and has a row for each skipped object, or for each failure of the counter.
     """
-    number = not_copied(counts, log)
-    if number is not None or log.not_copied:
-        kinds = [
-            (-number, reason_of(log_type))
-            for log_type, number in log.by_type.items()
-            if number and cause_of(log_type) is Cause.NOT_COPIED
-        ]
-        reasons = ", ".join(f"{-negative:,} {why}" for negative, why in sorted(kinds))
-        least = "at least " if number is None else ""
-        yield f"{least}{log.not_copied:,} not copied" + (f" ({reasons})" if reasons else "")
-    unknown = max(0, (counts.skipped or 0) - log.not_copied)
-    if number is None and log.whole and unknown:
-        yield f"{unknown:,} skipped, reasons unknown"
+    named = log.not_copied if log else 0
+    if log is None or not log.whole:
+        return 0 if counts.skipped == 0 == named else None
+    all_named = counts.skipped is not None and named >= counts.skipped
+    return named if all_named or log.accounts_for(counts.failed) else None
+
+
+def doubt_words(unread: int, unexplained: int) -> Iterator[str]:
+    """Yield how many skipped objects may not be in the target, see `Verdict`."""
+    if unread:
+        yield f"{unread:,} skipped, reasons not read yet"
+    if unexplained:
+        yield f"{unexplained:,} skipped, reasons unknown"
+
+
+def _not_copied_words(log: LogCounts, *, exact: bool) -> str:
+    """Return how many objects were not copied with the reasons, the most frequent first."""
+    kinds = [
+        (-number, reason_of(log_type))
+        for log_type, number in log.by_type.items()
+        if number and cause_of(log_type) is Cause.NOT_COPIED
+    ]
+    reasons = ", ".join(f"{-negative:,} {why}" for negative, why in sorted(kinds))
+    least = "" if exact else "at least "
+    return f"{least}{log.not_copied:,} not copied" + (f" ({reasons})" if reasons else "")

@@ -17,17 +17,12 @@ from slurper_tui.api.models import Job, LogRow, Progress
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.estimate.forecast import if_resumed, reason
 from slurper_tui.monitor.estimate.series import Series
-from slurper_tui.monitor.model.base import Moment
+from slurper_tui.monitor.model.base import STEADY_SECONDS, Moment
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState, expected
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, State, Total, counts_of, has_ended
 from slurper_tui.monitor.model.logs import LogCounts, NewestFailures
-from slurper_tui.monitor.model.samples import (
-    STEADY_SECONDS,
-    Recorded,
-    StoredJob,
-    stored_view,
-)
-from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
+from slurper_tui.monitor.model.samples import Recorded, StoredJob, stored_view
+from slurper_tui.monitor.model.verdict import log_of_end, percent, with_log
 
 NOTHING_YET_POLLS = 3
 """After this many polls without the expected status, the request's `detail` mentions it."""
@@ -195,7 +190,7 @@ class JobTrack:
     def from_history(cls, stored: StoredJob) -> JobTrack:
         """Return a track with the state of an earlier run; a closed job is not polled again."""
         track = cls(stored.account_id, stored.job)
-        track.view = stored_view(stored)
+        track.view, track._log = stored_view(stored), stored.log
         track.mode = PollMode.LAZY if track.view.ended else PollMode.ACTIVE
         if track.view.ended:
             track.series.last = stored.last  # no estimate needed, only the time of the last answer
@@ -267,15 +262,17 @@ class JobTrack:
         from_history = view.from_history and self.mode is not PollMode.CLOSED
         shown = (view.job, view.status, view.gone, view.from_history)
         if (job, status, False, from_history) != shown:
-            self.view = replace(
+            verdict = view.verdict if status == view.status else None
+            view = replace(
                 view,
                 job=job,
                 status=status,
                 gone=False,
                 ended=has_ended(job, status),
-                verdict=view.verdict if status == view.status else None,
+                verdict=verdict,
                 from_history=from_history,
             )
+            self.view = view if verdict is None else with_log(view, log_of_end(view, self._log))
 
     def unlisted(self) -> None:
         """Count a whole reading of the list that lacks the job.
@@ -376,8 +373,6 @@ class JobTrack:
             stalled_since=_on_wall_clock(estimate.stalled_since, now),
             stalled_badly=estimate.stalled_badly,
             failing=None if ended else estimate.failures.as_failing(now.wall - now.mono),
-            verdict=verdict(counts, status, self._log),
-            not_copied=not_copied(counts, self._log),
             restarts=estimate.restarts,
             as_of=now.wall,
             missed=0,
@@ -387,6 +382,7 @@ class JobTrack:
             problem=None,
             from_history=False,
         )
+        view = with_log(view, log_of_end(view, self._log))
         odd = view.live and view.state is State.OTHER
         since = now.wall - (now.mono - self._changed_at)
         return replace(view, unchanged_since=since if odd else None)
@@ -424,13 +420,9 @@ class JobTrack:
 
     def set_log_counts(self, log: LogCounts) -> None:
         """Set the job's log counts; update the verdict and the objects not copied."""
-        self._log, view = log, self.view
-        self.view = replace(
-            view,
-            listing_broke=log.listing_broke,
-            not_copied=not_copied(view.counts, log),
-            verdict=verdict(view.counts, view.status, log) if view.verdict else None,
-        )
+        self._log, before = log, self.view
+        view = with_log(before, log_of_end(before, log))
+        self.view = replace(view, verdict=view.verdict if before.verdict else None)
 
     def note_rows(self, rows: Iterable[LogRow]) -> None:
         """Take the reasons of the newest failures from rows of the log; an ended job needs none."""

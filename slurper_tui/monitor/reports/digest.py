@@ -275,7 +275,7 @@ _FAILED = 7
 def rank(view: JobView) -> int:
     """Return a sort key, the worst jobs first; a job gone after its end has the rank of its end."""
     state = _state(view)
-    if state is State.COMPLETED and not (view.verdict is not None and view.verdict.clean):
+    if state is State.COMPLETED and (view.verdict is None or not view.verdict.clean):
         return _RANKS[State.COMPLETED_WITH_LOSS]
     if view.live and view.stale:
         return min(_RANKS[state], _RANKS[State.STALLED])
@@ -318,8 +318,14 @@ def advice(view: JobView, samples: Sequence[Recorded], calendar: Calendar) -> st
         return f"{view.status}, counts unknown: look in the dashboard"
     if state is State.ABORTED:
         return f"aborted, {verdict.unaccounted:,} not done: start it again if need be"
-    lost = {"failed": verdict.failed, "unaccounted": verdict.unaccounted}
+    lost = {
+        "failed": verdict.failed,
+        "not copied": verdict.at_least,
+        "unaccounted": verdict.unaccounted,
+    }
     losses = ", ".join(f"{number:,} {name}" for name, number in lost.items() if number)
+    if not losses and verdict.unexplained:
+        return f"completed: {verdict.unexplained:,} skipped, reasons unknown: compare both buckets"
     return f"completed: {losses}: see what failed" if losses else NOTHING
 
 
@@ -373,8 +379,9 @@ class Digest(msgspec.Struct, frozen=True):
     """What happened to all jobs from `since` to `until` (UTC seconds), the worst job first.
 
     unobserved: spans in which no job was observed though one could have moved. quiet: number of
-    jobs that had ended before and are not listed; quiet_loss: how many of those lost objects or may
-    have. zone: time zone of the texts, None for local time.
+    jobs that had ended before and are not listed; quiet_loss: how many of those lost objects, or
+    have unknown counts; quiet_unread: how many others skipped objects for unknown reasons. zone:
+    time zone of the texts, None for local time.
     """
 
     since: float
@@ -383,6 +390,7 @@ class Digest(msgspec.Struct, frozen=True):
     unobserved: tuple[Span, ...] = ()
     quiet: int = 0
     quiet_loss: int = 0
+    quiet_unread: int = 0
     zone: tzinfo | None = None
 
     @property
@@ -458,9 +466,17 @@ def make_digest(
         tuple(digests),
         tuple(Span(SpanKind.UNOBSERVED, a, b) for a, b in holes if b - a >= LEAST_UNOBSERVED),
         quiet=len(quiet),
-        quiet_loss=sum(view.verdict is not None and not view.verdict.clean for view in quiet),
+        quiet_loss=sum(map(_has_loss, quiet)),
+        quiet_unread=sum(_state(view) is State.COMPLETED_UNREAD for view in quiet),
         zone=zone,
     )
+
+
+def _has_loss(view: JobView) -> bool:
+    """Whether objects of an ended job are lost, or its counts are unknown."""
+    verdict = view.verdict
+    unread = _state(view) is State.COMPLETED_UNREAD
+    return verdict is not None and not verdict.clean and not unread
 
 
 def _quiet(view: JobView, samples: tuple[Recorded, ...], since: float) -> bool:
@@ -672,7 +688,8 @@ def quiet_words(digest: Digest) -> str:
         return ""
     jobs = "1 other job" if digest.quiet == 1 else f"{digest.quiet:,} other jobs"
     loss = f", {digest.quiet_loss:,} with losses" if digest.quiet_loss else ""
-    return f"{jobs} ended before{loss}: nothing new"
+    unread = f", {digest.quiet_unread:,} skipped objects for unknown reasons"
+    return f"{jobs} ended before{loss}{unread if digest.quiet_unread else ''}: nothing new"
 
 
 def jobs_with_advice(digest: Digest) -> list[JobDigest]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from operator import is_
 from typing import NamedTuple
@@ -35,7 +35,7 @@ from slurper_tui.monitor.model.job import (
     shown_rate,
 )
 from slurper_tui.monitor.model.logs import BROKE_TYPE, NEWEST_REASONS, reason_of
-from slurper_tui.monitor.model.verdict import percent_of
+from slurper_tui.monitor.model.verdict import doubt_words, percent_of
 from slurper_tui.monitor.reports.retries import (
     Overlap,
     Together,
@@ -137,8 +137,9 @@ def family_verdict(
     words = _ends(others, len(roots)) or ["completed"]
     if sums.counts.failed is not None:
         words.append(f"{sums.counts.failed:,} failed{' after retries' if retries else ''}")
-    if sums.not_copied is not None and (sums.not_copied or sums.counts.skipped):
-        words.append(f"{sums.not_copied:,} not copied")
+    unread, unexplained = _doubts((*roots, *retries)) if sums.not_copied is None else (0, 0)
+    words += _not_copied_words(sums)
+    words += doubt_words(unread, unexplained)
     for views, word in ((others, "not done"), (completed, "unaccounted")):
         numbers = [n for n in (view.counts.remaining for view in views) if n is not None]
         if numbers:
@@ -156,7 +157,30 @@ def family_verdict(
     if broke:
         words.append(reason_of(BROKE_TYPE))
     unaccounted = total(view.counts.remaining for view in roots)
-    return Verdict(" · ".join(words), sums.counts.failed, sums.not_copied, unaccounted, broke)
+    return Verdict(
+        " · ".join(words),
+        sums.counts.failed,
+        sums.not_copied,
+        unaccounted,
+        broke,
+        at_least=sums.at_least,
+        unread=unread,
+        unexplained=unexplained,
+    )
+
+
+def _not_copied_words(sums: Together) -> Iterator[str]:
+    """Yield how many objects were not copied; nothing if there were none to copy."""
+    if sums.not_copied is None and sums.at_least:
+        yield f"at least {sums.at_least:,} not copied"
+    elif sums.not_copied is not None and (sums.not_copied or sums.counts.skipped):
+        yield f"{sums.not_copied:,} not copied"
+
+
+def _doubts(views: Iterable[JobView]) -> tuple[int, int]:
+    """Return how many skipped objects are unread and how many unexplained, see `Verdict`."""
+    verdicts = [view.verdict for view in views if view.verdict and view.not_copied is None]
+    return sum(one.unread for one in verdicts), sum(one.unexplained for one in verdicts)
 
 
 def _ends(others: Sequence[JobView], number: int) -> list[str]:

@@ -21,8 +21,8 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import MOST_EVENTS, Event, RetryLink
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, Verdict, counts_of, has_ended
 from slurper_tui.monitor.model.logs import Cause, FailuresView, LogCounts, cause_of
-from slurper_tui.monitor.model.samples import STEADY_SECONDS, Recorded, last_of_each
-from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
+from slurper_tui.monitor.model.samples import Recorded, last_of_each
+from slurper_tui.monitor.model.verdict import percent, with_log
 from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.monitor.reports.observed import Span, SpanKind, spans
 from slurper_tui.monitor.reports.retries import of_skips, total
@@ -338,7 +338,13 @@ class ReceiptMaker:
             view.key: None if view.key in superseded else await self._log(view, on_progress)
             for view in jobs_in_order
         }
-        migration = family([_with_log(view, logs[view.key]) for view in jobs_in_order], links)
+        # A log that could not be read gives no reasons, like an empty one.
+        unreadable = LogCounts(whole=True)
+        with_logs = [
+            with_log(view, logs[view.key] or (unreadable if view.counts.skipped else None))
+            for view in jobs_in_order
+        ]
+        migration = family(with_logs, links)
         link_of = {link.child: link for link in links}
         roots_first = sorted(migration.jobs, key=lambda view: view.key in migration.retries)
         jobs = [
@@ -403,10 +409,10 @@ class ReceiptMaker:
         stored = (await self._history.notes.counts([view.account_id])).get(view.key)
         if stored is not None and not stored.whole:
             stored = None
-        steady = (parse_time(view.job.finished_at) or 0.0) + STEADY_SECONDS
+        ended = parse_time(view.job.finished_at) or 0.0
         now = self._metered.now().wall  # a reading dated in the future had a wrong clock
-        settled = stored is not None and not view.live and steady <= stored.read_at <= now
-        if view.gone or settled:
+        settled = stored is not None and stored.covers(ended) and stored.read_at <= now
+        if view.gone or (settled and not view.live):
             return stored
         last = await self._logs.failures((view.key,)).read(on_progress)
         if last.problem is not None and not isinstance(last.problem, NotFound):
@@ -435,16 +441,6 @@ def job_receipt(
         events=events,
         retry_link=link,
         last_seen=samples[-1].at if samples else view.as_of,
-    )
-
-
-def _with_log(view: JobView, log: LogCounts | None) -> JobView:
-    """Recompute the verdict and the uncopied objects from the log's row counts."""
-    return replace(
-        view,
-        verdict=verdict(view.counts, view.status, log),
-        not_copied=not_copied(view.counts, log),
-        listing_broke=log.listing_broke if log else False,
     )
 
 

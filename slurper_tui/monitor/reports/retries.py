@@ -103,11 +103,12 @@ class Together(NamedTuple):
     """Summed counts of several jobs. not_copied: skipped objects that are not in the target.
 
     A counter is None if it is unknown for one of the jobs; `not_copied` is None if an unread log
-    may name such objects.
+    may name such objects. at_least: lower bound of `not_copied`.
     """
 
     counts: Counts
     not_copied: int | None
+    at_least: int
 
 
 class _Moved(NamedTuple):
@@ -143,16 +144,18 @@ def together(roots: Sequence[JobView], retries: Iterable[Retry]) -> Together:
         total(view.counts.skipped for view in roots),
         total(view.counts.failed for view in roots),
     )
-    left = total(map(_not_copied, roots))
+    left, least = total(map(_not_copied, roots)), sum(map(_at_least, roots))
     for link, child in each_once(roots, tuple(retries)):
         moved = _moved(counts, link, child.counts)
         if moved is None:
             continue
+        retried = moved.skipped_to_transferred + moved.skipped_to_failed
+        again = moved.failed_to_skipped > 0
+        least = max(0, least - retried) + (_at_least(child) if again else 0)
         if left is not None:
-            left -= min(left, moved.skipped_to_transferred + moved.skipped_to_failed)
-            left = total([left, _not_copied(child) if moved.failed_to_skipped else 0])
+            left = total([max(0, left - retried), _not_copied(child) if again else 0])
         counts = moved.applied(counts)
-    return Together(counts, left)
+    return Together(counts, left, least)
 
 
 def total(numbers: Iterable[int | None]) -> int | None:
@@ -168,6 +171,11 @@ def total(numbers: Iterable[int | None]) -> int | None:
 def _not_copied(view: JobView) -> int | None:
     """Return a job's uncopied objects; 0 without a log if the job skipped nothing."""
     return 0 if view.counts.skipped == 0 else view.not_copied
+
+
+def _at_least(view: JobView) -> int:
+    """Return how many skipped objects of a job are known not to be in the target."""
+    return _not_copied(view) or (view.verdict.at_least if view.verdict else 0)
 
 
 def _moved(counts: Counts, link: RetryLink, child: Counts) -> _Moved | None:

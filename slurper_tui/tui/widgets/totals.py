@@ -15,7 +15,7 @@ from slurper_tui.monitor.estimate.deadline import against_all, needed_words, pro
 from slurper_tui.monitor.model.job import JobView, State, shown_forecast, shown_rate
 from slurper_tui.monitor.model.verdict import percent_of
 from slurper_tui.tui.render.columns import DEADLINE_STYLES, promise_short, short_id
-from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.render.problem_text import blocked_words, problem_of_all_accounts
@@ -158,7 +158,8 @@ def _who(state: ScreenState, look: Look) -> Line:
 def _states(state: ScreenState) -> list[Line]:
     """Return the number of jobs by status, the worst first, and how many pass the filter.
 
-    Listing is counted as running.
+    Listing is counted as running. Of the ended jobs, those with losses (`!`) and those with
+    unexplained skips (`?`) are counted apart.
     """
     live = Counter(view.state for view in state.jobs if view.live)
     unstarted = state.snapshot.unstarted if state.snapshot else ()
@@ -177,6 +178,11 @@ def _states(state: ScreenState) -> list[Line]:
         for word, number in counted.items()
         if number
     ]
+    ends = [view.state for view in state.jobs if view.status == "completed"]
+    for end, mark in ((State.COMPLETED_WITH_LOSS, "!"), (State.COMPLETED_UNREAD, "?")):
+        if number := ends.count(end):
+            marked = Piece(f"{fmt.count(number)} {mark}", STATUS[end].style)
+            parts[-1] = (*parts[-1], Piece(", ", "muted"), marked)
     if state.snapshot and len(state.jobs) < state.total:
         parts.append((Piece(f"{len(state.jobs)}/{state.total} shown", "accent"),))
     return parts

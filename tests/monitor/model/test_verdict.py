@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.job import Counts, State
 from slurper_tui.monitor.model.logs import BROKE_TYPE, FAILED_TYPE, LogCounts
-from slurper_tui.monitor.model.verdict import percent, verdict
+from slurper_tui.monitor.model.verdict import log_of_end, percent, verdict, with_log
 from slurper_tui.tui.render.glyphs import style_of
 from tests.tui.jobs import view
 
@@ -66,16 +67,16 @@ def test_a_percentage_never_exceeds_the_share_done(counts: Counts, status: str |
         (
             Counts(1000, 980, 10, 10),
             "completed",
-            "completed · 10 failed · 0 unaccounted",
+            "completed · 10 failed · 10 skipped, reasons not read yet · 0 unaccounted",
             (10, 0),
             False,
         ),
         (
             Counts(1000, 990, 10, 0),
             "completed",
-            "completed · 0 failed · 0 unaccounted",
+            "completed · 0 failed · 10 skipped, reasons not read yet · 0 unaccounted",
             (0, 0),
-            True,
+            False,
         ),
         (
             Counts(1_000_000, 0, 0, 1234),
@@ -87,7 +88,7 @@ def test_a_percentage_never_exceeds_the_share_done(counts: Counts, status: str |
         (
             Counts(1000, 500, 100, 50),
             "aborted",
-            "aborted · 50 failed · 350 not done",
+            "aborted · 50 failed · 100 skipped, reasons not read yet · 350 not done",
             (50, 350),
             False,
         ),
@@ -117,7 +118,8 @@ def test_verdicts(
     assert found is not None
     assert found.text == text
     assert (found.failed, found.unaccounted) == numbers
-    assert found.not_copied is None
+    assert found.not_copied == (0 if counts.skipped == 0 else None)
+    assert found.unread == (counts.skipped or 0)
     assert found.clean is clean
 
 
@@ -128,7 +130,11 @@ SKIPPED = Counts(5000, 3950, 1040, 10)
 @pytest.mark.parametrize(
     ("log", "text", "number"),
     [
-        (None, "completed · 10 failed · 0 unaccounted", None),
+        (
+            None,
+            "completed · 10 failed · 1,040 skipped, reasons not read yet · 0 unaccounted",
+            None,
+        ),
         (
             LogCounts(whole=True),
             "completed · 10 failed · 1,040 skipped, reasons unknown · 0 unaccounted",
@@ -163,10 +169,15 @@ SKIPPED = Counts(5000, 3950, 1040, 10)
         ),
         (
             LogCounts({ARCHIVED: 30}),
-            "completed · 10 failed · at least 30 not copied (30 archive tier) · 0 unaccounted",
+            "completed · 10 failed · at least 30 not copied (30 archive tier)"
+            " · 1,010 skipped, reasons not read yet · 0 unaccounted",
             None,
         ),
-        (LogCounts({FAILED_TYPE: 3}), "completed · 10 failed · 0 unaccounted", None),
+        (
+            LogCounts({FAILED_TYPE: 3}),
+            "completed · 10 failed · 1,040 skipped, reasons not read yet · 0 unaccounted",
+            None,
+        ),
     ],
 )
 def test_objects_not_copied_are_listed_by_reason(
@@ -175,6 +186,42 @@ def test_objects_not_copied_are_listed_by_reason(
     found = verdict(SKIPPED, "completed", log)
     assert found is not None
     assert (found.text, found.not_copied) == (text, number)
+
+
+@pytest.mark.parametrize(
+    ("log", "state", "style"),
+    [
+        (None, State.COMPLETED_UNREAD, "neutral"),
+        (LogCounts({ARCHIVED: 30}), State.COMPLETED_WITH_LOSS, "warning"),
+        (LogCounts(whole=True), State.COMPLETED_UNREAD, "neutral"),
+        (LogCounts({"migrationStart": 1}, whole=True), State.COMPLETED, "success"),
+        (LogCounts({ARCHIVED: 30}, whole=True), State.COMPLETED_WITH_LOSS, "warning"),
+    ],
+)
+def test_skipped_objects_are_harmless_only_if_the_log_proves_it(
+    log: LogCounts | None, state: State, style: str
+) -> None:
+    job = with_log(view(status="completed", counts=Counts(1000, 660, 340, 0)), log)
+    assert (job.state, style_of(job)) == (state, style)
+    assert job.verdict is not None
+    assert job.verdict.clean is (state is State.COMPLETED)
+
+
+def test_a_log_that_names_too_few_failures_explains_no_skipped_object() -> None:
+    log = LogCounts({FAILED_TYPE: 9}, whole=True)
+    job = with_log(view(status="completed", counts=SKIPPED), log)
+    assert job.verdict is not None
+    assert (job.verdict.unexplained, job.not_copied) == (1040, None)
+    assert job.state is State.COMPLETED_WITH_LOSS
+
+
+def test_a_log_that_was_read_before_the_last_row_was_written_proves_nothing() -> None:
+    ended = view(status="completed", counts=Counts(1000, 660, 340, 0))
+    end = parse_time(ended.job.finished_at)
+    assert end is not None
+    for seconds, state in ((59, State.COMPLETED_UNREAD), (60, State.COMPLETED)):
+        log = LogCounts({"migrationStart": 1}, whole=True, read_at=end + seconds)
+        assert with_log(ended, log_of_end(ended, log)).state is state
 
 
 def test_a_broken_listing_is_a_loss_regardless_of_the_counters() -> None:

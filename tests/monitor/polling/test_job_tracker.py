@@ -531,7 +531,7 @@ ARCHIVED = "importSkippedStorageClass"
 
 
 def test_the_verdict_includes_the_log_counts_in_either_order() -> None:
-    counts = LogCounts({ARCHIVED: 30}, whole=True)
+    counts = LogCounts({ARCHIVED: 30}, whole=True, read_at=2e9)
     early, late = make(), make()
     early.set_log_counts(counts)
     assert early.view.verdict is None

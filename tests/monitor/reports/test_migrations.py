@@ -269,7 +269,7 @@ def test_jobs_and_retries_have_one_verdict() -> None:
         found.view.verdict.not_copied,
         found.view.verdict.unaccounted,
     ) == (0, 37, 0)
-    assert found.view.verdict.clean
+    assert found.view.state is State.COMPLETED_WITH_LOSS
 
 
 def test_not_copied_is_unknown_while_a_relevant_log_is_unread() -> None:
@@ -278,7 +278,13 @@ def test_not_copied_is_unknown_while_a_relevant_log_is_unread() -> None:
     found = family([one, two])
     assert found.view.verdict is not None
     assert found.view.verdict.not_copied is None
-    assert found.view.verdict.text == "completed · 0 failed · 0 unaccounted"
+    assert found.view.verdict.text == (
+        "completed · 0 failed · at least 30 not copied · 100 skipped, reasons not read yet"
+        " · 0 unaccounted"
+    )
+    assert found.view.state is State.COMPLETED_WITH_LOSS
+    alone = family([two, job(3, "completed", counts=Counts(1000, 1000, 0, 0))])
+    assert alone.view.state is State.COMPLETED_UNREAD
 
 
 def test_aborted_jobs_are_named_with_their_remaining_objects() -> None:

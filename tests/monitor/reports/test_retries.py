@@ -257,7 +257,7 @@ def test_a_job_that_was_done_all_over_again_is_not_counted() -> None:
     assert found.superseded == {lost.key}
     assert found.counted == (again, other)
     assert found.view.counts == Counts(1100, 600, 500, 0)
-    assert (found.view.percent, found.view.state) == (100, State.COMPLETED)
+    assert (found.view.percent, found.view.state) == (100, State.COMPLETED_UNREAD)
     wider = when(job(4, prefix=None), -4)
     assert family([lost, wider]).superseded == {lost.key}
 
