@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec.structs import replace
 
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.monitor.model.job import JobView, Snapshot, State
 from slurper_tui.monitor.model.selection import Selection, fits, is_part
 from slurper_tui.monitor.model.timeline import Window
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.jobs.actions import JobControl
     from slurper_tui.monitor.jobs.plan_runner import JobCreation
+    from slurper_tui.monitor.logs.ended import EndedLogs
     from slurper_tui.monitor.logs.reader import LogReader
     from slurper_tui.monitor.model.plans import Plan
     from slurper_tui.monitor.polling.poller import Monitor
@@ -70,6 +71,7 @@ class Session:
         self._monitor: Monitor | None = None
         self._made = asyncio.Event()
         self._services: Services | None = None
+        self._ended_logs: EndedLogs | None = None
         self._queued: list[Callable[[Monitor], None]] = []
 
     def start(self) -> Monitor:
@@ -82,8 +84,12 @@ class Session:
         return self._monitor
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
-        """Make the monitor and yield its snapshots endlessly."""
+        """Make the monitor and yield its snapshots endlessly.
+
+        Meanwhile the logs of ended jobs are read, unless the monitor polls only once.
+        """
         monitor = self.start()
+        reading: asyncio.Task[None] | None = None
         try:
             async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
                 async for snapshot in snapshots:
@@ -94,9 +100,34 @@ class Session:
                         jobs = tuple(view for view in snapshot.jobs if view.key in keys)
                         snapshot = replace(snapshot, jobs=jobs)
                     yield snapshot
+                    if reading is None and self.resolved and not monitor.eager:
+                        reading = asyncio.create_task(self._read_ended_logs(monitor))
+                    if reading is not None and reading.done():
+                        reading.result()  # raises the exception of a dead task (a bug)
         finally:
+            if reading is not None:
+                reading.cancel()
+                await asyncio.wait({reading})
             if self._services is not None and not monitor.eager:
                 await self._services.close()
+
+    async def _read_ended_logs(self, monitor: Monitor) -> None:
+        from slurper_tui.monitor.logs.ended import EndedLogs  # not for the first picture
+
+        notes = monitor.history.recorder.notes
+        self._ended_logs = EndedLogs(monitor.metered, monitor.job_store, notes)
+        await self._ended_logs.run()
+
+    def awaits_log(self, view: JobView) -> bool:
+        """Return whether a job's state is known only when its log has been read.
+
+        False if the last attempt to read it has failed.
+        """
+        if view.state is not State.COMPLETED_UNREAD or view.verdict is None:
+            return False
+        if not view.verdict.unread:
+            return False
+        return self._ended_logs is None or not self._ended_logs.has_failed(view.key)
 
     def _can_resolve(self, snapshot: Snapshot) -> bool:
         """Return whether the selection can be resolved now.

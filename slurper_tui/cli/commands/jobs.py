@@ -375,6 +375,7 @@ Printed = tuple[str | None, str | None, int | None, int | None, bool]
 async def watch(context: CommandContext) -> ExitCode:
     """Print each change; with jobs on the command line, until all of them have ended.
 
+    It waits for the log of a job that skipped objects, because its exit code depends on it.
     Raises CliError when a name is not unique.
     """
     options = context.options
@@ -395,7 +396,8 @@ async def watch(context: CommandContext) -> ExitCode:
                     out.line(record_line(view) if options.json else _line(view, snapshot, context))
             if named:
                 _note_undocumented(undocumented, snapshot, out)
-                if _all_ended(snapshot, selection_of(options)):
+                if _all_ended(snapshot, context):
+                    _note_unread(snapshot.jobs, out)
                     return verdict(snapshot.jobs, snapshot.links)
             if rounds is not None and snapshot.rounds >= rounds:
                 return ExitCode.OK
@@ -457,14 +459,25 @@ async def _ended(context: CommandContext, left: list[JobView]) -> Snapshot:
             left[:] = [view for view in snapshot.jobs if view.live]
             context.session.look_at(None, frozenset(view.key for view in snapshot.jobs))
             _note_undocumented(undocumented, snapshot, context.out)
-            if _all_ended(snapshot, selection):
+            if _all_ended(snapshot, context):
+                _note_unread(snapshot.jobs, context.out)
                 return snapshot
     raise AssertionError("the monitor ended by itself")
 
 
-def _all_ended(snapshot: Snapshot, selection: Selection) -> bool:
-    """Whether no job is live, and no plan has a job of a selected migration to start."""
-    return not unstarted_jobs(selection, snapshot) and all(map(_has_ended, snapshot.jobs))
+def _all_ended(snapshot: Snapshot, context: CommandContext) -> bool:
+    """Whether no job is live, no log is to be read, and no plan has a selected job to start."""
+    ended = all(map(_has_ended, snapshot.jobs))
+    if not ended or unstarted_jobs(selection_of(context.options), snapshot):
+        return False
+    return not any(map(context.session.awaits_log, snapshot.jobs))
+
+
+def _note_unread(views: Sequence[JobView], out: Output) -> None:
+    """Report the jobs of which it is not known whether their skipped objects are lost."""
+    for view in views:
+        if view.state is State.COMPLETED_UNREAD and view.verdict is not None:
+            out.note(f"job {view.job.id}: {to_ascii(view.verdict.text, out)}")
 
 
 def unstarted_jobs(selection: Selection, snapshot: Snapshot) -> int:
@@ -541,7 +554,7 @@ def verdict(
     """Return the exit code of ended jobs; a lost job takes precedence over lost objects.
 
     The jobs of a migration are judged together, so that objects that a retry has copied count as
-    copied. A job that ended in an undocumented status counts as lost, like an aborted job.
+    copied. Skipped objects count as lost unless a log proves that they are in the target. A job that ended in an undocumented status counts as lost, like an aborted job.
     most_failed: number of failed objects, over all jobs, that is tolerated.
     """
     ends = [group.view if len(group.jobs) > 1 else group.jobs[0] for group in folded(views, links)]

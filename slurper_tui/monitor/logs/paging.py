@@ -260,8 +260,8 @@ class Walk:
     oldest row was read, or the walk was given up. gap: rows may be missing.
     """
 
-    def __init__(self, size: int | None = None) -> None:
-        self.known = RowIndex()
+    def __init__(self, size: int | None = None, most: int = MOST_REMEMBERED) -> None:
+        self.known = RowIndex(most)
         self.over = False
         self.gap = False
         self.depth = 0
@@ -341,13 +341,14 @@ class Paging:
     sorted oldest first. gap: rows may be missing.
     """
 
-    def __init__(self, order: Order | None = None) -> None:
+    def __init__(self, order: Order | None = None, most: int = MOST_REMEMBERED) -> None:
         self.order: Order | None = order
         self.reversed_order = False
         self.gap = False
         self._probe: OrderProbe | None = OrderProbe(order)
         self._search: EndSearch | None = None
-        self._walk = Walk()
+        self._most = most
+        self._walk = Walk(most=most)
         self._refresh: TopRefresh | EndRefresh | None = None
         self._front = RowIndex(_FRONT)
         self._end = 0
@@ -427,12 +428,12 @@ class Paging:
                     older += self._walk.take(rows).older
                 return Found(older)
             if len(probe.pages) == 1 and self._end < PAGE_SIZE:
-                self._walk = Walk(self._end)
+                self._walk = Walk(self._end, self._most)
                 return self._walk.take(probe.pages[0][1])
             self._search = EndSearch(self._end)
         elif search is not None:
             self._search, self._end = None, search.end
-            self._walk = Walk(search.end)
+            self._walk = Walk(search.end, self._most)
         return Found()
 
     def _take_refresh(self, refresh: TopRefresh | EndRefresh, found: Found) -> Found:

@@ -119,6 +119,7 @@ class LogFetcher:
     """Reads one log. Closing the generator of `steps` cancels the pending request.
 
     sizes: the page lengths seen from this API. job_store: notes the rows; None for nothing.
+    idle: send only requests that nobody else needs.
     """
 
     def __init__(
@@ -128,8 +129,11 @@ class LogFetcher:
         rng: random.Random,
         sizes: PageSizes,
         job_store: JobStore | None = None,
+        *,
+        idle: bool = False,
     ) -> None:
         self._job_store = job_store
+        self._idle = idle
         self._metered = metered
         self._key = key
         self._rng = rng
@@ -151,7 +155,7 @@ class LogFetcher:
                 limit=page.limit - len(part),
                 offset=page.offset + len(part),
             )
-            request = asyncio.ensure_future(self._metered.in_turn(rest, waits.set))
+            request = asyncio.ensure_future(self._metered.in_turn(rest, waits.set, idle=self._idle))
             try:
                 await asyncio.wait({request}, timeout=_REPORTED_WAIT)
                 if waits.is_set() and not request.done():

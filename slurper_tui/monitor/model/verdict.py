@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import STEADY_SECONDS
-from slurper_tui.monitor.model.job import Counts, JobView, Verdict
+from slurper_tui.monitor.model.job import Counts, JobView, Verdict, job_time
 from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, LogCounts, cause_of, reason_of
 
 
@@ -92,7 +91,7 @@ def log_of_end(view: JobView, log: LogCounts | None) -> LogCounts | None:
     """
     if log is None or not view.ended:
         return log
-    ended = parse_time(view.job.finished_at)
+    ended = job_time(view.job.finished_at)
     if ended is None:
         ended = (view.as_of or 0.0) - STEADY_SECONDS
     return log if log.covers(ended) else replace(log, whole=False)

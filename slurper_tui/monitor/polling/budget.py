@@ -199,6 +199,7 @@ class Metered:
         self._polls = polls
         self._answered = answered
         self._bucket = TokenBucket(READ_BURST)
+        self._readers = 0
 
     async def at_once(self, send: Callable[[], Awaitable[Answer[T]]]) -> T:
         """Send a request that the user waits for. Raises ApiError.
@@ -214,29 +215,40 @@ class Metered:
         return await self._send(send)
 
     async def in_turn(
-        self, send: Callable[[], Awaitable[Answer[T]]], waits: Callable[[], None] = lambda: None
+        self,
+        send: Callable[[], Awaitable[Answer[T]]],
+        waits: Callable[[], None] = lambda: None,
+        *,
+        idle: bool = False,
     ) -> T:
         """Send a reading request as soon as the polls leave room for it. Raises ApiError.
 
         waits: called before the first wait.
+        idle: nobody waits for the answer, so other readers and half of the budget come first.
         """
-        if (wait := self._wait()) > 0:
-            waits()
-        while wait > 0:
-            await asyncio.sleep(wait)
-            wait = self._wait()
+        self._readers += not idle
+        try:
+            if (wait := self._wait(idle=idle)) > 0:
+                waits()
+            while wait > 0:
+                await asyncio.sleep(wait)
+                wait = self._wait(idle=idle)
+        finally:
+            self._readers -= not idle
         self._bucket.take()
         return await self._send(send)
 
-    def _wait(self) -> float:
+    def _wait(self, *, idle: bool) -> float:
         """Return the seconds until the next check; 0 if a request may be sent now."""
         now = self.now().mono
         granted = self._budget.per_second(now)
-        rate = min(
-            granted / 2, max(LEAST_READS, min(MOST_READS, granted - self._polls() - READ_MARGIN))
-        )
-        reserve = min(READ_RESERVE, self._budget.most // 2)
-        if self._bucket.refill(now, rate) >= 1 and self._budget.available(now) > reserve:
+        spare = granted - self._polls() - READ_MARGIN
+        rate = min(granted / 2, max(LEAST_READS, min(MOST_READS, spare)))
+        half = self._budget.most // 2
+        tokens, reserve = (READ_BURST // 2, half) if idle else (1, min(READ_RESERVE, half))
+        may_go = not idle or (spare > 0 and not self._readers)
+        enough = self._bucket.refill(now, rate) >= tokens and self._budget.available(now) > reserve
+        if may_go and enough:
             return 0.0
         return max(0.1, min(5.0, 1 / rate if rate > 0 else 5.0))
 

@@ -380,7 +380,10 @@ class JobStore:
 
     def set_log_counts(self, key: JobKey, counts: LogCounts) -> None:
         """Set the log counts of a job; if it is not listed yet, as soon as it is."""
-        self.log_counts[key] = counts
+        if track := self.track(key):
+            track.set_log_counts(counts)
+        else:
+            self.log_counts[key] = counts
         self.wake()
 
     def note_rows(self, key: JobKey, rows: Iterable[LogRow]) -> None:

@@ -434,6 +434,20 @@ class JobTrack:
         if reasons != self.view.newest_reasons:
             self.view = replace(self.view, newest_reasons=reasons)
 
+    def needs_log(self, now: float) -> bool:
+        """Return whether the job's log should be read now, because its verdict lacks it.
+
+        That is so some time after the end, when no more rows are written. now: UTC seconds.
+        """
+        if self.mode is not PollMode.CLOSED or self.view.gone:
+            return False
+        counts = self.view.counts
+        if not (counts.failed or counts.skipped):
+            return False
+        log = log_of_end(self.view, self._log)
+        settled = LogCounts(whole=True, read_at=now)
+        return (log is None or not log.whole) and log_of_end(self.view, settled) is settled
+
     def to_store(self) -> StoredJob | None:
         """Return the job for the history; None if it has not changed since the last call."""
         closed = self.mode is PollMode.CLOSED

@@ -103,7 +103,7 @@ def test_json_has_the_verdict_and_events_of_an_end() -> None:
     assert ended["verdict"] == {
         "text": "completed · 10 failed · 10 unaccounted",
         "failed": 10,
-        "notCopied": None,
+        "notCopied": 0,
         "unaccounted": 10,
     }
     unobserved, change = ended["events"]

@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import re
+import time
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from slurper_tui.cli.parser import parse
 from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.session import Session
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.jobs import Plan
 from tests.cli.program import Ran, environment, perform
 from tests.monitor.bench import bench, make_accounts, now, wall
 from tests.virtual_time import timeless
@@ -114,6 +116,34 @@ def test_times_in_utc_and_ascii() -> None:
 )
 def test_a_bad_end_has_its_exit_code(end: dict[str, Any], code: int) -> None:
     assert watch(OneJob(end)).code == code
+
+
+@pytest.mark.parametrize(
+    ("numbers", "code", "word"),
+    [
+        ({"not_copied": 30}, 4, "completed!"),
+        ({"harmless": 340}, 0, "completed"),
+        ({"harmless": 340, "failed": 3}, 4, "completed!"),
+    ],
+)
+def test_the_end_of_a_job_that_skipped_objects_waits_for_its_log(
+    numbers: dict[str, Any], code: int, word: str
+) -> None:
+    plan = Plan("j1", time.time() - 9000, 1000, 60.0, **numbers)
+    ran = perform(SimulatedAccount(plans=[plan]), "watch", "j1", "--interval", "2")
+    assert ran.code == code
+    assert f" {word} 1000/1000 100%" in ran.out[-1]
+
+
+def test_a_log_that_cannot_be_read_is_exit_4_and_said() -> None:
+    plan = Plan("j1", time.time() - 9000, 1000, 60.0, harmless=340)
+    account = SimulatedAccount(plans=[plan])
+    account.faults.add(Fault(operation="logs", status=404))
+    ran = perform(account, "watch", "j1", "--interval", "2")
+    assert (ran.code, ran.out[-1].split()[-3:]) == (4, ["completed?", "1000/1000", "100%"])
+    assert "job j1: completed - 0 failed - 340 skipped, reasons not read yet" in ran.err[
+        -1
+    ].replace("·", "-")
 
 
 @timeless

@@ -51,7 +51,7 @@ def test_it_shows_the_period_the_changes_and_the_advice() -> None:
         "Away 14 h 20 min, since Thu 19:26                            any key closes",
         "unobserved: Thu 19:26-Fri 09:46",
         "",
-        "✖ aborted    import → media                                  +100 at <0.1/s",
+        "✖ aborted     import → media                                 +100 at <0.1/s",
     ]
     assert said[said.index("To do now") :] == [
         "To do now",

@@ -1,0 +1,108 @@
+"""Reads the logs of ended jobs in the background, so that their verdicts are complete.
+
+`EndedLogs` reads each log of an ended job with failed or skipped objects once, one at a time, with
+requests that neither the polls nor a reading user needs. Only the number of rows per type is kept;
+the history remembers it, so the next run does not read the log again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from slurper_tui.monitor.logs.paging import Paging
+from slurper_tui.monitor.logs.reader import LogFetcher, PageSizes
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import OrderKey, State, default_order
+from slurper_tui.monitor.model.logs import RowCounts
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.history.recorder import HistoryNotes
+    from slurper_tui.monitor.polling.budget import Metered
+    from slurper_tui.monitor.polling.job_store import JobStore
+    from slurper_tui.monitor.polling.job_tracker import JobTrack
+
+LOOK_SECONDS = 5.0
+"""Seconds between two searches for a log to read, if the last one found none."""
+
+MOST_FAILURES = 3
+"""Consecutive transient errors after which a log is left for later."""
+
+FIRST_RETRY, LONGEST_RETRY = 600.0, 6 * 3600.0
+"""Seconds until a log that could not be read is tried again; doubled after each failure."""
+
+MOST_REMEMBERED = 5_000
+"""Rows of a log that are remembered while it is read, at least; ended logs hardly shift."""
+
+
+class EndedLogs:
+    """Reads the logs of ended jobs, one after the other.
+
+    Jobs whose verdict depends on the log come first, then the newest.
+    """
+
+    def __init__(
+        self,
+        metered: Metered,
+        job_store: JobStore,
+        notes: HistoryNotes,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._metered = metered
+        self._job_store = job_store
+        self._notes = notes
+        self._rng = rng or random.Random()
+        self._sizes = PageSizes()
+        self._failures: dict[JobKey, int] = {}
+        self._retry_at: dict[JobKey, float] = {}
+
+    async def run(self) -> None:
+        """Read every log that is due, without end."""
+        while True:
+            track = self._next()
+            if track is None:
+                await asyncio.sleep(LOOK_SECONDS)
+            elif not await self._read(track.key):
+                failures = self._failures[track.key] = self._failures.get(track.key, 0) + 1
+                wait = min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** (failures - 1))
+                self._retry_at[track.key] = self._metered.now().mono + wait
+                self._job_store.wake()
+
+    def has_failed(self, key: JobKey) -> bool:
+        """Return whether the last attempt to read a log has failed."""
+        return key in self._retry_at
+
+    def _next(self) -> JobTrack | None:
+        """Return the job whose log is to be read next; None if none is due."""
+        now = self._metered.now()
+        due = (
+            track
+            for account in self._job_store.accounts
+            if account.problem is None and account.listing.settled
+            for track in account.jobs.values()
+            if track.needs_log(now.wall) and self._retry_at.get(track.key, 0.0) <= now.mono
+        )
+        return min(due, key=_urgency, default=None)
+
+    async def _read(self, key: JobKey) -> bool:
+        """Read a log, and keep its row counts; return False if it could not be read to its end."""
+        paging, rows = Paging(most=MOST_REMEMBERED), RowCounts()
+        fetcher = LogFetcher(self._metered, key, self._rng, self._sizes, idle=True)
+        async with aclosing(fetcher.steps(paging)) as steps:
+            async for step in steps:
+                rows.add(step.found.older)
+                rows.add(step.found.newer)
+                if step.final or step.failures >= MOST_FAILURES:
+                    return False
+        counts = rows.counts(self._metered.now().wall, whole=paging.whole)
+        if counts.whole:
+            self._retry_at.pop(key, None)
+            self._job_store.set_log_counts(key, counts)
+            self._notes.keep_counts(key, counts)
+        return counts.whole
+
+
+def _urgency(track: JobTrack) -> tuple[bool, OrderKey]:
+    return track.view.state is not State.COMPLETED_UNREAD, default_order(track.view)
