@@ -318,6 +318,11 @@ def advice(view: JobView, samples: Sequence[Recorded], calendar: Calendar) -> st
         return f"{view.status}, counts unknown: look in the dashboard"
     if state is State.ABORTED:
         return f"aborted, {verdict.unaccounted:,} not done: start it again if need be"
+    return _after_completion(verdict)
+
+
+def _after_completion(verdict: Verdict) -> str:
+    """Return the advice for a completed job; a log that is not read yet needs none."""
     lost = {
         "failed": verdict.failed,
         "not copied": verdict.at_least,

@@ -47,7 +47,7 @@ def old(name: str = "job-1", **numbers: Any) -> Plan:
     ],
 )
 async def test_skipped_objects_are_unexplained_until_the_log_was_read(
-    numbers: dict[str, int], state: State, words: str
+    numbers: dict[str, Any], state: State, words: str
 ) -> None:
     async with bench(account(old(**numbers))) as b:
         first = (await b.until(lambda s: any(v.as_of for v in s.jobs))).jobs[0]
