@@ -46,6 +46,7 @@ from slurper_tui.monitor.model.job import (
     shown_rate,
 )
 from slurper_tui.monitor.model.selection import Selection
+from slurper_tui.monitor.model.verdict import doubt_words
 from slurper_tui.monitor.reports.migrations import MOST_NAMES, Migration, folded
 from slurper_tui.monitor.reports.records import job_record, migration_record
 from slurper_tui.monitor.reports.wording import failing_words, if_resumed_words
@@ -517,6 +518,7 @@ def _line(view: JobView, snapshot: Snapshot, context: CommandContext) -> str:
         (lost and lost.unaccounted, "unaccounted"),
     )
     words += [f"{number} {what}" for number, what in missing if number]
+    words += doubt_words(lost.unread, lost.unexplained) if lost else ()
     if (rate := shown_rate(view)) is not None:
         words.append(f"{fmt.rate(rate)}/s")
     if shown_forecast(view) is not None:
@@ -554,8 +556,9 @@ def verdict(
     """Return the exit code of ended jobs; a lost job takes precedence over lost objects.
 
     The jobs of a migration are judged together, so that objects that a retry has copied count as
-    copied. Skipped objects count as lost unless a log proves that they are in the target. A job that ended in an undocumented status counts as lost, like an aborted job.
-    most_failed: number of failed objects, over all jobs, that is tolerated.
+    copied. Skipped objects count as lost unless a log proves that they are in the target. A job
+    that ended in an undocumented status counts as lost, like an aborted job. most_failed: number of
+    failed objects, over all jobs, that is tolerated.
     """
     ends = [group.view if len(group.jobs) > 1 else group.jobs[0] for group in folded(views, links)]
     if any(view.gone or view.state in {State.ABORTED, State.OTHER} for view in ends):
