@@ -8,6 +8,7 @@ the history remembers it, so the next run does not read the log again.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 5.0
 """Seconds between two searches for a log to read, if the last one found none."""
+
+SEEK_SECONDS = 30.0
+"""Seconds after which the logs to read are sought again, because newer jobs may have ended."""
 
 MOST_FAILURES = 3
 """Consecutive transient errors after which a log is left for later."""
@@ -55,6 +59,8 @@ class EndedLogs:
         self._notes = notes
         self._rng = rng or random.Random()
         self._sizes = PageSizes()
+        self._queue: list[JobTrack] = []
+        self._sought_at = -math.inf
         self._failures: dict[JobKey, int] = {}
         self._retry_at: dict[JobKey, float] = {}
 
@@ -77,14 +83,21 @@ class EndedLogs:
     def _next(self) -> JobTrack | None:
         """Return the job whose log is to be read next; None if none is due."""
         now = self._metered.now()
-        due = (
-            track
-            for account in self._job_store.accounts
-            if account.problem is None and account.listing.settled
-            for track in account.jobs.values()
-            if track.needs_log(now.wall) and self._retry_at.get(track.key, 0.0) <= now.mono
-        )
-        return min(due, key=_urgency, default=None)
+        if not self._queue or now.mono >= self._sought_at + SEEK_SECONDS:
+            self._sought_at = now.mono
+            due = (
+                track
+                for account in self._job_store.accounts
+                if account.problem is None and account.listing.settled
+                for track in account.jobs.values()
+                if track.needs_log(now.wall) and self._retry_at.get(track.key, 0.0) <= now.mono
+            )
+            self._queue = sorted(due, key=_urgency, reverse=True)
+        while self._queue:
+            track = self._queue.pop()
+            if track.needs_log(now.wall):  # the user may have read it meanwhile
+                return track
+        return None
 
     async def _read(self, key: JobKey) -> bool:
         """Read a log, and keep its row counts; return False if it could not be read to its end."""

@@ -85,16 +85,16 @@ def with_log(view: JobView, log: LogCounts | None) -> JobView:
 
 
 def log_of_end(view: JobView, log: LogCounts | None) -> LogCounts | None:
-    """Return a job's log counts; as incomplete if the job ended and more rows may have followed.
-
-    The end of an ended job without a valid time is its last answer.
-    """
-    if log is None or not view.ended:
+    """Return a job's log counts; as incomplete if the job ended and more rows may have followed."""
+    if log is None or not view.ended or log.covers(end_of(view)):
         return log
+    return replace(log, whole=False)
+
+
+def end_of(view: JobView) -> float:
+    """Return when an ended job ended, in UTC seconds; without a valid time, before its counts."""
     ended = job_time(view.job.finished_at)
-    if ended is None:
-        ended = (view.as_of or 0.0) - STEADY_SECONDS
-    return log if log.covers(ended) else replace(log, whole=False)
+    return (view.as_of or 0.0) - STEADY_SECONDS if ended is None else ended
 
 
 def not_copied(counts: Counts, log: LogCounts | None) -> int | None:

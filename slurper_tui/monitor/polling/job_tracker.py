@@ -22,7 +22,7 @@ from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, State, Total, counts_of, has_ended
 from slurper_tui.monitor.model.logs import LogCounts, NewestFailures
 from slurper_tui.monitor.model.samples import Recorded, StoredJob, stored_view
-from slurper_tui.monitor.model.verdict import log_of_end, percent, with_log
+from slurper_tui.monitor.model.verdict import end_of, log_of_end, percent, with_log
 
 NOTHING_YET_POLLS = 3
 """After this many polls without the expected status, the request's `detail` mentions it."""
@@ -444,9 +444,9 @@ class JobTrack:
         counts = self.view.counts
         if not (counts.failed or counts.skipped):
             return False
-        log = log_of_end(self.view, self._log)
-        settled = LogCounts(whole=True, read_at=now)
-        return (log is None or not log.whole) and log_of_end(self.view, settled) is settled
+        ended = end_of(self.view)
+        read = self._log is not None and self._log.covers(ended)
+        return not read and ended + STEADY_SECONDS <= now
 
     def to_store(self) -> StoredJob | None:
         """Return the job for the history; None if it has not changed since the last call."""

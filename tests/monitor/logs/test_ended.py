@@ -123,19 +123,19 @@ async def test_the_newest_undecided_jobs_come_first() -> None:
 
 @timeless
 async def test_polls_and_the_budget_come_before_the_logs_of_many_ended_jobs() -> None:
-    ended = [old(f"job-{n}", created=LONG_AGO - n, harmless=9) for n in range(700)]
+    ended = [old(f"job-{n}", created=LONG_AGO - n, harmless=9) for n in range(150)]
     running = [
         plan(f"live-{n}", created=EPOCH - 60, seconds=90_000.0, harmless=9) for n in range(3)
     ]
     accounts = [SimulatedAccount(clock=wall, token="t0ken", plans=[*running, *ended])]
     async with bench(accounts) as b:
-        await b.seconds(3600)
-        begun = 300.0
+        await b.seconds(600)
+        begun = 60.0
         for n in range(3):
             polls = [at for at in b.polls(f"live-{n}") if at > begun]
             assert max(later - at for at, later in pairwise(polls)) < 7.0
         assert most_in_window([r.at for r in b.requests], 300.0) <= 900
-        assert len({r.path for r in b.requests if r.path.endswith("/logs")}) > 600
+        assert len({r.path for r in b.requests if r.path.endswith("/logs")}) >= 100
 
 
 def test_a_reading_remembers_a_bounded_number_of_rows() -> None:
