@@ -222,7 +222,7 @@ async def test_a_new_job_appears_and_a_vanished_one_stays_as_gone() -> None:
         await b.until(lambda s: b.job(job_id).as_of is not None)
         counts = b.job(job_id).counts
         await control(b, "delete", job_id)
-        await b.until(lambda s: b.job(job_id).gone, within=26)
+        await b.until(lambda s: b.job(job_id).gone, within=35)
         assert b.job(job_id).counts == counts
         assert b.job(job_id).state is State.GONE
 
