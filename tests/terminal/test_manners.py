@@ -200,9 +200,12 @@ def test_rejected_credentials_end_with_one_line(environ: dict[str, str]) -> None
 
 @pytest.mark.parametrize(
     ("job", "message"),
-    [("zzz", "no job's id begins with 'zzz'"), ("a", "2 jobs' ids begin with 'a': a55956")],
+    [
+        ("zzz", "no job's id and no job's BUCKET/PREFIX begins with 'zzz'"),
+        ("a", "2 jobs begin with 'a':"),
+    ],
 )
-def test_an_ambiguous_job_ends_with_one_line(
+def test_an_ambiguous_job_ends_with_a_message(
     environ: dict[str, str], job: str, message: str
 ) -> None:
     with PtyProgram([PROGRAM, job], environ) as program:
