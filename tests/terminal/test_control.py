@@ -1,5 +1,6 @@
 """Control requests from the screen to a server that times out, refuses or changes jobs itself."""
 
+import json
 import signal
 import sys
 import time
@@ -177,7 +178,8 @@ def test_an_unsupported_textual_version_is_read_only(
     server: LoopbackServer, course: Course, tmp_path: Path, name: str
 ) -> None:
     environ = environment(tmp_path, **server.environment(), PYTHONPATH=str(Path.cwd()))
-    changed = ["-m", "tests.tui.other_textual", rf"\b{name}\b", f"{name}_renamed"]
+    renamed = json.dumps({rf"\b{name}\b": f"{name}_renamed"})
+    changed = ["-m", "tests.tui.other_textual", renamed]
     program = [sys.executable, *changed, "slurper_tui.cli.main", "--write", course.plan.id]
     with PtyProgram(program, environ, size=(120, 30)) as running:
         running.see("as of")
@@ -206,7 +208,8 @@ def test_the_plain_driver_restores_the_terminal_after_a_signal(
     server: LoopbackServer, tmp_path: Path, number: signal.Signals
 ) -> None:
     environ = environment(tmp_path, **server.environment(), PYTHONPATH=str(Path.cwd()))
-    changed = ["-m", "tests.tui.other_textual", r"\b_auto_restart\b", "_renamed"]
+    renamed = json.dumps({r"\b_auto_restart\b": "_renamed"})
+    changed = ["-m", "tests.tui.other_textual", renamed]
     with PtyProgram([sys.executable, *changed, "slurper_tui.cli.main"], environ) as running:
         running.see("running")
         running.process.send_signal(number)
