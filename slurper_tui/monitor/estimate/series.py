@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from slurper_tui.monitor.estimate.estimator import Estimate, Sample, advance
 from slurper_tui.monitor.estimate.forecast import forecast
-from slurper_tui.monitor.estimate.rates import CLOSE_SECONDS
+from slurper_tui.monitor.estimate.rates import CLOSE_SECONDS, rate_over
 from slurper_tui.monitor.model.base import AHEAD_SECONDS, EARLIEST, Moment, is_too_early
 from slurper_tui.monitor.model.job import Counts, Forecast
 from slurper_tui.monitor.model.samples import Recorded
@@ -31,6 +31,9 @@ CREATION_SLACK = 60.0
 
 NEW_SECONDS = 120.0
 """A job first seen at most this long after its creation has run since then."""
+
+IN_FLIGHT_SECONDS = 60.0
+"""After a pause, objects in flight still finish: at most about as many as in this time before."""
 
 _COARSE = 30.0
 """Seconds; stored samples further apart do not show how often the counters change."""
@@ -178,8 +181,10 @@ def _since(since: float | None, before: Estimate, after: Estimate, sample: Sampl
         return sample.at - (sample.age or 0.0) if new and sample.status == "running" else None
     stalls = (before.stalled_since is None, after.stalled_since is None)
     if last.status == sample.status and stalls[0] == stalls[1]:
-        # a paused job of which objects were done meanwhile has run
-        ran = sample.status == "paused" and sample.after_gap and last.counts != sample.counts
+        # a paused job of which more was done in a gap than what was in flight has run meanwhile
+        moved = (sample.counts.done or 0) - (last.counts.done or 0)
+        in_flight = IN_FLIGHT_SECONDS * rate_over(before.progress.bank, IN_FLIGHT_SECONDS)
+        ran = sample.status == "paused" and sample.after_gap and moved > in_flight
         return None if ran else since
     observed = sample.at - last.at <= CLOSE_SECONDS
     return sample.at if observed and not (sample.after_gap or sample.clock_jumped) else None

@@ -224,9 +224,13 @@ _TIMED = (State.STALLED, State.FAILING, State.PAUSED)
 
 
 def state_age(view: JobView, now: float) -> str:
-    """Return for how long a job has been in a state that should not last: `5m`; else ""."""
-    timed = view.state in _TIMED and view.since is not None
-    return fmt.age(max(0.0, now - view.since)) if timed and view.since is not None else ""
+    """Return for how long a job has been in a state that should not last: `5m`; else "".
+
+    Seconds are not shown, so that a row without news is not drawn at every poll.
+    """
+    if view.since is None or view.state not in _TIMED or now - view.since < 60:
+        return ""
+    return fmt.age(now - view.since)
 
 
 def _status(view: JobView, context: DrawContext, width: int) -> Line:

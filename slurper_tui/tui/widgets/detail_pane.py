@@ -177,7 +177,8 @@ def _status(view: JobView, context: DrawContext, width: int) -> Line:
         if view.since is not None and view.state is State.PAUSED:
             span = f"since {fmt.moment(view.since, context.now, look.zone)}"
         elif view.since is not None:
-            span = fmt.duration(context.now - view.since)
+            seconds = context.now - view.since
+            span = fmt.duration(seconds) if seconds >= 60 else "< 1 min"
         texts = (f"{span} · {started}", span) if span else (f"· {started}",)
     room = width - cell_len(word) - 1
     since = next((text for text in texts if len(text) <= room), "")

@@ -262,6 +262,7 @@ RUNNING: Course = tuple((60.0 * n, 10 * n, "running", False) for n in range(16))
         ((*RUNNING, *PAUSED), None, 1000.0),
         ((*RUNNING, (1500.0, 500, "paused", True), (1560.0, 500, "paused", False)), None, None),
         ((*RUNNING, *PAUSED, (9000.0, 500, "paused", True)), None, 1000.0),
+        ((*RUNNING, *PAUSED, (9000.0, 505, "paused", True)), None, 1000.0),  # in flight
         ((*RUNNING, *PAUSED, (9000.0, 600, "paused", True)), None, None),
         ((*PAUSED, (1600.0, 500, "running", False), (1660.0, 510, "running", False)), None, 1600.0),
         ((*RUNNING, (5000.0, 500, "paused", False)), None, None),

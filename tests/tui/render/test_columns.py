@@ -145,6 +145,7 @@ def test_without_fresh_data_there_is_no_rate_and_no_eta(state: dict[str, Any]) -
         ({"phase": Phase.STALLED, "stalled_since": NOW - 300}, "▲ stalled 5m"),
         ({"phase": Phase.STALLED, "stalled_since": NOW - 36_000}, "▲ stalled 10h"),
         ({"phase": Phase.STALLED}, "▲ stalled"),
+        ({"failing": Failing(300, 900, 900.0, NOW - 59)}, "▼ failing"),
         ({"failing": Failing(300, 900, 900.0, NOW - 2000)}, "▼ failing 33m"),
         ({"status": "paused", "status_since": NOW - 7300}, "‖ paused 2h"),
         ({"status_since": NOW - 7300}, "▶ running"),

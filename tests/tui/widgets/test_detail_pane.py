@@ -42,6 +42,7 @@ def test_the_start_is_shown_in_full_or_omitted() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
+        ({"status_since": NOW - 59}, "▶ running < 1 min · started 09:29"),
         ({"status_since": NOW - 900}, "▶ running 15 min · started 09:29"),
         ({"phase": Phase.LISTING, "status_since": NOW - 900}, "◔ listing 15 min · started 09:29"),
         ({"phase": Phase.STALLED, "stalled_since": NOW - 300}, "▲ stalled 5 min · started 09:29"),
