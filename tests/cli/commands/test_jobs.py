@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -469,3 +470,22 @@ def test_a_proxy_error_does_not_blame_the_credentials() -> None:
     assert (ran.code, ran.out) == (7, [])
     said = "something between here and the API answered 403 with an HTML page"
     assert ran.err == [f"slurper-tui: the account: {said}"]
+
+
+@pytest.mark.parametrize(
+    ("status", "lines"),
+    [
+        (
+            "failing",
+            [r"failing      since \S+", r"failures     \S+ of \S+ objects failed in the .*"],
+        ),
+        ("stalled", [r"stalled      since \S+", r"if resumed   \S.* at \S+/s"]),
+    ],
+)
+def test_progress_shows_the_time_in_a_state_and_what_follows(status: str, lines: list[str]) -> None:
+    [found] = json.loads("".join(perform(None, "--demo", "jobs", "--status", status, "--json").out))
+    shown = perform(None, "--demo", "progress", found["id"]).out
+    for line in lines:
+        assert any(re.fullmatch(line, one) for one in shown), shown
+    assert found["status"] == "running"
+    assert found["phase"] == ("stalled" if status == "stalled" else "settled")
