@@ -10,6 +10,8 @@ import argparse
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
+from itertools import pairwise
+from operator import add
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -260,8 +262,11 @@ def _print_table(rows: Sequence[Row], names: Sequence[str], out: Output, *, wide
     table = [[column.head for column in columns]]
     table += [[out.sanitise(column.text(row, look)) for column in columns] for row in rows]
     widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
+    # One blank is enough between two numbers, which are aligned to the right.
+    gaps = ["", *("  " if one.left or other.left else " " for one, other in pairwise(columns))]
     if columns[-1].left and not wide:
-        room = max(out.width - sum(width + 2 for width in widths[:-1]), _LEAST_NAME)
+        room = out.width - sum(widths[:-1]) - sum(map(len, gaps))
+        room = max(room, _LEAST_NAME)
         look = look._replace(room=room)
         for row, cells in zip(rows, table[1:], strict=True):
             cells[-1] = shorten(out.sanitise(columns[-1].text(row, look)), room, out)
@@ -271,7 +276,7 @@ def _print_table(rows: Sequence[Row], names: Sequence[str], out: Output, *, wide
             cell.ljust(width) if column.left else cell.rjust(width)
             for column, cell, width in zip(columns, cells, widths, strict=True)
         ]
-        out.line("  ".join(aligned).rstrip())
+        out.line("".join(map(add, gaps, aligned)).rstrip())
 
 
 async def progress(context: CommandContext) -> ExitCode:
