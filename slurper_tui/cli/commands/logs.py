@@ -377,7 +377,7 @@ def _sheet(
     if view.counts.listing_broke:
         yield reason_of(BROKE_TYPE)
     for job in view.jobs:
-        lines = (failed_words(job)[0], *skipped_words(job))
+        lines = (failed_words(job)[-1], *skipped_words(job))
         yield f"  {names[job.key]}: {'; '.join(filter(None, lines))}"
     groups = _groups_of(view, log_types)
     width = len(fmt.count(max((group.count for group in groups), default=0)))

@@ -366,9 +366,9 @@ def two_jobs() -> SimulatedAccount:
 def test_the_failures_of_a_migration_are_told_by_reason_prefix_and_job() -> None:
     ran = perform(two_jobs(), "failures", "--migration", "photos")
     assert (ran.code, ran.err) == (0, [])
-    assert ran.out[0] == "log names 5 of 5 failed"
-    assert "  2024/: log names 3 of 3 failed" in ran.out
-    assert any(line.startswith("  2023/: log names 2 of 2 failed; ") for line in ran.out)
+    assert ran.out[0] == "the log lists 5 of 5 failures"
+    assert "  2024/: 3 of 3 failures" in ran.out
+    assert any(line.startswith("  2023/: 2 of 2 failures; ") for line in ran.out)
     assert f"5  failed after several tries ({FAILED_TYPE})" in ran.out
     assert ran.out[-2:] == [
         "  slurper-tui failures --keys --migration photos >FILE",
@@ -404,7 +404,7 @@ def test_a_log_that_cannot_be_read_is_named_and_the_others_are_told() -> None:
     one.faults.add(Fault(Kind.REFUSAL, status=403, code=10000, message="no", path="jobs/job2/logs"))
     ran = perform(one, "failures", "job1", "job2")
     assert ran.code == 7
-    assert "  2024/: log names 3 of 3 failed" in ran.out
+    assert "  2024/: 3 of 3 failures" in ran.out
     assert any("the log of job job2 could not be read to its end" in line for line in ran.err)
     keys = perform(one, "failures", "job1", "job2", "--keys")
     assert (keys.code, len(keys.out)) == (4, 3)
