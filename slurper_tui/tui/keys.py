@@ -263,9 +263,12 @@ def _works(id: str, state: ScreenState) -> bool:
 
 
 def _failed(id: str, state: ScreenState) -> bool:
-    """Return whether this key works and objects of the highlighted line failed or were skipped."""
+    """Return whether this key works and objects of the highlighted line are or may be lost."""
     line = state.line
-    some = line and (line.view.counts.failed or line.view.not_copied)
+    if line is None:
+        return False
+    view = line.view
+    some = view.counts.failed or view.not_copied or view.state is State.COMPLETED_UNREAD
     return bool(some) and _works(id, state)
 
 

@@ -16,6 +16,7 @@ from slurper_tui.monitor.history.opening import open_file
 from slurper_tui.monitor.model.job import State
 from slurper_tui.monitor.model.plans import Draft, Plan, Step
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.jobs import Plan as Course
 from tests.cli.program import environment, perform
 
 NOW = time.time()
@@ -489,3 +490,22 @@ def test_progress_shows_the_time_in_a_state_and_what_follows(status: str, lines:
         assert any(re.fullmatch(line, one) for one in shown), shown
     assert found["status"] == "running"
     assert found["phase"] == ("stalled" if status == "stalled" else "settled")
+
+
+def test_what_a_log_said_is_remembered_and_no_log_is_read(tmp_path: Path) -> None:
+    ended = {"created": time.time() - 9000, "objects": 1000, "seconds": 60.0}
+    plans = [Course("lossy", **ended, not_copied=30), Course("unread", **ended, harmless=340)]
+    account = SimulatedAccount(plans=plans)
+    assert perform(account, "watch", "lossy", folder=tmp_path).code == 4
+    counting = Counting(account)
+    ran = perform(account, "jobs", folder=tmp_path, transport=counting.transport())
+    assert {line.split()[0]: line.split()[1] for line in ran.out[1:]} == {
+        "lossy": "completed!",
+        "unread": "completed?",
+    }
+    assert "logs" not in counting.asked
+    for status, job_id in (("completed !", "lossy"), ("completed?", "unread")):
+        found = perform(account, "jobs", "--json", "--status", status, folder=tmp_path)
+        assert [job["id"] for job in json.loads(found.out[0])] == [job_id]
+    sheet = perform(account, "progress", "unread", folder=tmp_path).out
+    assert any("340 skipped, reasons not read yet" in line for line in sheet)
