@@ -21,6 +21,7 @@ from textual.binding import Binding
 from textual.events import Key
 from textual.message import Message
 
+from slurper_tui.monitor.model.job import State
 from slurper_tui.tui.render.glyphs import Look
 
 if TYPE_CHECKING:

@@ -493,7 +493,7 @@ def test_progress_shows_the_time_in_a_state_and_what_follows(status: str, lines:
 
 
 def test_what_a_log_said_is_remembered_and_no_log_is_read(tmp_path: Path) -> None:
-    ended = {"created": time.time() - 9000, "objects": 1000, "seconds": 60.0}
+    ended: dict[str, Any] = {"created": time.time() - 9000, "objects": 1000, "seconds": 60.0}
     plans = [Course("lossy", **ended, not_copied=30), Course("unread", **ended, harmless=340)]
     account = SimulatedAccount(plans=plans)
     assert perform(account, "watch", "lossy", folder=tmp_path).code == 4
