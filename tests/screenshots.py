@@ -56,6 +56,7 @@ class Scene:
 
     outage: minutes without an answer after `minutes`. deadline: hours from the beginning.
     with_retry: show a migration of several jobs, one of which is retried after RETRY_AFTER.
+    prefix: of the job that the keys highlight, whose charts are shown.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Scene:
     outage: float = 0.0
     deadline: float | None = None
     with_retry: bool = False
+    prefix: str = ""
 
     @property
     def path(self) -> Path:
@@ -75,15 +77,16 @@ class Scene:
 
 FIND = ("slash", *"2024/", "enter", "down")
 CREATE = ("colon", *"new migration", "enter")
+UNFOLDED = ("down", "enter", "down")
 SCENES = (
-    Scene("main-120x40-dark"),
-    Scene("main-120x40-light", theme="slurper-light"),
+    Scene("main-120x40-dark", keys=UNFOLDED, prefix="2024/"),
+    Scene("main-120x40-light", theme="slurper-light", keys=UNFOLDED, prefix="2024/"),
     Scene("main-80x24-dark", size=(80, 24)),
     Scene("main-80x24-light", size=(80, 24), theme="slurper-light"),
     Scene("help", keys=("question_mark",)),
     Scene("filtered", keys=("slash", *"video", "enter")),
     Scene("stalled", minutes=9.0),
-    Scene("pictures", size=(110, 30), keys=("down", "enter", "M")),
+    Scene("pictures", size=(110, 30), keys=(*UNFOLDED, "tab", "M"), prefix="2024/"),
     Scene("digest", keys=("d",)),
     Scene("deadline", deadline=14.0),
     Scene("migration", with_retry=True, minutes=10.6, keys=("down", "enter")),
@@ -167,6 +170,9 @@ async def _watch(scene: Scene) -> Content:
 def _looked_at(scene: Scene, snapshot: Snapshot) -> JobKey | None:
     """The job that the scene's keys highlight; None if there are fewer jobs."""
     jobs = sorted(snapshot.jobs, key=default_order)
+    for view in jobs if scene.prefix else ():
+        if view.job.source and view.job.source.path_prefix == scene.prefix:
+            return view.key
     place = scene.keys.count("down")
     return jobs[place].key if len(jobs) > place else None
 

@@ -5,7 +5,6 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -563,12 +562,6 @@ async def test_the_status_line_is_visible_while_a_filter_is_typed() -> None:
         await stage.show(snapshot(*THREE, accounts=(replace(FAILING, problem=problem()),)))
         assert "/ p" in stage.text
         assert "next try 09:47:11" in stage.status
-
-
-def test_the_readme_names_the_ids_that_there_are() -> None:
-    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    named = text[text.index("The ids:") : text.index("The theme and the view")]
-    assert set(re.findall(r"`([^`]+)`", named)) == {binding.id for binding in MAIN_KEYS}
 
 
 async def test_a_key_is_rebound_by_its_id() -> None:
