@@ -60,8 +60,14 @@ class FakeFeed(Session):
             await asyncio.Event().wait()
         return self.at_hand
 
-    def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
+    def look_at(
+        self,
+        highlighted: JobKey | None,
+        visible: frozenset[JobKey],
+        charted: tuple[JobKey, ...] = (),
+    ) -> None:
         self.looked_at = (highlighted, visible)
+        self.charted = charted
 
     def refresh(self, key: JobKey) -> None:
         self.asked.append(("refresh", key))

@@ -143,9 +143,17 @@ class Session:
             and all(any(is_part(job, name) for job in jobs) for name in names.migrations)
         )
 
-    def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
-        """Set the highlighted job and the visible rows; these jobs are polled first."""
-        self._call(lambda monitor: monitor.look_at(highlighted, visible))
+    def look_at(
+        self,
+        highlighted: JobKey | None,
+        visible: frozenset[JobKey],
+        charted: tuple[JobKey, ...] = (),
+    ) -> None:
+        """Set the highlighted job and the visible rows; these jobs are polled first.
+
+        charted: the jobs of the highlighted migration whose sum the charts show.
+        """
+        self._call(lambda monitor: monitor.look_at(highlighted, visible, charted))
 
     def refresh(self, key: JobKey) -> None:
         """Poll one job now."""
@@ -160,7 +168,7 @@ class Session:
         self._call(lambda monitor: monitor.set_interval(seconds))
 
     def set_window(self, window: Window) -> None:
-        """Set the period of the highlighted job's `trace` in later snapshots."""
+        """Set the period of the `trace` in later snapshots."""
         self._call(lambda monitor: monitor.set_window(window))
 
     def _call(self, call: Callable[[Monitor], None]) -> None:

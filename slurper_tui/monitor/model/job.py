@@ -430,7 +430,8 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     taken_at: UTC seconds. interval: seconds between poll rounds. rounds: completed poll rounds.
     complete: since the start every account was listed and every job polled, or failed to answer.
     history_note: one clause if the history is not fully on, else "".
-    trace: samples of the highlighted job. events: of the highlighted job, oldest first.
+    trace: samples of the highlighted job, or their sums for a highlighted migration.
+    events: of the same jobs, oldest first.
     away_since: time of the newest sample of earlier runs, UTC seconds; None if that was recent.
     links: from retry jobs to the jobs that they retry.
     unstarted: jobs that plans have yet to start.

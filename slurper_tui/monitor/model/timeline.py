@@ -1,4 +1,7 @@
-"""A job's samples thinned for a chart: one or two points per step of a time window."""
+"""A job's samples thinned for a chart: one or two points per step of a time window.
+
+`summed` adds up the traces of several jobs.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.monitor.model.base import JobKey
-
-if TYPE_CHECKING:
-    from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.samples import Recorded
 
 STEPS = 240
 """Maximum number of steps per window."""
@@ -56,13 +58,14 @@ _WORDS = {
 
 
 class Trace(msgspec.Struct, frozen=True):
-    """Samples of one job over one window.
+    """Samples of one job over one window, or the sums of several jobs' samples.
 
     since, until: edges of the window, UTC seconds. step: seconds.
     points: the newest sample of every step that has samples, preceded by the step's newest sample
         at which polling started or resumed, if any; oldest first. The first point may lie before
         `since`, so that the rate of the first step is known.
     begun, ended: creation and finish of the job, UTC seconds; None if unknown or not yet finished.
+    of: the jobs of a sum, of which `key` is the first; empty for one job.
     """
 
     key: JobKey
@@ -73,6 +76,7 @@ class Trace(msgspec.Struct, frozen=True):
     points: tuple[Recorded, ...] = ()
     begun: float | None = None
     ended: float | None = None
+    of: tuple[JobKey, ...] = ()
 
 
 class Span(NamedTuple):
@@ -147,7 +151,70 @@ def moved(trace: Trace, now: float) -> Trace:
         return trace
     if math.isinf(trace.window.value):
         return replace(trace, until=now)
-    return trace_of(trace.key, trace.window, now, trace.begun, trace.points)
+    return replace(trace_of(trace.key, trace.window, now, trace.begun, trace.points), of=trace.of)
+
+
+def summed(
+    traces: Sequence[Trace], jobs: tuple[JobKey, ...], others: Iterable[Counts] = ()
+) -> Trace:
+    """Add up traces of one window: one point per step in which any job has a sample.
+
+    A job's counts hold until its next sample, and before its first one, so that a job that is first
+    seen late is no jump. A step has no rate if a job was not polled before its sample in it.
+    traces: at least one. jobs: all jobs of the sum.
+    others: the counts of the jobs without samples in the window.
+    """
+    step = max(trace.step for trace in traces)
+    sampled = [trace.points for trace in traces if trace.points]
+    held = [points[0] for points in sampled]
+    constant = [Recorded(0.0, counts, None) for counts in others]
+    by_step: dict[float, dict[int, tuple[Recorded, bool]]] = {}
+    for place, points in enumerate(sampled):
+        for point in points:
+            newest = by_step.setdefault(point.at // step, {})
+            gap = point.after_gap or (place in newest and newest[place][1])
+            newest[place] = (point, gap)
+    sums = []
+    for number in sorted(by_step):
+        newest = by_step[number]
+        for place, (point, _) in newest.items():
+            held[place] = point
+        at = max(point.at for point, _ in newest.values())
+        sums.append(_sum_of((*held, *constant), at, any(gap for _, gap in newest.values())))
+    ends = [trace.ended for trace in traces if trace.ended is not None]
+    begun = [trace.begun for trace in traces if trace.begun is not None]
+    return Trace(
+        key=jobs[0],
+        window=traces[0].window,
+        since=min(trace.since for trace in traces),
+        until=max(trace.until for trace in traces),
+        step=step,
+        points=tuple(sums),
+        begun=min(begun, default=None),
+        ended=max(ends) if len(ends) == len(traces) else None,
+        of=jobs,
+    )
+
+
+def _sum_of(samples: Sequence[Recorded], at: float, after_gap: bool) -> Recorded:
+    """Add up one sample of each job. It is stalled if every running job is."""
+    counted = [sample.counts for sample in samples if sample.counts.done is not None]
+    counts = Counts(
+        sum(one.objects or 0 for one in counted),
+        sum(one.transferred or 0 for one in counted),
+        sum(one.skipped or 0 for one in counted),
+        sum(one.failed or 0 for one in counted),
+    )
+    running = [sample for sample in samples if sample.status == "running"]
+    statuses = [sample.status for sample in samples if sample.status is not None]
+    status = "paused" if "paused" in statuses else next(iter(statuses), None)
+    return Recorded(
+        at,
+        counts if counted else Counts(),
+        "running" if running else status,
+        after_gap=after_gap,
+        stalled=bool(running) and all(sample.stalled for sample in running),
+    )
 
 
 def _thinned(points: Iterable[Recorded], step: float) -> Iterator[Recorded]:

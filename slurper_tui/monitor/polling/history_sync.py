@@ -1,7 +1,7 @@
 """The connection between the poll loop and the history.
 
 `HistorySync` stores new samples, jobs and events, loads at the start what earlier runs stored, and
-reads the chart data and events of the highlighted job.
+reads the chart data and events of the highlighted job or migration.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +21,15 @@ from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.events import Event
 from slurper_tui.monitor.model.job import has_ended
 from slurper_tui.monitor.model.samples import Recorded, StoredJob
-from slurper_tui.monitor.model.timeline import Trace, Window, extended, moved, step_of, trace_of
+from slurper_tui.monitor.model.timeline import (
+    Trace,
+    Window,
+    extended,
+    moved,
+    step_of,
+    summed,
+    trace_of,
+)
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder
@@ -72,9 +81,10 @@ class HistorySync:
         self._recorder = recorder
         self._job_store = job_store
         self._on_change = on_change
-        self._key: JobKey | None = None
+        self._keys: tuple[JobKey, ...] = ()
         self._window = Window.HOUR
-        self._trace: Trace | None = None
+        self._traces: dict[JobKey, Trace] = {}
+        self._shown: Trace | None = None
         self._events: tuple[Event, ...] = ()
         self._events_basis: tuple[object, ...] | None = None
         self._reads: dict[str, asyncio.Task[None]] = {}
@@ -82,25 +92,36 @@ class HistorySync:
         self._plans_read_for = 0
 
     def trace(self, now: float) -> Trace | None:
-        """Return the chart data of the highlighted job; if it is live, extended to `now`.
+        """Return the chart data of the highlighted jobs; if one is live, extended to `now`.
 
         now: UTC seconds. None until the data has been read.
         """
-        if self._trace is not None:
-            self._trace = moved(self._trace, now)
-        return self._trace
+        if self._shown is None and self._traces:
+            self._shown = self._sum()
+        if self._shown is not None:
+            self._shown = moved(self._shown, now)
+        return self._shown
+
+    def _sum(self) -> Trace:
+        """Return the trace of the only job, or the sum of all."""
+        if len(self._keys) == 1:
+            return self._traces[self._keys[0]]
+        traces = [self._traces[key] for key in self._keys if key in self._traces]
+        unsampled = (self._job_store.view(trace.key) for trace in traces if not trace.points)
+        return summed(traces, self._keys, [view.counts for view in unsampled if view])
 
     def store(self, new: Unsaved) -> None:
         """Store new data in the history and clear the lists."""
         if new.events:
             self._recorder.notes.note(tuple(new.events))
-        if any(event.key == self._key for event in new.events):
+        if any(event.key in self._keys for event in new.events):
             self._start("events", self._read_events())
         if new.jobs or new.samples:
             self._recorder.record(tuple(new.jobs), tuple(new.samples))
         for key, sample in new.samples:
-            if self._trace is not None and key == self._trace.key:
-                self._trace = extended(self._trace, sample)
+            if key in self._traces:
+                self._traces[key] = extended(self._traces[key], sample)
+                self._shown = None
         for data in new:
             data.clear()
 
@@ -157,10 +178,11 @@ class HistorySync:
         found.extend(await self._recorder.last_change(key))
         return tuple({sample.at: sample for sample in sorted(found, key=attrgetter("at"))}.values())
 
-    def look_at(self, key: JobKey | None, now: float) -> None:
-        """Read the chart data and events of a newly highlighted job. now: UTC seconds."""
-        if key != self._key:
-            self._key, self._trace, self._events, self._events_basis = key, None, (), None
+    def look_at(self, keys: tuple[JobKey, ...], now: float) -> None:
+        """Read the chart data and events of newly highlighted jobs. now: UTC seconds."""
+        if keys != self._keys:
+            self._keys, self._traces, self._shown = keys, {}, None
+            self._events, self._events_basis = (), None
             self._start("trace", self._read_trace(now, REST_SECONDS))
             self._start("events", self._read_events(REST_SECONDS))
 
@@ -170,13 +192,13 @@ class HistorySync:
         self._start("trace", self._read_trace(now))
 
     def events(self) -> tuple[Event, ...]:
-        """Return the events of the highlighted job, oldest first; empty until they have been read.
+        """Return the events of the highlighted jobs, oldest first; empty until they have been read.
 
-        They are read again when its action request changes or a retry is made, because either adds
+        They are read again when an action request changes or a retry is made, because either adds
         an event.
         """
-        view = self._job_store.view(self._key)
-        basis = (view and view.request, len(self._job_store.links))
+        views = map(self._job_store.view, self._keys)
+        basis = (*(view and view.request for view in views), len(self._job_store.links))
         if self._events_basis is not None and basis != self._events_basis:
             self._start("events", self._read_events())
         self._events_basis = basis
@@ -206,23 +228,29 @@ class HistorySync:
 
     async def _read_trace(self, now: float, rest: float = 0.0) -> None:
         await asyncio.sleep(rest)
-        view = self._job_store.view(self._key)
-        if view is None:
+        views = [view for view in map(self._job_store.view, self._keys) if view is not None]
+        if not views:
             return
-        begun = parse_time(view.job.created_at)
-        ended = parse_time(view.job.finished_at) if view.ended else None
+        times = (parse_time(view.job.created_at) for view in views)
+        begun = min((at for at in times if at is not None), default=None)
+        ends = [parse_time(view.job.finished_at) if view.ended else None for view in views]
+        known = [at for at in ends if at is not None]
+        ended = max(known) if len(known) == len(ends) else None
         now = now if ended is None else ended
         step = step_of(self._window, begun, now)
         since = 0.0 if math.isinf(self._window.value) else now - self._window.value - step
-        points = await self._recorder.last_of_each(view.key, max(0.0, since), step)
-        self._trace = replace(trace_of(view.key, self._window, now, begun, points), ended=ended)
+        traces = {}
+        for view in views:
+            points = await self._recorder.last_of_each(view.key, max(0.0, since), step)
+            trace = trace_of(view.key, self._window, now, begun, points)
+            traces[view.key] = replace(trace, ended=ended)
+        self._traces, self._shown = traces, None
         self._on_change()
 
     async def _read_events(self, rest: float = 0.0) -> None:
         await asyncio.sleep(rest)
-        if self._key is None:
-            return
-        events = await self._recorder.notes.events(self._key)
+        found = [await self._recorder.notes.events(key) for key in self._keys]
+        events = tuple(sorted(chain.from_iterable(found), key=attrgetter("at")))
         if events != self._events:
             self._events = events
             self._on_change()

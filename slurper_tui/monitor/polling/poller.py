@@ -137,16 +137,26 @@ class Monitor:
             ended = filter(None, map(final, self._stored_jobs))
             self._answers.ends = {job.key: job for job in ended}
 
-    def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
-        """Poll the highlighted job first, and visible ended jobs before other ended jobs."""
+    def look_at(
+        self,
+        highlighted: JobKey | None,
+        visible: frozenset[JobKey],
+        charted: tuple[JobKey, ...] = (),
+    ) -> None:
+        """Poll the highlighted job first, and visible ended jobs before other ended jobs.
+
+        charted: the jobs whose summed `trace` and events the snapshots have; empty for those of the
+        highlighted job.
+        """
         focus = Focus(highlighted, visible)
+        alone = () if highlighted is None else (highlighted,)
+        self._history_sync.look_at(charted or alone, self._clock())
         if focus != self._focus:
             self._focus, self._find = focus, self._find or focused_asks
-            self._history_sync.look_at(highlighted, self._clock())
             self._woken.set()
 
     def set_window(self, window: Window) -> None:
-        """Set the period of the highlighted job's chart data."""
+        """Set the period of the chart data."""
         self._history_sync.set_window(window, self._clock())
 
     def refresh(self, key: JobKey) -> None:

@@ -46,6 +46,9 @@ from slurper_tui.monitor.reports.retries import (
     total,
 )
 
+MOST_CHARTED = 60
+"""The history of at most this many jobs is read to draw the charts of their migration."""
+
 
 class MigrationKey(NamedTuple):
     """Identifies a migration: an account, a source bucket and a target bucket.
@@ -83,6 +86,15 @@ class Migration(msgspec.Struct, frozen=True):
     superseded: frozenset[JobKey] = frozenset()
     keys: frozenset[JobKey] = frozenset()
     unstarted: int = 0
+
+    @property
+    def charted(self) -> tuple[JobKey, ...]:
+        """The jobs whose counts add up to the migration's; empty if there are too many to read.
+
+        Retries move objects between counters and add none.
+        """
+        keys = tuple(view.key for view in self.counted if view.key not in self.retries)
+        return keys if len(keys) <= MOST_CHARTED else ()
 
     @property
     def counted(self) -> tuple[JobView, ...]:

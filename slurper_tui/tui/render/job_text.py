@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from slurper_tui import format as fmt
+from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import (
     Action,
     ActionRequest,
@@ -33,10 +34,16 @@ def event_text(event: Event, context: DrawContext) -> str:
     return event_words(event, detail, look.sanitise(event.message))
 
 
-def event_lines(events: Sequence[Event], context: DrawContext, width: int) -> Iterator[Line]:
+def event_lines(
+    events: Sequence[Event],
+    context: DrawContext,
+    width: int,
+    names: Mapping[JobKey, str] | None = None,
+) -> Iterator[Line]:
     """Yield an empty line, then a line or more per event, newest first, with its time.
 
     events: oldest first; without one, nothing is yielded.
+    names: the names of the jobs, sanitised, if the events are of several jobs.
     """
     if events:
         yield ()
@@ -44,7 +51,10 @@ def event_lines(events: Sequence[Event], context: DrawContext, width: int) -> It
     column = max(map(len, times), default=0) + GAP
     for event, time in zip(reversed(events), reversed(times), strict=True):
         label, style = pad(time, column), _EVENT_STYLES.get(event.what, "")
-        for part in wrap_words(event_text(event, context), max(8, width - column)):
+        text = event_text(event, context)
+        if names is not None:
+            text = f"{names[event.key]}: {text}"
+        for part in wrap_words(text, max(8, width - column)):
             yield (Piece(label, "muted"), Piece(part, style))
             label = " " * column
 

@@ -413,7 +413,7 @@ MERGE = 6
 STYLES = (
     *("muted", "faint", "strong", "primary", "secondary", "success", "warning", "error"),
     *("neutral", "accent", "bar", "bar-ended", "heading", "sorted", "key", "rule", "banner"),
-    "match",
+    *("match", "heading-focused"),
 )
 """The styles of pieces: component classes `style--NAME` of the stylesheet."""
 

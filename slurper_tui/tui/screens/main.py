@@ -66,6 +66,10 @@ ARRANGING_REST = 4
 """Pause after arranging many jobs, as a multiple of the time that it took: keys have priority."""
 
 
+_LookedAt = tuple[JobKey | None, frozenset[JobKey], tuple[JobKey, ...]]
+"""The arguments of the last `Session.look_at`."""
+
+
 class MainScreen(NotedScreen[None]):
     """The screen with the job list, the detail pane, totals and the status line."""
 
@@ -106,7 +110,7 @@ class MainScreen(NotedScreen[None]):
             for binding in MAIN_KEYS
             for key in (options.keymap.get(binding.id or "") or binding.key).split(",")
         }
-        self._looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
+        self._looked_at: _LookedAt = (None, frozenset(), ())
         self.set_class(options.ascii_only, "-ascii")
         state = ScreenState(
             view=options.view,
@@ -238,7 +242,9 @@ class MainScreen(NotedScreen[None]):
 
     @on(JobTable.Scrolled)
     def _update_session(self) -> None:
-        looked_at = (self.state.highlighted, self.table.visible_keys)
+        one = self.state.migration
+        charted = one.charted if one else ()
+        looked_at = (self.state.highlighted, self.table.visible_keys, charted)
         if looked_at != self._looked_at:
             self._looked_at = looked_at
             self.session.look_at(*looked_at)
@@ -291,7 +297,7 @@ class MainScreen(NotedScreen[None]):
     def action_other_pane(self) -> None:
         """Move the focus between the list and the detail pane, if both are shown."""
         if self.detail.display and self.table.display:
-            (self.table if self.detail.has_focus else self.detail).focus()
+            self.set_focus(self.table if self.detail.has_focus else self.detail)
         elif self.has_class("-single"):
             self.show_note(ONE_PANE)
         else:
@@ -309,7 +315,7 @@ class MainScreen(NotedScreen[None]):
         if not self.detail.display:
             self.set_class(False, "-zoom-jobs")
             self.set_class(not self.detail.display, "-zoom-detail")
-        self.detail.focus()
+        self.set_focus(self.detail)
 
     def action_back(self) -> None:
         """Undo the innermost state: filter input, detail focus or zoom, marks, filter text."""

@@ -17,7 +17,7 @@ from textual.reactive import var
 from slurper_tui import format as fmt
 from slurper_tui.eta import eta_long, finish
 from slurper_tui.monitor.estimate.deadline import against, needed_words, promise_words
-from slurper_tui.monitor.model.base import SLOTS, JobKey
+from slurper_tui.monitor.model.base import SLOTS
 from slurper_tui.monitor.model.events import Event
 from slurper_tui.monitor.model.job import Counts, JobView, State, Total, shown_forecast, shown_rate
 from slurper_tui.monitor.model.logs import BROKE_TYPE, reason_of
@@ -43,6 +43,9 @@ from slurper_tui.tui.widgets.line_list import TextLines
 
 NEWEST = 4
 """This many of the newest events are shown near the top; earlier ones follow at the end."""
+
+MOST_EVENTS = 20
+"""At most this many events of a migration are shown."""
 
 LABEL = 13
 """Cells for the label before a value."""
@@ -105,26 +108,64 @@ def detail_lines(
         from slurper_tui.tui.render.charts import chart_lines
 
         charts = chart_lines(view, trace, context, width, key=key, beside=roomy)
-    if roomy:
-        columns = _beside([*numbers, *newest], [*pace, (), *identity], column)
-        return (*heading, (), *columns, (), *charts, *earlier)
-    gap = ((),) if charts else ()
-    return (*heading, (), *numbers, (), *pace, *newest, (), *charts, *gap, *identity, *earlier)
+    above, below = [*pace, *newest], [*identity, *earlier]
+    return _arranged(heading, [*numbers], above, charts, below, [], column if roomy else 0)
 
 
-def migration_lines(one: Migration, context: DrawContext, width: int) -> tuple[Line, ...]:
-    """Return all lines about a migration: its sums, rate, forecast, jobs and identity."""
+def migration_lines(
+    one: Migration,
+    context: DrawContext,
+    width: int,
+    trace: Trace | None = None,
+    *,
+    key: str = "",
+    events: Sequence[Event] = (),
+) -> tuple[Line, ...]:
+    """Return all lines about a migration: its sums, rate, forecast, jobs, charts and identity.
+
+    The arguments are those of `detail_lines`; the trace is the sum of the migration's jobs.
+    """
     width = max(8, width)
     roomy = width >= TWO_COLUMNS
     column = width // 2 - 2 if roomy else width
-    heading, numbers = _heading(one.view, context, width), _numbers(one.view, context, column)
+    heading, numbers = [*_heading(one.view, context, width)], [*_numbers(one.view, context, column)]
     rest = [*_pace(one.view, context, column), ()]
     if one.overlaps:
         rest += [*_overlaps(one, context, column), ()]
-    rest += [*_jobs(one, context, column), *_identity(one.view, context, column)]
-    if roomy:
-        return (*heading, (), *_beside([*numbers], rest, column))
-    return (*heading, (), *numbers, (), *rest)
+    rest += _jobs(one, context, column)
+    charts: tuple[Line, ...] = ()
+    if trace is not None and trace.of and trace.of == one.charted and trace.points:
+        from slurper_tui.tui.render.charts import chart_lines
+
+        charts = chart_lines(one.view, trace, context, width, key=key, beside=roomy)
+    happened: list[Line] = []
+    if own := [event for event in events if event.key in one.keys]:
+        from slurper_tui.tui.render.job_text import event_lines
+
+        names = {view.key: part_name(view, context.look) for view in one.jobs}
+        happened += event_lines(own[-MOST_EVENTS:], context, column, names)
+    identity = [*_identity(one.view, context, column)]
+    return _arranged(heading, numbers, rest, charts, identity, happened, column if roomy else 0)
+
+
+def _arranged(
+    heading: Sequence[Line],
+    numbers: Sequence[Line],
+    pace: Sequence[Line],
+    charts: Sequence[Line],
+    identity: Sequence[Line],
+    events: Sequence[Line],
+    column: int,
+) -> tuple[Line, ...]:
+    """Put the parts below each other, the charts after the numbers.
+
+    column: cells of each of two columns; 0 for one column. events begin with an empty line.
+    """
+    gap = ((),) if charts else ()
+    if not column:
+        return (*heading, (), *numbers, (), *pace, (), *charts, *events, *gap, *identity)
+    above, below = _beside(numbers, pace, column), _beside(identity, events[1:], column)
+    return (*heading, (), *above, (), *charts, *gap, *below)
 
 
 def _beside(left: Sequence[Line], right: Sequence[Line], column: int) -> Iterator[Line]:
@@ -139,7 +180,14 @@ def _wrapped(text: str, width: int, style: str) -> Iterator[Line]:
 
 
 def _field(label: str, text: str, width: int) -> Iterator[Line]:
-    """Yield a value after its label; a long value continues on the next line."""
+    """Yield a value after its label; a long value continues on the next line.
+
+    A single word that fits on a line of its own, such as an id, is below its label instead.
+    """
+    if " " not in text and width - LABEL < cell_len(text) <= width:
+        yield (Piece(label, "muted"),)
+        yield (Piece(text),)
+        return
     for part in wrap(text, width - LABEL):
         yield (Piece(pad(label, LABEL), "muted"), Piece(part))
         label = ""
@@ -399,21 +447,21 @@ def _split_bar(counts: Counts, look: Look, width: int) -> Line:
 
 def _overlaps(one: Migration, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the warning about overlapping prefixes and the pairs that overlap."""
-    sources = {view.key: view.job.source for view in one.jobs}
-
-    def part(key: JobKey) -> str:
-        source = sources[key]
-        prefix = source.path_prefix if source else None
-        return context.look.sanitise(prefix) if prefix else "the whole bucket"
-
+    names = {view.key: part_name(view, context.look) for view in one.jobs}
     yield from _wrapped("! prefixes overlap: some objects may be copied twice", width, "warning")
     for pair in one.overlaps[:MOST_OVERLAPS]:
-        inner, outer = map(part, pair)
+        inner, outer = (names[key] for key in pair)
         text = f"two jobs copy {inner}" if inner == outer else f"{inner} is part of {outer}"
         yield from _wrapped(text, width, "muted")
     more = len(one.overlaps) - MOST_OVERLAPS
     if more > 0:
         yield from _wrapped(f"and {fmt.count(more)} more", width, "muted")
+
+
+def part_name(view: JobView, look: Look) -> str:
+    """Return what a job copies of its bucket: its prefix, or the whole bucket."""
+    prefix = view.job.source.path_prefix if view.job.source else None
+    return look.sanitise(prefix) if prefix else "the whole bucket"
 
 
 def _jobs(one: Migration, context: DrawContext, width: int) -> Iterator[Line]:
@@ -447,6 +495,7 @@ class DetailPane(TextLines):
     Has the class `-empty` if there are no jobs.
     """
 
+    LEFT = 1
     state: var[ScreenState] = var(ScreenState, init=False)
 
     def __init__(self, look: Look, *, id: str, window_key: str) -> None:
@@ -457,12 +506,13 @@ class DetailPane(TextLines):
         """Return the lines of the highlighted job or migration; none if nothing is highlighted."""
         state = self.state
         context = DrawContext(self._look, state.now, state.deadline)
-        if state.migration is not None:
-            return migration_lines(state.migration, context, width)
+        trace, events = state.snapshot.trace if state.snapshot else None, _events(state)
+        key = self._window_key
+        if one := state.migration:
+            return migration_lines(one, context, width, trace, key=key, events=events)
         if state.job is None:
             return ()
-        trace, events = state.snapshot.trace if state.snapshot else None, _events(state)
-        return detail_lines(state.job, context, width, trace, key=self._window_key, events=events)
+        return detail_lines(state.job, context, width, trace, key=key, events=events)
 
     def watch_state(self, before: ScreenState, after: ScreenState) -> None:
         """Show the new data, scrolled to the top if another line was highlighted."""

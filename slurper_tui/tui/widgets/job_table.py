@@ -26,7 +26,7 @@ from slurper_tui.tui.render.columns import (
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, shorten, width_of, wrap_words
 from slurper_tui.tui.state import Row, RowKey, ScreenState
-from slurper_tui.tui.widgets.line_list import MARGIN, LineList
+from slurper_tui.tui.widgets.line_list import FOCUS_SIGN, MARGIN, LineList
 
 _HOW_TO_START = (
     "There are no Super Slurper jobs here yet.",
@@ -164,7 +164,14 @@ class JobTable(LineList):
         if y < self.HEADER:
             view = state.view
             titles = columns.header(self._columns, self._look, view.sort, view.inverted)
-            return (Piece(" " * MARGIN), *titles)
+            if not self.has_focus:
+                return (Piece(" " * MARGIN), *titles)
+            focused = (
+                Piece(text, "heading-focused" if style == "heading" else style)
+                for text, style in titles
+            )
+            sign = self._look.to_ascii(FOCUS_SIGN)
+            return (Piece(sign, "accent"), Piece(" " * (MARGIN - 1)), *focused)
         line: Line = ()
         number = self.row_at(y)
         if number is not None:

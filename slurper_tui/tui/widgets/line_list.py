@@ -17,6 +17,9 @@ from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill
 from slurper_tui.tui.render.painted import PaintedLines
 
+FOCUS_SIGN = "»"
+"""The sign before the heading of the pane that has the focus."""
+
 MARGIN = 2
 """Cells left of a row: the cursor's sign, and a blank or another sign."""
 
@@ -135,6 +138,9 @@ class TextLines(PaintedLines, can_focus=True):
     MARK = 2
     """Cells at the right for the arrow and a blank."""
 
+    LEFT: ClassVar[int] = 0
+    """Cells left of a line; the first line has a sign there while the block has the focus."""
+
     def __init__(self, look: Look, *, id: str) -> None:
         super().__init__(look, id=id)
         self._lines: Sequence[Line] = ()
@@ -152,11 +158,21 @@ class TextLines(PaintedLines, can_focus=True):
             arrow = self._look.to_ascii("↓")
         elif y == 0 and self.first > 0:
             arrow = self._look.to_ascii("↑")
-        return (*fill(line, self.room.width - 1), Piece(arrow, "faint"))
+        marked = y == 0 and self.has_focus
+        sign = self._look.to_ascii(FOCUS_SIGN) if marked else " "
+        left = (Piece(sign * self.LEFT, "accent"),) if self.LEFT else ()
+        line = fill(line, self.room.width - 1 - self.LEFT)
+        return (*left, *line, Piece(arrow, "faint"))
+
+    def watch_has_focus(self, focused: bool) -> None:
+        """Repaint when the focus changes."""
+        super().watch_has_focus(focused)
+        if self.LEFT:
+            self.repaint_changes()
 
     def fit(self) -> None:
         """Make the lines for the current width."""
-        self._lines = self.lines_for(max(1, self.size.width - self.MARK))
+        self._lines = self.lines_for(max(1, self.size.width - self.MARK - self.LEFT))
         self.set_lines(len(self._lines))
 
     def remake(self) -> None:

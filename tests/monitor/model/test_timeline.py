@@ -20,6 +20,7 @@ from slurper_tui.monitor.model.timeline import (
     moved,
     spans_of,
     step_of,
+    summed,
     trace_of,
 )
 
@@ -208,3 +209,75 @@ def test_a_huge_count_still_gives_a_finite_rate() -> None:
     (span,) = spans_of(many((0, 0), (1e-6, 10**400)))
     assert span.rate is not None
     assert math.isfinite(span.rate)
+
+
+# Sums ------------------------------------------------------------------------------------------
+
+OTHER = JobKey("account", "other")
+
+
+def pair(
+    one: tuple[Recorded, ...], other: tuple[Recorded, ...], others: tuple[Counts, ...] = ()
+) -> Trace:
+    traces = [
+        trace_of(key, Window.HOUR, NOW, None, points)
+        for key, points in ((KEY, one), (OTHER, other))
+    ]
+    return summed(traces, (KEY, OTHER), others)
+
+
+def test_a_sum_holds_the_counts_of_a_job_until_its_next_sample() -> None:
+    begin = NOW // 15 * 15 - 150
+    one = many((begin, 10), (begin + 15, 20), (begin + 30, 30))
+    other = many((begin + 1, 100), (begin + 31, 160))
+    total = pair(one, other)
+    assert [(point.at, point.counts.done) for point in total.points] == [
+        (begin + 1, 110),
+        (begin + 15, 120),
+        (begin + 31, 190),
+    ]
+    assert {point.counts.objects for point in total.points} == {2000}
+    assert (total.key, total.of) == (KEY, (KEY, OTHER))
+    assert moved(total, NOW + 60).of == total.of
+
+
+def test_a_job_that_is_first_seen_late_is_no_jump() -> None:
+    begin = NOW // 15 * 15 - 150
+    total = pair(many((begin, 10), (begin + 15, 20), (begin + 30, 30)), many((begin + 31, 900)))
+    assert [point.counts.done for point in total.points] == [910, 920, 930]
+
+
+def test_a_sum_has_no_rate_where_one_job_was_not_polled() -> None:
+    begin = NOW // 15 * 15 - 150
+    one = many((begin, 10), (begin + 15, 20), (begin + 30, 30))
+    other = (*many((begin + 1, 100)), recorded(begin + 16, 700, after_gap=True))
+    rates = [span.rate for span in spans_of(pair(one, other).points)]
+    assert rates[0] is None
+    assert rates[1] == pytest.approx(10 / 14)
+
+
+def test_jobs_without_samples_count_with_their_last_counts() -> None:
+    done = Counts(500, 500, 0, 0)
+    total = pair(many((NOW - 30, 10)), (), (done, Counts()))
+    assert [(point.counts.done, point.counts.objects) for point in total.points] == [(510, 1500)]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "stalled", "status", "all_stalled"),
+    [
+        (("running", "paused"), (False, False), "running", False),
+        (("running", "paused"), (True, False), "running", True),
+        (("running", "running"), (True, False), "running", False),
+        (("paused", "completed"), (False, False), "paused", False),
+        (("completed", "aborted"), (False, False), "completed", False),
+    ],
+)
+def test_a_sum_is_stalled_if_every_running_job_is(
+    statuses: tuple[str, str], stalled: tuple[bool, bool], status: str, all_stalled: bool
+) -> None:
+    one, other = (
+        (Recorded(NOW - 5, Counts(10, 1, 0, 0), word, stalled=still),)
+        for word, still in zip(statuses, stalled, strict=True)
+    )
+    [point] = pair(one, other).points
+    assert (point.status, point.stalled) == (status, all_stalled)

@@ -230,6 +230,25 @@ async def test_the_trace_of_the_highlighted_job_is_read_and_extended() -> None:
 
 
 @timeless
+async def test_the_trace_and_the_events_of_a_migration_are_those_of_its_jobs() -> None:
+    accounts = make_accounts(1, jobs=4, running=3)
+    history = await first_run(accounts, 600.0)
+    async with bench(accounts, history=history.stored(accounts[0].account_id)) as b:
+        await b.until(lambda s: s.complete)
+        keys = tuple(key_of(b, job_id) for job_id in with_status(b.account, "running"))
+        b.monitor.look_at(None, frozenset(keys), keys)
+        found = await b.until(lambda s: s.trace is not None)
+        assert found.trace is not None
+        assert found.trace.of == keys
+        assert len(found.trace.points) > 10
+        await b.seconds(120)
+        assert b.last.trace is not None
+        done = [b.job(key.job_id).counts.done or 0 for key in keys]
+        assert b.last.trace.points[-1].counts.done == sum(done)
+        assert b.last.trace.points[-1].at > found.trace.points[-1].at
+
+
+@timeless
 async def test_a_digest_starts_at_the_last_run_and_shows_the_absence_as_unobserved() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts, 600.0)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC
 from typing import Any
 
@@ -17,7 +18,8 @@ from slurper_tui.tui.render.columns import DrawContext
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.widgets.detail_pane import detail_lines, migration_lines
-from tests.tui.jobs import ACCOUNT, NOW, forecast, harmless, view
+from tests.tui.jobs import ACCOUNT, NOW, forecast, harmless, snapshot, view
+from tests.tui.test_app import staged
 
 CONTEXT = DrawContext(Look(zone=UTC), NOW)
 
@@ -195,6 +197,29 @@ def test_a_missing_eta_says_what_would_be() -> None:
     assert "no ETA: paused\nif resumed: 30\N{EN DASH}40 h at 147/s" in drawn(paused)
     stalled = view(phase=Phase.STALLED, if_resumed=need)
     assert "if it moves again: 30\N{EN DASH}40 h at 147/s" in drawn(stalled, 60)
+
+
+@pytest.mark.parametrize("width", [36, 44, 46, 74])
+def test_an_id_is_on_one_line(width: int) -> None:
+    id = "0123456789abcdef0123456789abcdef"
+    assert id in drawn(view(id=id), width)
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+async def test_the_pane_with_the_focus_has_a_sign_at_its_heading_and_a_border(
+    size: tuple[int, int], ascii_only: bool
+) -> None:
+    sign, lines = (">", ("|", "-")) if ascii_only else ("»", ("┃", "━"))
+    pattern = rf"{re.escape(lines[0])}{sign}photos|{lines[1]}{{70}}"
+    async with staged(snapshot(view(1), view(2)), size=size, ascii_only=ascii_only) as stage:
+        assert f"{sign} Status" in stage.text
+        assert f"{sign}photos-1 " not in stage.text
+        assert not re.search(pattern, stage.text)
+        await stage.press("tab")
+        assert f"{sign} Status" not in stage.text
+        assert f"{sign}photos-1 " in stage.text
+        assert re.search(pattern, stage.text)
 
 
 def test_a_stall_is_shown_with_its_start() -> None:

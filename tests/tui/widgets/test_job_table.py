@@ -19,7 +19,7 @@ def titles(stage: Stage) -> list[str]:
 async def test_the_columns_do_not_depend_on_what_happens() -> None:
     async with staged(snapshot(view(1)), size=SMALL) as stage:
         before = titles(stage)
-        assert before == ["Status", "Migration", "Done", "%", "Fail", "/s", "ETA"]
+        assert before == ["»", "Status", "Migration", "Done", "%", "Fail", "/s", "ETA"]
         for job in (
             JOB,
             replace(JOB, forecast=None, phase=Phase.STALLED, rate=0.0),

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Source
-from slurper_tui.monitor.model.events import RetryLink
-from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.reports.migrations import Migration, family
+from slurper_tui.monitor.model.events import Event, RetryLink, What
+from slurper_tui.monitor.model.job import Counts, JobView
+from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.timeline import Trace, Window, summed, trace_of
+from slurper_tui.monitor.reports.migrations import MOST_CHARTED, Migration, family
 from slurper_tui.tui.render.columns import DrawContext
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
@@ -133,6 +135,47 @@ def test_the_details_show_sums_jobs_and_slots() -> None:
     ):
         assert any(drawn.startswith(line) for drawn in lines), line
     assert not any(line.startswith(("job  ", "prefix")) for line in lines)
+
+
+def past(one: Migration) -> Trace:
+    """Return the sum of two steady hours of each job."""
+    points = [
+        Recorded(NOW - 60 * n, Counts(1000, 350 - n, 0, 0), "running") for n in range(59, -1, -1)
+    ]
+    traces = [trace_of(key, Window.HOUR, NOW, NOW - 7200, points) for key in one.charted]
+    return summed(traces, one.charted)
+
+
+@pytest.mark.parametrize("width", [36, 74])
+def test_the_details_of_a_migration_show_its_charts(width: int) -> None:
+    lines = [text_of(line) for line in migration_lines(TWO, CONTEXT, width, past(TWO), key="t")]
+    text = "\n".join(lines)
+    assert "rate · 1 h t" in text
+    assert "700 of 2.00k" in text
+    more = family([*TWO.jobs, photos(3)])
+    alone = [text_of(line) for line in migration_lines(more, CONTEXT, width, past(TWO))]
+    assert "rate" not in "\n".join(alone)
+
+
+def test_a_maximised_migration_has_its_charts_on_the_first_page_at_80_columns() -> None:
+    lines = [text_of(line) for line in migration_lines(TWO, CONTEXT, 74, past(TWO), key="t")]
+    [last] = [number for number, line in enumerate(lines) if "1 h ago" in line]
+    assert last < 21
+
+
+def test_too_many_jobs_have_no_charts() -> None:
+    many = family([photos(n, prefix=f"{n}/") for n in range(MOST_CHARTED + 1)])
+    assert many.charted == ()
+    assert len(family(many.jobs[:-1]).charted) == MOST_CHARTED
+
+
+def test_the_details_of_a_migration_show_what_happened_to_its_jobs() -> None:
+    job = TWO.jobs[0]
+    events = [Event(job.key, NOW - 60, What.ELSEWHERE, "paused")]
+    lines = [text_of(line) for line in migration_lines(TWO, CONTEXT, 80, events=events)]
+    assert job.job.source is not None
+    name = job.job.source.path_prefix or "the whole bucket"
+    assert any(f"{name}: " in line for line in lines)
 
 
 def test_the_details_of_an_ended_migration_show_the_verdict_and_no_slots() -> None:
