@@ -185,6 +185,11 @@ class MainScreen(NotedScreen[None]):
         """Whether no page is open and no input has the focus: a dialog would take the next key."""
         return self.app.screen is self and not isinstance(self.focused, Input)
 
+    @property
+    def in_details(self) -> bool:
+        """Whether the detail pane has the focus, or gets it before the next key."""
+        return self.focused is self.detail
+
     def sign(self, id: str) -> str:
         """Return the first key of a binding as it is shown."""
         return key_hint(MAIN_KEYS, [id], self.options.keymap, self.look)[0]
@@ -276,18 +281,18 @@ class MainScreen(NotedScreen[None]):
 
     def _close_filter(self) -> None:
         self.remove_class("-filtering", "-zoom-detail")
-        self.table.focus()
+        self.set_focus(self.table)
 
     def action_move(self, step: int) -> None:
         """Move the highlight by `step` rows, or scroll the detail pane if it has the focus."""
-        if self.detail.has_focus:
+        if self.in_details:
             self.detail.scroll_lines(step)
         else:
             self.state = states.highlight_row(self.state, (self.state.cursor or 0) + step)
 
     def action_page(self, step: int) -> None:
         """Move by `step` pages."""
-        pane = self.detail if self.detail.has_focus else self.table
+        pane = self.detail if self.in_details else self.table
         self.action_move(step * max(1, pane.size.height - 2))
 
     def action_ends(self, step: int) -> None:
@@ -297,7 +302,7 @@ class MainScreen(NotedScreen[None]):
     def action_other_pane(self) -> None:
         """Move the focus between the list and the detail pane, if both are shown."""
         if self.detail.display and self.table.display:
-            self.set_focus(self.table if self.detail.has_focus else self.detail)
+            self.set_focus(self.table if self.in_details else self.detail)
         elif self.has_class("-single"):
             self.show_note(ONE_PANE)
         else:
@@ -322,9 +327,9 @@ class MainScreen(NotedScreen[None]):
         if self.has_class("-filtering"):
             self._clear_filter()
             self._close_filter()
-        elif self.detail.has_focus or self.has_class("-zoom-jobs"):
+        elif self.in_details or self.has_class("-zoom-jobs"):
             self.remove_class("-zoom-detail", "-zoom-jobs")
-            self.table.focus()
+            self.set_focus(self.table)
         elif self.state.marked:
             self.state = replace(self.state, marked=frozenset())
         elif self.state.filter_text:
@@ -338,11 +343,11 @@ class MainScreen(NotedScreen[None]):
             self.show_note(ONE_PANE)
             return
         names = ["-zoom-jobs", "-zoom-detail"]
-        mine, other = reversed(names) if self.detail.has_focus else names
+        mine, other = reversed(names) if self.in_details else names
         self.remove_class(other)
         self.toggle_class(mine)
         if not self.detail.display:
-            self.table.focus()
+            self.set_focus(self.table)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable the filter and palette keys while an input has the focus: they are text there."""

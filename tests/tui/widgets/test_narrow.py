@@ -116,6 +116,16 @@ async def test_closing_a_filter_opened_from_the_details_shows_the_list() -> None
         assert "transferred" in stage.text
 
 
+async def test_the_pane_of_the_last_key_is_maximised_however_fast_it_is_typed() -> None:
+    async with staged(snapshot(view(1), view(2)), size=(80, 24)) as stage:
+        main = stage.app.main
+        main.action_other_pane()
+        main.action_zoom()
+        await stage.press()
+        assert main.detail.display
+        assert not main.table.display
+
+
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
 async def test_one_pane_is_always_shown(size: tuple[int, int]) -> None:
     async with staged(snapshot(view(1), view(2)), size=size) as stage:
