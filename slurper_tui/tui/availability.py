@@ -38,6 +38,7 @@ _OF_A_LINE = frozenset(
 )
 """Ids of bindings that need a highlighted job or migration."""
 
+NO_JOB_YET = "no job of this migration has started"
 NO_MIGRATION = "no migration is highlighted"
 
 
@@ -122,6 +123,8 @@ def why_not_now(id: str, state: ScreenState, unlock: str) -> str:
         return _no_job(state)
     if id in _OF_A_LINE and state.line is None:
         return NO_JOB
+    if id in _OF_A_LINE - {"pane.open"} and not state.subjects:
+        return NO_JOB_YET
     if id in ("list.fold", "list.unfold"):  # a job can be folded, but not unfolded
         foldable = state.migration or (state.line and id == "list.fold" and state.line.migration)
         return "" if foldable else NO_MIGRATION

@@ -62,9 +62,6 @@ FEWEST_HINTS = 3
 WRITING_HINTS = 4
 """The same while changes are allowed: the keys for changes come before help and quit."""
 
-HINTS_BEFORE_DATA = 6
-"""This many stay as long as there is a fact about the data to drop: its age, budget, interval."""
-
 ROOM_BESIDE = 30
 """Cells that a history note leaves for the other facts."""
 
@@ -88,7 +85,8 @@ def status_line(
         facts += _data_facts(state.snapshot, look)
         if not state.writing and not note:
             facts.append((Piece("read-only", "faint"),))
-    more_hints = width_of(_keys(hints[-HINTS_BEFORE_DATA:]))
+    # facts about the data (its age, the budget, the interval) give way to every hint
+    more_hints = width_of(_keys(hints[-MOST_HINTS:]))
     dot = look.to_ascii(" · ")
     left = join(facts, dot)
     while len(facts) > 1:

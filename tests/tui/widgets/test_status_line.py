@@ -34,7 +34,7 @@ def test_the_history_note_is_shown_with_its_style(note: str, style: str) -> None
 @pytest.mark.parametrize(("note", "short"), [(OFF, "history off"), (SHARED, "history shared")])
 def test_a_narrow_line_shows_the_note_without_its_reason(note: str, short: str) -> None:
     assert text_of(line(note, 50)).startswith(f" {short}  ")
-    assert f" {short} · as of 09:46 UTC" in text_of(line(note, 78))
+    assert text_of(line(note, 74)).startswith(f" {short}  ")
 
 
 def test_the_dialog_shows_the_note_in_full() -> None:
