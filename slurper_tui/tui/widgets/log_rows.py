@@ -39,6 +39,9 @@ BROAD = 96
 LEAST_MESSAGE = 14
 """The least cells for a message beside a long key."""
 
+LEAST_WITH_NAME = 40
+"""The least cells for a key and a message in a row that names its job; with less, the key alone."""
+
 _REASON, _BROAD_REASON = 14, 26
 _NAMES = ((BROAD, 24), (NARROW, 14), (0, 8))
 """The width of a row in cells from which a job's name has so many cells at most."""
@@ -178,7 +181,8 @@ def row_line(row: LogRow, layout: RowLayout) -> Line:
     reason = _cell(name, layout.reason, log_style(row.log_type, "muted"), layout)
     room -= layout.reason + 2 * GAP
     for_key = max(1, min(layout.longest, max(room * 3 // 5, room - LEAST_MESSAGE)))
-    for_key = room if row.message is None else for_key
+    crowded = layout.name > 0 and room < LEAST_WITH_NAME
+    for_key = room if row.message is None or crowded else for_key
     key = _cell(_short(row.object_key, layout, for_key), for_key, "", layout)
     message = _found(_cut(row.message or "", layout, room - for_key), "muted", layout)
     gap = Piece(" " * GAP)

@@ -130,6 +130,18 @@ def test_a_long_key_is_cut_and_a_reason_never_in_its_middle(
     assert width < 80 or "001.jpg" in text
 
 
+def test_a_row_that_names_its_job_shows_more_of_the_key_where_there_is_little_room() -> None:
+    line = row(1, key="photos/2024/07/" + "x" * 60 + "/IMG_0001.jpg")
+    shown = {}
+    for width in (76, 140):
+        several = replace(style(line, width), names={"job0001": "2024/"}, name=7)
+        shown[width] = text_of(row_line(line, several))
+    assert all("2024/" in text and "failed" in text for text in shown.values())
+    assert "IMG_0001.jpg" in shown[76]
+    assert "source answered" not in shown[76]
+    assert "source answer" in shown[140]
+
+
 def test_a_message_is_cut_at_its_end() -> None:
     line = row(1, message="the source answered 503 " + "again " * 50 + "at last")
     text = text_of(row_line(line, style(line, 90)))
