@@ -372,3 +372,41 @@ async def test_it_works_at_every_size(size: tuple[int, int], *, ascii_only: bool
         await bench.press("enter")
         assert bench.on_main
     assert not ascii_only or all(text.isascii() for text in said)
+
+
+async def test_a_retry_of_several_jobs_is_a_plan_for_each_of_them() -> None:
+    async with workbench(write=True) as bench:
+        first, second = ended(bench), replace(ended(bench), job=Job(id="job0009"))
+        second = replace(second, job=replace(first.job, id="job0009", overwrite=False))
+        keys = {first.key: KEYS[:3], second.key: KEYS[3:5]}
+        await bench.app.main.new_jobs.draft_retry((first, second), keys, (FAILED_TYPE,))
+        await bench.until(lambda: isinstance(bench.app.screen, DraftPage))
+        await bench.pilot.pause()
+        assert "retry of      2 jobs" in bench.text
+        assert "as the job that is retried did" in bench.text
+        await with_keys(bench)
+        assert bench.posts == []
+        await bench.press("y")
+        await bench.see("2 jobs to be started as slots become free")
+        plans = {view.plan.retry_of: view.plan for view in await bench.creation.plans()}
+        assert {parent: len(plan.steps) for parent, plan in plans.items()} == {
+            first.key: 1,
+            second.key: 1,
+        }
+        await bench.until(lambda: len(bench.posts) == 2)
+        sent = {tuple(post.body["source"]["keys"]): post.body["overwrite"] for post in bench.posts}
+        assert sent == {KEYS[:3]: True, KEYS[3:5]: False}
+
+
+async def test_a_job_that_cannot_be_retried_is_named_and_the_others_are_drafted() -> None:
+    async with workbench() as bench:
+        first, second = ended(bench), replace(ended(bench), job=Job(id="job0009"))
+        keys = {first.key: KEYS[:3], second.key: KEYS[3:5]}
+        await bench.app.main.new_jobs.draft_retry((first, second), keys, (FAILED_TYPE,))
+        await bench.until(lambda: isinstance(bench.app.screen, DraftPage))
+        await bench.until(
+            lambda: "job job0009: the API does not say the source" in " ".join(bench.text.split())
+        )
+        page = bench.app.screen
+        assert isinstance(page, DraftPage)
+        assert page.pending.retry_of == (first.key,)
