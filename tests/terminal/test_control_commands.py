@@ -201,7 +201,7 @@ def test_without_a_terminal_nothing_is_asked(
     words = [PROGRAM, "abort", job_with(account, "running")]
     with PtyProgram(words, environ, size=(120, 24), redirect="</dev/null") as program:
         assert program.ended() == 2
-        assert "give --yes" in program.text
+        assert "add --yes" in program.text
     assert server.requests == []
 
 
