@@ -23,13 +23,13 @@ from slurper_tui.api.credentials import token_credentials
 from slurper_tui.cli.connect import fill_for_demo
 from slurper_tui.cli.context import resolve
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import Snapshot, default_order
+from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.selection import ALL_JOBS
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.reports.digest import Digest
 from slurper_tui.monitor.session import Session
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
-from slurper_tui.tui.state import ScreenOptions, ViewState
+from slurper_tui.tui.state import ScreenOptions, ScreenState, ViewState, highlight_row, see
 from tests import screenshot_retry as retried
 from tests import virtual_time
 from tests.fake_feed import FakeFeed
@@ -152,7 +152,8 @@ async def _watch(scene: Scene) -> Content:
     retries = scene.with_retry
     async for snapshot in session.snapshots():
         last = snapshot
-        monitor.look_at(_looked_at(scene, snapshot), frozenset())
+        highlighted, charted = _looked_at(scene, snapshot)
+        monitor.look_at(highlighted, frozenset(), charted)
         if scene.outage and loop.time() >= outage_at and not list(account.faults):
             account.faults.add(Fault(Kind.HTML, status=502))
         if retries and loop.time() >= RETRY_AFTER:
@@ -167,14 +168,13 @@ async def _watch(scene: Scene) -> Content:
     return content
 
 
-def _looked_at(scene: Scene, snapshot: Snapshot) -> JobKey | None:
-    """The job that the scene's keys highlight; None if there are fewer jobs."""
-    jobs = sorted(snapshot.jobs, key=default_order)
-    for view in jobs if scene.prefix else ():
+def _looked_at(scene: Scene, snapshot: Snapshot) -> tuple[JobKey | None, tuple[JobKey, ...]]:
+    """The job that the scene's keys highlight, or the jobs of the highlighted migration."""
+    for view in snapshot.jobs if scene.prefix else ():
         if view.job.source and view.job.source.path_prefix == scene.prefix:
-            return view.key
-    place = scene.keys.count("down")
-    return jobs[place].key if len(jobs) > place else None
+            return view.key, ()
+    state = highlight_row(see(ScreenState(), snapshot), scene.keys.count("down"))
+    return state.highlighted, state.migration.charted if state.migration else ()
 
 
 async def draw(scene: Scene, content: Content) -> str:
