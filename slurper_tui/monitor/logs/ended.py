@@ -109,12 +109,22 @@ class EndedLogs:
                 rows.add(step.found.newer)
                 if step.final or step.failures >= MOST_FAILURES:
                     return False
+                if step.problem is not None:
+                    await self._account_answers(key.account_id)
         counts = rows.counts(self._metered.now().wall, whole=paging.whole)
         if counts.whole:
             self._retry_at.pop(key, None)
             self._job_store.set_log_counts(key, counts)
             self._notes.keep_counts(key, counts)
         return counts.whole
+
+    async def _account_answers(self, account_id: str) -> None:
+        """Wait until polls of an account succeed; they alone find out when it answers again."""
+        [account] = [a for a in self._job_store.accounts if a.account_id == account_id]
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if account.problem is None and not account.misses:
+                return
 
 
 def _urgency(track: JobTrack) -> tuple[bool, OrderKey]:
