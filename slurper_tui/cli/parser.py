@@ -134,7 +134,7 @@ COMMON = (
     _flag("--ascii", "letters instead of symbols", default=None),
     _value("--config", "FILE", "another configuration file"),
     _flag("--no-history", "record nothing"),
-    _value("--log", "FILE", "append what was asked, answered and decided"),
+    _value("--log", "FILE", "append requests, answers and decisions"),
 )
 """Options of every command."""
 
@@ -152,14 +152,14 @@ OF_MONITOR = (
     _flag("--mouse", "listen to the mouse", default=None),
     _flag("--write", "allow changing jobs"),
     _value("--theme", "NAME", "the colours"),
-    _value("--deadline", "TIME", 'say what will be late: "Fri 18:00"'),
+    _value("--deadline", "TIME", 'compare each job with a deadline: "Fri 18:00"'),
     _flag("--version", "print the version and exit"),
 )
 
 _ALL = _flag("--all", "every job of the account that can be")
 _TIMEOUT = _value("--timeout", "S", "seconds to wait where the API answers 429 (60)")
 _TYPE = _values("--type", "T", "only rows of this type, as the API names it (repeatable)")
-_YES = _flag("--yes", "do not ask")
+_YES = _flag("--yes", "do not ask for confirmation")
 _NO_PRECHECK = _flag("--no-precheck", "do not try the buckets first")
 _SECRETS = _value("--secrets", "FILE", "TOML with the keys to the buckets, readable by you alone")
 _END_POINTS = (
@@ -169,7 +169,7 @@ _END_POINTS = (
     _value("--endpoint", "URL", "s3: https://... of a service that is not Amazon's"),
     _value("--region", "NAME", "s3: the bucket's region"),
     _value("--source-jurisdiction", "J", "r2: default, eu, us or fedramp"),
-    _value("--prefix", "P", "only keys that begin so"),
+    _value("--prefix", "P", "only keys with this prefix"),
     _value("--keys-file", "FILE", "only these keys: one a line, or a JSON array; - is stdin"),
     _value("--target-bucket", "NAME", "the R2 bucket to copy to"),
     _value("--target-jurisdiction", "J", "default, eu, us or fedramp"),
@@ -182,16 +182,16 @@ def _json(shape: str) -> Argument:
 
 
 _ANSWERS = (
-    "Says what follows and asks first. A no, or a plain Enter, ends with 0: nothing was done.\n"
-    "Ends with 2 where it cannot work now or nobody answers, with 7 where the API refuses or\n"
-    "no poll shows it within a minute. Nothing is ever sent twice."
+    "Prints the consequence and asks first. No, or Enter, ends with 0: nothing was sent.\n"
+    "Ends with 2 if it is not possible now or there is no terminal to ask, with 7 if the API\n"
+    "refuses or no poll confirms it within a minute. No request is sent twice."
 )
 
 _WHERE_SECRETS = (
     "The keys to the buckets are asked for at the terminal, without echo, or taken from the\n"
     "variables SLURPER_SOURCE_ACCESS_KEY_ID and SLURPER_SOURCE_SECRET_ACCESS_KEY (GCS:\n"
     "SLURPER_SOURCE_CLIENT_EMAIL and SLURPER_SOURCE_PRIVATE_KEY), SLURPER_TARGET_ACCESS_KEY_ID\n"
-    "and SLURPER_TARGET_SECRET_ACCESS_KEY, or from --secrets FILE. They are never kept."
+    "and SLURPER_TARGET_SECRET_ACCESS_KEY, or from --secrets FILE. They are not stored."
 )
 
 _FILE = (
@@ -313,11 +313,11 @@ COMMANDS: Mapping[str, Command] = {
         example=("wait 6b57 --timeout 3600", "wait --migration avatars"),
     ),
     "history": Command(
-        "what was recorded; --path: where",
+        "every recorded sample; --path: the file",
         _JOBS,
         _flag("--json", "one JSON array", exclusive=True),
         _flag("--csv", "comma separated, with a header", exclusive=True),
-        _flag("--path", "print where the history is, no more", exclusive=True),
+        _flag("--path", "print only the path of the history", exclusive=True),
         usage=("[JOB] [OPTION]...",),
         description="Prints every sample that was recorded, the oldest first. Asks nothing of "
         "the API.",
@@ -327,24 +327,23 @@ COMMANDS: Mapping[str, Command] = {
         ),
     ),
     "digest": Command(
-        "what happened since somebody last looked, or --since TIME",
+        "what changed since the last look, or --since TIME",
         _value("--since", "TIME", '"Mon 18:00", "2h" (default: the last absence)'),
         _json("one JSON object"),
         _TIMEOUT,
-        description="Tells what happened while nobody looked, and what is to be done, the worst "
-        "first.",
+        description="Prints what changed during an absence, and what to do, the worst first.",
         example=("digest --since 2h",),
     ),
     "logs": Command(
-        "every row of a job's log; --follow: and what comes",
+        "every row of a job's log; --follow: new rows too",
         *SELECTION,
         _TYPE,
-        _flag("--follow", "wait for more until stopped"),
+        _flag("--follow", "follow the log until stopped"),
         _json("JSON Lines"),
         _TIMEOUT,
         usage=_OF_JOBS,
         description="Prints every row of the jobs' logs, the newest first; with --follow the "
-        "oldest first, and then whatever comes.",
+        "oldest first, and then new rows.",
         needs_job=True,
         example=("logs d4d6 --type importErrorRetryExhaustion",),
     ),
@@ -357,7 +356,7 @@ COMMANDS: Mapping[str, Command] = {
         _json("one JSON object; with --keys an array"),
         _TIMEOUT,
         usage=_OF_JOBS,
-        description="Tells which objects failed or were not copied, by reason and prefix; or "
+        description="Prints which objects failed or were not copied, by reason and prefix; or "
         "their exact keys.",
         needs_job=True,
         example=(
@@ -407,10 +406,10 @@ COMMANDS: Mapping[str, Command] = {
         needs_job=True,
     ),
     "delete": Command(
-        "let the API forget ended jobs",
+        "remove ended jobs from the API's list",
         *(*SELECTION, _YES),
         usage=("JOB... [--yes]", "--migration SOURCE [--yes]"),
-        description="Lets the API forget ended jobs; nothing is undone.",
+        description="Removes ended jobs from the API's list. Nothing in the target is deleted.",
         example=("delete 6b57 --yes",),
         epilog=_ANSWERS,
         needs_job=True,
@@ -424,7 +423,7 @@ COMMANDS: Mapping[str, Command] = {
         _SECRETS,
         _NO_PRECHECK,
         _YES,
-        _flag("--again", "although an earlier retry of it is known"),
+        _flag("--again", "retry although an earlier retry is known"),
         _json("one JSON object for each job"),
         usage=_OF_JOBS,
         description="Makes a job of exactly the keys that failed in another.",
@@ -435,16 +434,18 @@ COMMANDS: Mapping[str, Command] = {
     "create": Command(
         "a new migration, or one for each prefix of a list",
         *_END_POINTS,
-        _flag("--no-overwrite", "leave what is there already"),
+        _flag("--no-overwrite", "keep objects that the target has already"),
         _NO_PRECHECK,
         _value("--prefixes", "FILE", "one job for each prefix in it, one a line; - is stdin"),
-        Argument("--go-on", nargs="?", metavar="N", const="", help="start what is left of plan N"),
+        Argument(
+            "--go-on", nargs="?", metavar="N", const="", help="start the remaining jobs of plan N"
+        ),
         _values(
             "--send-again",
             "N",
             "with --go-on: send step N again, which was refused or not answered (repeatable)",
         ),
-        _value("--cancel", "N", "start no more of plan N"),
+        _value("--cancel", "N", "cancel the jobs of plan N that are not started"),
         _YES,
         _json("one JSON object for each job"),
         description="Starts a migration, or one for each prefix of a list as slots become free.",
@@ -452,10 +453,10 @@ COMMANDS: Mapping[str, Command] = {
         epilog=f"{_FILE}\n\n{_WHERE_SECRETS}",
     ),
     "precheck": Command(
-        "whether the buckets of a migration open",
+        "whether both buckets of a migration can be reached",
         *_END_POINTS,
         _json("one JSON object"),
-        description="Tells whether both buckets can be reached with their keys.",
+        description="Checks that both buckets can be reached with their keys.",
         example=("precheck --file migration.toml",),
         epilog=f"{_FILE}\n\n{_WHERE_SECRETS}",
     ),

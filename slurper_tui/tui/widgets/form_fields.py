@@ -120,7 +120,7 @@ TARGET = Section(
 )
 
 CREDENTIALS = Section(
-    "Keys to the buckets, never kept",
+    "Keys to the buckets, not stored",
     (
         _secret("source_access_key_id", "source key id", "source.secret.accessKeyId", _NOT_GCS),
         _secret(

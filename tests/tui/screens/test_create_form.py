@@ -802,7 +802,7 @@ async def test_a_split_names_its_gaps_and_starts_one_job_for_each_prefix(tmp_pat
         await split_by(bench, tmp_path / "prefixes", "2021/\n2022/\n2024/\n")
         await bench.asked()
         assert "'2023/' is missing between its neighbours" in bench.text
-        assert "keys that no prefix begins are neither seen nor copied" in bench.text
+        assert "objects outside these prefixes will not be copied" in bench.text
         assert "y start these 3 jobs" in bench.text
         await bench.press("y")
         await bench.over()
