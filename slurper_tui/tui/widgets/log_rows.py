@@ -36,6 +36,9 @@ NARROW = 56
 """Narrower rows (cells) have no column for the reason."""
 
 BROAD = 96
+SPACIOUS = 130
+"""Narrower rows (cells) say `failed` alone: the message, which tells more, needs the room."""
+
 LEAST_MESSAGE = 14
 """The least cells for a message beside a long key."""
 
@@ -209,7 +212,7 @@ def _fitted(line: Line, layout: RowLayout) -> Line:
 
 
 def _reason(log_type: str | None, layout: RowLayout) -> str:
-    short = log_type == FAILED_TYPE and layout.width - layout.name < BROAD
+    short = log_type == FAILED_TYPE and layout.width - layout.name < SPACIOUS
     return str(Cause.FAILED) if short else reason_of(log_type)
 
 

@@ -107,7 +107,7 @@ def test_ages_count_from_the_newest_data() -> None:
 
 def test_the_reason_of_a_failed_object_is_short_in_a_narrow_row() -> None:
     assert "failed  " in text_of(row_line(row(1), style(row(1), 77)))
-    assert "failed after several tries" in text_of(row_line(row(1), style(row(1), 120)))
+    assert "failed after several tries" in text_of(row_line(row(1), style(row(1), 150)))
 
 
 @pytest.mark.parametrize("width", [57, 80, 120])
