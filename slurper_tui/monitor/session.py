@@ -86,7 +86,8 @@ class Session:
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Make the monitor and yield its snapshots endlessly.
 
-        Meanwhile the logs of ended jobs are read, unless the monitor polls only once.
+        Meanwhile the logs of ended jobs are read, unless the monitor polls only once or serves a
+        command that acts on a job, which shows nothing of earlier runs either.
         """
         monitor = self.start()
         reading: asyncio.Task[None] | None = None
@@ -100,7 +101,8 @@ class Session:
                         jobs = tuple(view for view in snapshot.jobs if view.key in keys)
                         snapshot = replace(snapshot, jobs=jobs)
                     yield snapshot
-                    if reading is None and self.resolved and not monitor.eager:
+                    reads = self.resolved and monitor.history.shown and not monitor.eager
+                    if reading is None and reads:
                         reading = asyncio.create_task(self._read_ended_logs(monitor))
                     if reading is not None and reading.done():
                         reading.result()  # raises the exception of a dead task (a bug)
