@@ -365,13 +365,13 @@ COMMANDS: Mapping[str, Command] = {
         ),
     ),
     "report": Command(
-        "the receipt of an ended job",
+        "the receipt of a job, interim until it has ended",
         *SELECTION,
         _json("one JSON object; an array for several receipts"),
         _TIMEOUT,
         usage=_OF_JOBS,
-        description="Prints the receipt of an ended job, or of all jobs of one migration, as "
-        "Markdown.",
+        description="Prints the receipt of a job, or of all jobs of one migration, as Markdown. Of "
+        "what has not ended, the receipt is interim: marked so, without a verdict, exit code 0.",
         example=(
             "report d4d6",
             "report --migration avatars",
