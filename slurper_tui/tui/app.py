@@ -93,9 +93,16 @@ class SlurperApp(PaintedApp):
             self.stylesheet.set_variables(self.get_css_variables())
 
     async def on_event(self, event: Event) -> None:
-        """Buffer keys that are typed while the palette opens and has no focused widget yet."""
-        typed = isinstance(event, Key) and not event.is_forwarded
-        if typed and self.screen.id == "palette" and self.focused is None:
+        """Buffer keys that are typed while the palette opens and has no focused widget yet.
+
+        Drop keys that were typed before it closed: they were meant for its input.
+        """
+        if not isinstance(event, Key) or event.is_forwarded or event.key == "ctrl+c":
+            await super().on_event(event)
+        elif self.screen.id != "palette":
+            if event.time > self.main.palette_closed_at:
+                await super().on_event(event)
+        elif self.focused is None:
             self._buffered.append(event)
         else:
             await super().on_event(event)

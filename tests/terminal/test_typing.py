@@ -37,6 +37,6 @@ def below_its_migration(text: str, bucket: str) -> bool:
 
 
 def test_a_job_is_opened_by_one_burst_of_keys(program: PtyProgram) -> None:
-    program.type(":go to thumbs\r")
-    program.wait_for(lambda: "thumbs" in program.text.splitlines()[2][82:], "its details")
-    program.wait_for(lambda: below_its_migration(program.text, "thumbs"), "its row")
+    program.type(":go to logs-eu/audit\r")
+    program.wait_for(lambda: "logs-eu/audit/" in program.text.splitlines()[2][82:], "its details")
+    program.wait_for(lambda: below_its_migration(program.text, "logs-eu"), "its row")

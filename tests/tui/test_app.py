@@ -535,6 +535,23 @@ async def test_the_palette_runs_an_action_once_if_enter_is_pressed_several_times
         assert [view.hide_ended for view in stage.saved] == [True]
 
 
+@pytest.mark.parametrize("how", ["enter", "escape"])
+async def test_keys_typed_before_the_palette_has_closed_are_no_keys_of_the_list(how: str) -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        await stage.press("colon", *"Hide or show the ended")
+        await wait_for(stage, lambda: "Highlight" not in stage.text)
+        typed = [Key(char, char) for char in "zmq"]  # as in one burst with the key before
+        await stage.press(how)
+        await wait_for(stage, lambda: stage.app.screen is stage.app.main)
+        for key in typed:
+            stage.app.post_message(key)
+        await stage.pilot.pause()
+        assert stage.app.is_running
+        assert (stage.app.main.state.frozen, stage.app.main.state.view.migrations) == (False, True)
+        await stage.press("z")
+        assert stage.app.main.state.frozen
+
+
 async def wait_for(stage: Stage, condition: Any) -> None:
     """Wait until a condition is true."""
     await until(condition, stage.pilot.pause, lambda: stage.text)

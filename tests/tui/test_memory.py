@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
+from textual.widgets import Input
 
 from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Phase
 from slurper_tui.monitor.model.samples import Recorded
@@ -199,11 +200,26 @@ async def test_the_palette_sets_and_clears_a_deadline() -> None:
         await stage.press("enter")
         await see(stage, "Due")
         assert stage.app.main.state.deadline is not None
-        await type_in_palette(stage, "no deadline")
-        await see(stage, "measure against none")
+        await type_in_palette(stage, "deadline off")
+        await see(stage, "compare with no deadline")
         await stage.press("enter")
         await stage.press()
         assert stage.app.main.state.deadline is None
+
+
+async def test_deadline_and_enter_fill_the_line_in_and_wait_for_the_time() -> None:
+    async with staged(snapshot(moving()), size=(140, 40)) as stage:
+        await type_in_palette(stage, "deadline")
+        await see(stage, HOW_TO_TYPE)
+        await stage.press("enter")
+        palette = stage.app.screen
+        assert isinstance(palette, Palette)
+        assert palette.query_one(Input).value == "deadline "
+        await stage.press(*"18:00")
+        await see(stage, "today 18:00 UTC")
+        await stage.press("enter")
+        await see(stage, "Due")
+        assert stage.app.main.state.deadline is not None
 
 
 @pytest.mark.parametrize(

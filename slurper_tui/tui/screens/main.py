@@ -102,6 +102,7 @@ class MainScreen(NotedScreen[None]):
         self._noted_in = 0
         self._digest_shown = False
         self._interval: float | None = None
+        self.palette_closed_at = 0.0
         self._arranging: Worker[None] | None = None
         self._arranged: Snapshot | None = None
         self._window = Window.HOUR
@@ -506,7 +507,10 @@ class MainScreen(NotedScreen[None]):
         self.clear_note()
         from slurper_tui.tui.screens.palette import Palette
 
-        self.app.push_screen(Palette())
+        self.app.push_screen(Palette(), self._palette_closed)
+
+    def _palette_closed(self, _: object) -> None:
+        self.palette_closed_at = Message().time  # same clock as key events
 
     def action_log(self) -> None:
         """Open the log of the highlighted job, or those of the highlighted migration."""

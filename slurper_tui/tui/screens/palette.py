@@ -16,6 +16,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.command import (
+    Command,
     CommandInput,
     CommandList,
     DiscoveryHit,
@@ -54,7 +55,7 @@ FIRST = 1000.0
 NOW = "  now: "
 """The text between an entry and the reason why it does not work now."""
 
-HOW_TO_TYPE = "type it here: deadline Fri 18:00"
+HOW_TO_TYPE = "type a time: deadline Fri 18:00, or deadline off"
 NAMED = tuple(key for key in MAIN_KEYS if not (key.id or "").startswith("move."))
 """The bindings offered in the palette: all but the cursor movements."""
 
@@ -70,7 +71,7 @@ class Everything(Provider):
     async def search(self, query: str) -> Hits:
         """Yield the entries that match the query; for a typed deadline, only that deadline."""
         word, _, typed = query.strip().partition(" ")
-        if word.casefold() == DEADLINE and typed.strip():
+        if word.casefold() == DEADLINE:
             text, action = self._deadline(typed.strip())
             yield Hit(FIRST, _prompt(text), action, text=text)
             return
@@ -91,7 +92,7 @@ class Everything(Provider):
         yield from _unkeyed(main)
         yield _HINT
         if main.state.deadline is not None:
-            yield f"{'no ' + DEADLINE:<14}measure against none", partial(main.set_deadline, None)
+            yield _off(main)
         for name in sorted(main.app.available_themes):
             yield f"{'theme':<14}{name}", partial(main.choose_theme, name)
         context = DrawContext(main.look)
@@ -104,7 +105,9 @@ class Everything(Provider):
     def _deadline(self, typed: str) -> Entry:
         """Return an entry that sets the typed deadline, or one that shows why it is invalid."""
         main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
-        if not main.state.now:
+        if typed.casefold() == "off":
+            return _off(main)
+        if not main.state.now or not typed:
             return _HINT
         from slurper_tui.timeparse import parse_when  # imported on first use
 
@@ -146,6 +149,12 @@ def _nothing() -> None:
 
 
 _HINT: Entry = (f"{DEADLINE:<14}{HOW_TO_TYPE}", _nothing)
+"""Choosing it fills in the word and waits for the time."""
+
+
+def _off(main: MainScreen) -> Entry:
+    """Return the entry that removes the deadline."""
+    return f"{DEADLINE + ' off':<14}compare with no deadline", partial(main.set_deadline, None)
 
 
 def likeness(query: str, text: str) -> float:
@@ -233,7 +242,17 @@ class Palette(QuietPalette):
 
     @on(CommandList.OptionSelected)
     def _select_once(self, event: CommandList.OptionSelected) -> None:
-        """Pass only the first selection on: a second Enter may be queued behind it."""
+        """Pass only the first selection on: a second Enter may be queued behind it.
+
+        The entry that explains deadlines is no command: it fills in the word and stays open.
+        """
+        if isinstance(event.option, Command) and event.option.hit.text == _HINT[0]:
+            event.stop()
+            event.prevent_default()
+            line = self.query_one(CommandInput)
+            line.value = f"{DEADLINE} "
+            line.action_end()
+            return
         if self._selected:
             event.stop()
             event.prevent_default()
