@@ -571,7 +571,7 @@ async def test_no_secret_is_shown_copied_or_logged(
 
 async def test_a_secret_is_taken_from_the_environment_and_shown_as_that() -> None:
     environ = {f"SLURPER_{name.upper()}": word for name, word in S3_WORDS.items()}
-    async with workbench(environ={"TERM": "xterm", **environ}) as bench:
+    async with workbench(size=(80, 40), environ={"TERM": "xterm", **environ}) as bench:
         given = {name: value for name, value in WHOLE.items() if name not in S3_WORDS}
         form = await bench.create(**given)
         assert bench.text.count("from the environment") == 4
