@@ -54,10 +54,10 @@ def test_bad_answers_keep_the_last_numbers_with_their_age(
 def test_retry_after_is_shown(program: PtyProgram, server: LoopbackServer) -> None:
     account = server.accounts[0]
     account.faults.add(Fault(status=429, code=971, message="slow down", retry_after=5, times=1))
-    program.see("asked to wait until")
+    program.see("next request at")
     assert "412k/412k" in program.text
     asked = len(server.requests)
-    program.see_no("asked to wait until")
+    program.see_no("next request at")
     program.wait_for(lambda: len(server.requests) > asked, "further requests")
     assert "412k/412k" in program.text
 
