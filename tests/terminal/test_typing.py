@@ -37,6 +37,6 @@ def below_its_migration(text: str, bucket: str) -> bool:
 
 
 def test_a_job_is_opened_by_one_burst_of_keys(program: PtyProgram) -> None:
-    program.type(":go to logs-eu/audit\r")
-    program.wait_for(lambda: "logs-eu/audit/" in program.text.splitlines()[2][82:], "its details")
-    program.wait_for(lambda: below_its_migration(program.text, "logs-eu"), "its row")
+    program.type(":go to photos-prod/2022\r")
+    program.wait_for(lambda: "photos-prod/2022" in program.text.splitlines()[2][82:], "its details")
+    program.wait_for(lambda: below_its_migration(program.text, "photos-prod"), "its row")
