@@ -50,7 +50,7 @@ def program(environ: dict[str, str], server: LoopbackServer, folder: Path) -> It
 def go_to(program: PtyProgram, name: str) -> None:
     """Highlight a job with the palette and wait until the palette is closed."""
     program.type(f":go to {name}\r")
-    program.wait_for(lambda: name in program.text.splitlines()[2][70:], "its details")
+    program.wait_for(lambda: name in program.text.rpartition("───")[2], "its details")
     program.see_no("go to")
 
 
