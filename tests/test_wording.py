@@ -69,7 +69,7 @@ def failures(rows: dict[str, int], failed: int, skipped: int) -> tuple[Face, Fac
 def refused_pause_on_screen() -> str:
     error = Refused("the API answered 400", status=400, faults=(Fault(10042, "not just now"),))
     request = ActionRequest(Action.PAUSE, 0.0, RequestState.REFUSED, error)
-    return requests_words(Action.PAUSE, [request])
+    return requests_words(Action.PAUSE, ["photos"], [request], LOOK)
 
 
 def refused_pause_in_lines() -> str:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action
 from slurper_tui.monitor.model.job import JobView, Snapshot, why_not
+from slurper_tui.monitor.reports.migrations import MigrationKey
 
 if TYPE_CHECKING:
     from slurper_tui.tui.state import ScreenState
 
 _TOGETHER = frozenset({Action.PAUSE, Action.RESUME})
-"""The actions that can be sent for several marked jobs at once."""
+"""The actions that apply to the marked jobs, if there are any."""
 
 _ACTIONS: Mapping[str, Action] = {
     "change.pause": Action.PAUSE,
@@ -26,19 +27,18 @@ _ACTIONS: Mapping[str, Action] = {
 """The action of each binding id that changes a job."""
 
 NO_JOB = "no job is highlighted"
-FOLDED = "unfold this migration and choose one of its jobs"
-_OF_A_JOB = frozenset({"list.mark", "copy.id", "copy.json"})
-"""Ids of bindings that need a highlighted job."""
-
-_OF_A_LINE = frozenset(
+NO_JOB_YET = "no job of this migration has started"
+NOT_LIVE = "only a job that has not ended can be paused or resumed"
+ALL_ENDED = "every job of this migration has ended"
+ONE_BY_ONE = "jobs are deleted one by one: go to a job that has ended"
+_OF_JOBS = frozenset(
     {
-        *("pane.open", "poll.job", "show.receipt", "show.log", "show.failures", "show.export"),
-        "failures.retry",
+        *("list.mark", "copy.id", "copy.json", "poll.job", "show.log", "show.failures"),
+        *("show.export", "show.receipt", "failures.retry"),
     }
 )
-"""Ids of bindings that need a highlighted job or migration."""
+"""Ids of bindings that need a highlighted job, or a migration with jobs."""
 
-NO_JOB_YET = "no job of this migration has started"
 NO_MIGRATION = "no migration is highlighted"
 
 
@@ -46,29 +46,31 @@ class Change(NamedTuple):
     """An action and the jobs that it applies to.
 
     account_id: set only for `ABORT_ALL`, which applies to all jobs of that account that have not
-    ended.
+    ended. migration: set if the jobs are those of one migration that have not ended.
     """
 
     action: Action
     keys: tuple[JobKey, ...] = ()
     account_id: str = ""
+    migration: MigrationKey | None = None
 
 
 def change_for(action: Action, state: ScreenState) -> Change:
     """Build the change that an action key makes in this state.
 
-    Pause and resume apply to the marked jobs, else to the highlighted migration, else to the
-    highlighted job; abort applies to the highlighted job alone.
+    Pause and resume apply to the marked jobs, if there are any. Otherwise pause, resume and abort
+    apply to the highlighted job, or to those of the highlighted migration that have not ended;
+    delete applies to the highlighted job alone.
     """
-    jobs: tuple[JobView, ...] = (state.job,) if state.job else ()
-    if action in _TOGETHER and (state.marked or state.migration):
+    jobs, migration = state.subjects, None
+    if action in _TOGETHER and state.marked:
         every = state.snapshot.jobs if state.snapshot else ()
-        if state.marked:
-            jobs = tuple(view for view in every if view.key in state.marked)
-        elif state.migration:
-            jobs = tuple(view for view in every if view.key in state.migration.keys and view.live)
+        jobs = tuple(view for view in every if view.key in state.marked)
+    elif state.migration is not None:
+        migration = state.migration.key
+        jobs = () if action is Action.DELETE else tuple(view for view in jobs if view.live)
     in_order = sorted(jobs, key=lambda view: state.rows.get(view.key, len(state.rows)))
-    return Change(action, tuple(view.key for view in in_order))
+    return Change(action, tuple(view.key for view in in_order), migration=migration)
 
 
 def affected(change: Change, snapshot: Snapshot | None) -> list[tuple[JobView, str]]:
@@ -103,7 +105,7 @@ def why_not_change(change: Change, state: ScreenState, unlock: str) -> str:
         return f"read-only: {unlock} unlocks" if unlock else WATCH_ONLY
     reasons = [why for _, why in affected(change, state.snapshot)]
     if not reasons:
-        return NO_JOB_LEFT if change.action is Action.ABORT_ALL else _no_job(state)
+        return NO_JOB_LEFT if change.action is Action.ABORT_ALL else _no_job(state, change.action)
     if not all(reasons):
         return ""
     if len(reasons) == 1:
@@ -111,25 +113,27 @@ def why_not_change(change: Change, state: ScreenState, unlock: str) -> str:
     return f"none of the {len(reasons)} jobs can be {change.action.done}"
 
 
-def _no_job(state: ScreenState) -> str:
-    return FOLDED if state.migration else NO_JOB
+def _no_job(state: ScreenState, action: Action) -> str:
+    if state.migration is None:
+        return NO_JOB
+    if not state.migration.jobs:
+        return NO_JOB_YET
+    return ONE_BY_ONE if action is Action.DELETE else ALL_ENDED
 
 
 def why_not_now(id: str, state: ScreenState, unlock: str) -> str:
     """Return the reason why the binding with this id does not work now, or ""."""
     if id in _ACTIONS:
         return why_not_change(change_for(_ACTIONS[id], state), state, unlock)
-    if id in _OF_A_JOB and state.job is None:
-        return _no_job(state)
-    if id in _OF_A_LINE and state.line is None:
+    if (id in _OF_JOBS or id == "pane.open") and state.line is None:
         return NO_JOB
-    if id in _OF_A_LINE - {"pane.open"} and not state.subjects:
+    if id in _OF_JOBS and not state.subjects:
         return NO_JOB_YET
     if id in ("list.fold", "list.unfold"):  # a job can be folded, but not unfolded
         foldable = state.migration or (state.line and id == "list.fold" and state.line.migration)
         return "" if foldable else NO_MIGRATION
-    if id == "list.mark" and state.job and not state.job.live:
-        return "only a job that has not ended can be paused or resumed"
+    if id == "list.mark" and not any(view.live for view in state.subjects):
+        return ALL_ENDED if state.migration else NOT_LIVE
     return ""
 
 

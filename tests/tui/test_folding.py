@@ -520,7 +520,7 @@ def test_unavailable_keys_show_the_reason() -> None:
     ids = ("list.unfold", "list.fold", "pane.open", "poll.job", "show.log", "copy.id")
     state = see(ScreenState(), snapshot(*JOBS))
     folded = reasons(iter(ids), state, "W")
-    assert folded == {"copy.id": "unfold this migration and choose one of its jobs"}
+    assert folded == {}
     child = highlight(unfold(state), ONE.key)
     assert reasons(iter(ids), child, "W") == {"list.unfold": "no migration is highlighted"}
     alone = reasons(iter(ids), highlight(state, LOGS.key), "W")

@@ -8,8 +8,7 @@ word, or a job state that does not allow the action ends with 2.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -30,7 +29,12 @@ from slurper_tui.monitor.model.events import (
     expected,
 )
 from slurper_tui.monitor.model.job import JobView, Snapshot, why_not
-from slurper_tui.monitor.reports.wording import consequence, request_words, word_to_type
+from slurper_tui.monitor.reports.wording import (
+    consequence,
+    request_words,
+    state_tally,
+    word_to_type,
+)
 
 POLL_SECONDS = 2.0
 SHOWN_SECONDS = 60.0
@@ -164,12 +168,10 @@ async def _find(
     return Change(action, possible, account_id), problems
 
 
-def _tally(views: Iterable[JobView]) -> str:
+def _tally(views: Sequence[JobView]) -> str:
     """Return the number of jobs in all and by state: `3 jobs (2 running, 1 paused)`."""
-    states = Counter(view.word for view in views)
-    number = states.total()
-    jobs = "1 job" if number == 1 else f"{number} jobs"
-    return f"{jobs} ({', '.join(f'{n} {word}' for word, n in states.items())})"
+    jobs = "1 job" if len(views) == 1 else f"{len(views)} jobs"
+    return f"{jobs} ({state_tally(views)})"
 
 
 async def _agreed(

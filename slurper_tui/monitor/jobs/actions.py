@@ -94,11 +94,12 @@ class JobControl:
     async def request(self, action: Action, keys: Sequence[JobKey]) -> tuple[ActionRequest, ...]:
         """Re-read each job's state, then send the action; return one request per key, in order.
 
-        Jobs are resumed one after the other, so that the first ones get the free slots.
+        Only pauses are sent at the same time. The others are sent one after the other: the first
+        resumed jobs get the free slots, and locking stops what cannot be undone half-way.
         """
-        if action is Action.RESUME:
-            return tuple([await self._change_job(action, key) for key in keys])
-        return tuple(await asyncio.gather(*(self._change_job(action, key) for key in keys)))
+        if action is Action.PAUSE:
+            return tuple(await asyncio.gather(*(self._change_job(action, key) for key in keys)))
+        return tuple([await self._change_job(action, key) for key in keys])
 
     async def abort_all(self, account_id: str, asked: Collection[JobKey]) -> AllAborted:
         """Abort every job of an account, unless the list shows a live job that is not in `asked`.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from slurper_tui import format as fmt
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 _LONGEST_WORD = 64
 """Characters of a name that a user may be asked to type, at most."""
 
+SOURCE_BUCKET = "the source bucket's name"
 _REFUSALS = frozenset({"n", "no"})
 """Answers that cancel, so that no job can be confirmed by them."""
 
@@ -61,11 +62,24 @@ def word_to_type(view: JobView, sanitise: Callable[[str], str]) -> tuple[str, st
     """
     bucket = (view.job.source and view.job.source.bucket) or ""
     id = view.key.job_id[:SHORT_ID]
-    for word, what in ((bucket, "the source bucket's name"), (id, "the beginning of its id")):
+    for word, what in ((bucket, SOURCE_BUCKET), (id, "the beginning of its id")):
         can_be_typed = word == word.strip() == sanitise(word) and word not in _REFUSALS
         if can_be_typed and 0 < len(word) <= _LONGEST_WORD:
             return word, what
     return "abort", "the word"
+
+
+def state_tally(views: Iterable[JobView]) -> str:
+    """Return the number of jobs in each state: `2 running, 1 paused`."""
+    order = [*State]
+    words = Counter(view.word for view in sorted(views, key=lambda view: order.index(view.state)))
+    return ", ".join(f"{fmt.count(number)} {word}" for word, number in words.items())
+
+
+def planned_words(number: int) -> str:
+    """Return that jobs of a plan are not part of an action on the jobs of their migration."""
+    jobs = "1 planned job is" if number == 1 else f"{fmt.count(number)} planned jobs are"
+    return f"{jobs} not part of this: press : and type plans"
 
 
 def request_words(request: ActionRequest) -> str:

@@ -15,7 +15,7 @@ from slurper_tui.monitor.model.events import (
 )
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.reports.wording import event_words, request_words
-from slurper_tui.tui.render.columns import DrawContext, short_id, source_text
+from slurper_tui.tui.render.columns import DrawContext, short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, text_lines, wrap_words
 
@@ -68,30 +68,35 @@ REQUEST_STYLES = {
 }
 
 
-def requests_words(action: Action, requests: Sequence[ActionRequest]) -> str:
-    """Summarise the requests of one action: `pause sent for 2 jobs, 1 refused`."""
+def requests_words(
+    action: Action, names: Sequence[str], requests: Sequence[ActionRequest], look: Look
+) -> str:
+    """Return what came of the requests of one action: `3 of 4 paused; 2018/: pause refused: …`.
+
+    names: of the jobs, one for each request, sanitised.
+    """
     if len(requests) == 1:
-        return request_words(requests[0])
+        return look.sanitise(request_words(requests[0]))
     states = [request.state for request in requests]
-    sent = sum(state.open or state is RequestState.DONE for state in states)
-    parts = [f"{action} sent for {sent} job{'' if sent == 1 else 's'}"]
-    for state, word in (
-        (RequestState.REFUSED, "refused"),
-        (RequestState.MOOT, "not needed any more"),
-    ):
-        if number := states.count(state):
-            parts.append(f"{number} {word}")
-    return ", ".join(parts)
-
-
-def outcome_words(views: Sequence[JobView], look: Look) -> str:
-    """Summarise the outcome of requests: `photos: paused`, or `3 requests confirmed`."""
-    requests = [view.request for view in views if view.request]
-    if len(views) == 1:
-        return f"{source_text(views[0], look)}: {look.sanitise(request_words(requests[0]))}"
-    done = sum(request.state is RequestState.DONE for request in requests)
-    others = len(requests) - done
-    return f"{done} requests confirmed" + (f", {others} not done" if others else "")
+    done, number = states.count(RequestState.DONE), len(requests)
+    waiting = sum(state.open for state in states)
+    parts = [f"{done} of {number} {action.done}"]
+    if waiting and not done:
+        jobs = f"{waiting} of {number} jobs" if waiting < number else f"{number} jobs"
+        parts = [f"{action} sent for {jobs}"]
+    elif waiting:
+        parts.append(f"{waiting} not confirmed yet")
+    if unanswered := states.count(RequestState.UNDECIDED):
+        parts.append(f"{unanswered} without an answer, not sent again")
+    reasons: dict[str, list[str]] = {}
+    for name, request in zip(names, requests, strict=True):
+        if request.state in (RequestState.REFUSED, RequestState.MOOT):
+            moot = request.state is RequestState.MOOT and request.detail
+            reasons.setdefault(moot or request_words(request), []).append(name)
+    for reason, whose in reasons.items():
+        more = f" and {len(whose) - 1} more" if len(whose) > 1 else ""
+        parts.append(f"{whose[0]}{more}: {look.sanitise(reason)}")
+    return "; ".join(parts)
 
 
 def request_lines(view: JobView, look: Look, width: int) -> Iterator[Line]:

@@ -21,7 +21,14 @@ from slurper_tui import format as fmt
 from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.plans import Plan
-from slurper_tui.monitor.reports.wording import consequence, word_to_type
+from slurper_tui.monitor.reports.migrations import jobs_to_come
+from slurper_tui.monitor.reports.wording import (
+    SOURCE_BUCKET,
+    consequence,
+    planned_words,
+    state_tally,
+    word_to_type,
+)
 from slurper_tui.tui.availability import Change, affected
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import DrawContext, migration, source_text
@@ -40,9 +47,9 @@ ROOMY = 36
 class Question(NamedTuple):
     """A question to confirm. yes, no: the labels of the buttons.
 
-    harsh: the change cannot be undone. jobs: the jobs that it affects. left_out: marked jobs that
-    it cannot affect, each with the reason. word: the text to type, "" if a key is enough. word_is:
-    a description of that text. consequence: what the change does.
+    harsh: the change cannot be undone. jobs: the jobs that it affects. left_out: other jobs that
+    were chosen but that it cannot affect, each with the reason. word: the text to type, "" if a key
+    is enough. word_is: a description of that text. consequence: what the change does.
     """
 
     title: str
@@ -73,9 +80,15 @@ def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Quest
     word, word_is = "", ""
     if change.action is Action.ABORT:
         word, word_is = word_to_type(jobs[0], look.sanitise)
+        if len(jobs) > 1 and word_is != SOURCE_BUCKET:
+            word, word_is = "abort", "the word"
+    effect = consequence(jobs, change.action)
+    planned = 0
+    if change.migration is not None and snapshot is not None and change.action is not Action.RESUME:
+        planned = jobs_to_come(change.migration, snapshot.unstarted)
     return Question(
         title=title,
-        consequence=consequence(jobs, change.action),
+        consequence=f"{effect}; {planned_words(planned)}" if planned else effect,
         yes=str(change.action),
         jobs=jobs,
         left_out=left_out,
@@ -137,12 +150,22 @@ def _why_none(change: Change, left_out: Sequence[tuple[JobView, str]], look: Loo
 
 
 def question_lines(
-    question: Question, context: DrawContext, width: int, *, airy: bool = True
-) -> Iterator[Line]:
-    """Yield the lines of a question. airy: separate the parts by blank lines.
+    question: Question, context: DrawContext, width: int, *, room: int = 10**4, airy: bool = True
+) -> list[Line]:
+    """Return the lines of a question. airy: separate the parts by blank lines.
 
-    If not airy, the object counts of a single job are left out too.
+    If not airy, the object counts of a single job are left out too. Several jobs are listed after
+    their number in each state, or below everything else if the lines would exceed the room.
     """
+    lines = [*_question_lines(question, context, width, airy=airy)]
+    if len(lines) > room and len(question.jobs) + len(question.left_out) > 1:
+        lines = [*_question_lines(question, context, width, airy=airy, list_last=True)]
+    return lines
+
+
+def _question_lines(
+    question: Question, context: DrawContext, width: int, *, airy: bool, list_last: bool = False
+) -> Iterator[Line]:
     air: list[Line] = [()] if airy else []
     for part in wrap_words(question.title, width):
         yield (Piece(part, "strong"),)
@@ -157,11 +180,18 @@ def question_lines(
             yield from _indented(context.look.to_ascii(text), width)
         yield from air
     elif question.jobs:
-        yield from _several(question, context, width)
+        for part in wrap_words(state_tally(question.jobs), width):
+            yield (Piece(part, "accent"),)
         yield from air
+        if not list_last:
+            yield from _several(question, context, width)
+            yield from air
     text = context.look.to_ascii(question.consequence)
     for part in wrap_words(text[:1].upper() + text[1:], width):
         yield (Piece(part, "warning" if question.harsh else ""),)
+    if list_last:
+        yield ()
+        yield from _several(question, context, width)
 
 
 def _indented(text: str, width: int) -> Iterator[Line]:
@@ -319,7 +349,19 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
 
     def page_lines(self, width: int) -> Iterator[Line]:
         """Yield the lines of the question."""
-        return question_lines(self.question, DrawContext(self.look), width, airy=self._airy)
+        context, room = DrawContext(self.look), self._room
+        yield from question_lines(self.question, context, width, room=room, airy=self._airy)
+
+    @property
+    def _width(self) -> int:
+        """The width of the text and the choices in cells."""
+        return max(1, min(WIDTH, self.app.size.width) - PADDING)
+
+    @property
+    def _room(self) -> int:
+        """The number of rows for the text above the choices."""
+        foot = len(self.foot_lines(self._width))
+        return self.app.size.height - foot - (AIR if self._airy else 0)
 
     @property
     def _airy(self) -> bool:
@@ -338,14 +380,10 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
 
     def _fit(self) -> None:
         """Give the foot all its rows, and the text the remaining ones that it needs."""
-        size, airy = self.app.size, self._airy
-        self.set_class(not airy, "-low")
-        width = max(1, min(WIDTH, size.width) - PADDING)
-        lines = sum(1 for _ in self.page_lines(max(1, width - Page.MARK)))
-        foot = len(self.foot_lines(width))
-        room = size.height - foot - (AIR if airy else 0)
-        self.query_one(Foot).styles.height = foot
-        self.query_one(Page).styles.height = max(1, min(lines, room))
+        self.set_class(not self._airy, "-low")
+        lines = sum(1 for _ in self.page_lines(max(1, self._width - Page.MARK)))
+        self.query_one(Foot).styles.height = len(self.foot_lines(self._width))
+        self.query_one(Page).styles.height = max(1, min(lines, self._room))
 
     def on_key(self, event: Key) -> None:
         """Handle every key except those that scroll."""

@@ -224,7 +224,7 @@ _SIGN_HELP = (
     ("completed ?", "Objects were skipped, and the log is not read yet."),
     ("name !", "Prefixes overlap: some objects may be copied twice."),
     ("▲", "Look at it first: nothing moves, or many objects fail."),
-    ("●", "Marked with Space."),
+    ("● ○", "Marked with Space; ○ some jobs of this migration."),
     ("▸ ▾", "A migration, folded and unfolded."),
     ("↻", "A job that copies again what failed."),
 )
@@ -301,10 +301,10 @@ class CopyDialog(Dialog):
         yield (Piece("  set -g set-clipboard on", "accent"),)
 
 
-def copy_text(screen: NotedScreen[Any], what: str, text: str) -> None:
+def copy_text(screen: NotedScreen[Any], what: str, text: str, *, them: bool = False) -> None:
     """Copy a text exactly; a repeat, or a terminal that may refuse, opens the text to select.
 
-    what: the name of the text in the note, "" for none.
+    what: the name of the text in the note, "" for none; them: it is a plural.
     """
     if not is_utf8(text):
         screen.show_note(f"not copied: the {what} is not UTF-8")
@@ -314,7 +314,7 @@ def copy_text(screen: NotedScreen[Any], what: str, text: str) -> None:
         screen.app.push_screen(CopyDialog(screen.look, text))
         return
     screen.copied = text
-    screen.show_note(f"{what} copied; again to see it in full".lstrip())
+    screen.show_note(f"{what} copied; again to see {'them' if them else 'it'} in full".lstrip())
 
 
 class TextDialog(Dialog):

@@ -27,6 +27,44 @@ if TYPE_CHECKING:
     from slurper_tui.tui.screens.send import PageContext, Sent
 
 
+class SentChange:
+    """The requests of one change, until polls have shown what came of each.
+
+    views: the jobs as they were when the change was confirmed. requests: by job, in their order.
+    """
+
+    def __init__(
+        self, action: Action, views: Sequence[JobView], requests: Sequence[ActionRequest]
+    ) -> None:
+        self.action = action
+        self.views = views
+        self.requests = {view.key: one for view, one in zip(views, requests, strict=True)}
+
+    @property
+    def open(self) -> bool:
+        """Whether a poll may still show what came of a request."""
+        return any(request.state.open for request in self.requests.values())
+
+    def update(self, snapshot: Snapshot) -> bool:
+        """Update open requests from a snapshot, and return whether one of them was settled.
+
+        A request that the polls no longer follow is settled without effect.
+        """
+        settled = False
+        for view in snapshot.jobs:
+            before = self.requests.get(view.key)
+            if before is None or not before.state.open:
+                continue
+            after = view.request
+            if after is not None and after.action is self.action:
+                self.requests[view.key] = after
+            elif not view.live or snapshot.taken_at > before.at:
+                detail = "no poll has shown it" if view.live else f"{view.word} meanwhile"
+                self.requests[view.key] = replace(before, state=RequestState.MOOT, detail=detail)
+            settled |= not self.requests[view.key].state.open
+        return settled
+
+
 class JobActions:
     """The actions of the main screen that change jobs."""
 
@@ -34,7 +72,7 @@ class JobActions:
         self._main = main
         self._change: Change | None = None
         self._dialog: ConfirmDialog | None = None
-        self._awaited: frozenset[JobKey] = frozenset()
+        self._sent: list[SentChange] = []
 
     def apply_lock(self) -> None:
         """Lock or unlock the services as the screen shows."""
@@ -62,15 +100,21 @@ class JobActions:
         self.apply_lock()
 
     def toggle_mark(self) -> None:
-        """Toggle the mark of the highlighted job."""
+        """Mark the highlighted job, or all live jobs of the highlighted migration, or unmark it.
+
+        A migration is unmarked only if all of its live jobs are marked.
+        """
         from slurper_tui.tui.availability import why_not_now
 
-        job = self._main.state.job
-        why = why_not_now("list.mark", self._main.state, "")
-        if job is None or (why and job.key not in self._main.state.marked):
-            self._main.show_note(why)
-            return
-        self._main.state = replace(self._main.state, marked=self._main.state.marked ^ {job.key})
+        state = self._main.state
+        keys = {view.key for view in state.subjects}
+        live = {view.key for view in state.subjects if view.live}
+        if live - state.marked:
+            self._main.state = replace(state, marked=state.marked | live)
+        elif keys & state.marked:
+            self._main.state = replace(state, marked=state.marked - keys)
+        else:
+            self._main.show_note(why_not_now("list.mark", state, ""))
 
     def ask(self, change: Change) -> None:
         """Open the confirmation of a change, or show why the change is impossible."""
@@ -110,15 +154,23 @@ class JobActions:
                 self._main.show_note(question)
             else:
                 self._dialog.show(question)
-        if self._awaited:
-            from slurper_tui.tui.render.job_text import outcome_words
+        if self._sent:
+            changed = [sent for sent in self._sent if sent.update(snapshot)]
+            notes = [self._outcome(sent, named=True) for sent in changed]
+            self._sent = [sent for sent in self._sent if sent.open]
+            if notes:
+                self._main.show_note("; ".join(notes))
 
-            awaited = [view for view in snapshot.jobs if view.key in self._awaited]
-            still_open = {v.key for v in awaited if v.request and v.request.state.open}
-            settled = [v for v in awaited if v.request and v.key not in still_open]
-            self._awaited = frozenset(still_open)
-            if settled:
-                self._main.show_note(outcome_words(settled, self._main.look))
+    def _outcome(self, sent: SentChange, *, named: bool = False) -> str:
+        """Return what came of the requests of a change. named: with the name of a single job."""
+        from slurper_tui.monitor.reports.wording import job_names
+        from slurper_tui.tui.render.columns import source_text
+        from slurper_tui.tui.render.job_text import requests_words
+
+        look, views = self._main.look, sent.views
+        names = [look.sanitise(name) for name in job_names(views).values()]
+        words = requests_words(sent.action, names, [*sent.requests.values()], look)
+        return f"{source_text(views[0], look)}: {words}" if named and len(views) == 1 else words
 
     def _start(self) -> None:
         """Send the confirmed change, once."""
@@ -126,31 +178,30 @@ class JobActions:
         self._change = self._dialog = None
         assert change is not None
         assert dialog is not None
-        keys = tuple(view.key for view in dialog.question.jobs)
-        self._main.show_note(f"sending {change.action} …")
-        self._main.start(partial(self._send_change, change, keys), "change")
+        jobs = dialog.question.jobs
+        several = f" for {len(jobs)} jobs" if len(jobs) > 1 else ""
+        self._main.show_note(f"sending {change.action}{several} …")
+        self._main.start(partial(self._send_change, change, jobs), "change")
 
-    async def _send_change(self, change: Change, keys: tuple[JobKey, ...]) -> None:
-        from slurper_tui.tui.render.job_text import requests_words
+    async def _send_change(self, change: Change, jobs: tuple[JobView, ...]) -> None:
+        from slurper_tui.monitor.reports.wording import request_words
 
         control = (await self._main.services()).control
-        requests: Sequence[ActionRequest]
-        more = ""
+        keys = tuple(view.key for view in jobs)
         if change.action is Action.ABORT_ALL:
             outcome = await control.abort_all(change.account_id, keys)
-            requests = (outcome.request,)
+            note = request_words(outcome.request)
             if outcome.request.state is not RequestState.MOOT and outcome.newcomers:
                 ids = ", ".join(view.key.job_id[:SHORT_ID] for view in outcome.newcomers)
-                more = f"; created meanwhile: {ids}"
+                note += f"; created meanwhile: {ids}"
             self._ask_about_newcomers(change, outcome)
-        else:
-            requests = await control.request(change.action, keys)
-            asked = zip(keys, requests, strict=True)
-            self._awaited |= {key for key, request in asked if request.state.open}
-            self._main.state = replace(self._main.state, marked=self._main.state.marked - set(keys))
-        self._main.show_note(
-            self._main.look.sanitise(requests_words(change.action, requests) + more)
-        )
+            self._main.show_note(self._main.look.sanitise(note))
+            return
+        requests = await control.request(change.action, keys)
+        sent = SentChange(change.action, jobs, requests)
+        self._sent += [sent] if sent.open else []
+        self._main.state = replace(self._main.state, marked=self._main.state.marked - set(keys))
+        self._main.show_note(self._outcome(sent))
 
     def _ask_about_newcomers(self, change: Change, outcome: AllAborted) -> None:
         """Ask again if nothing was sent because the question did not list all jobs."""

@@ -389,7 +389,7 @@ class MainScreen(NotedScreen[None]):
         if self.state.highlighted:
             self.session.refresh(self.state.highlighted)
             self.show_note("refreshing this job")
-        elif self.state.migration:
+        elif self.state.migration and self.state.subjects:
             for key in sorted(self.state.migration.keys):
                 self.session.refresh(key)
             self.show_note(f"refreshing {len(self.state.migration.keys)} jobs")
@@ -451,20 +451,28 @@ class MainScreen(NotedScreen[None]):
         self.state = replace(self.state, deadline=deadline)
 
     def action_copy_id(self) -> None:
-        """Copy the id of the highlighted job."""
+        """Copy the id of the highlighted job, or those of the highlighted migration, one a line."""
         from slurper_tui.tui.screens.dialogs import copy_text
 
-        if not self._explain("copy.id") and self.state.job:
-            copy_text(self, "id", self.state.job.job.id or "")
+        if not self._explain("copy.id"):
+            ids = [view.key.job_id for view in self.state.subjects]
+            what = f"ids of {len(ids)} jobs" if len(ids) > 1 else "id"
+            copy_text(self, what, "\n".join(ids), them=len(ids) > 1)
 
     def action_copy_json(self) -> None:
-        """Copy the highlighted job as JSON, in ASCII so that no character is lost."""
+        """Copy the highlighted job as JSON, in ASCII so that no character is lost.
+
+        The jobs of a highlighted migration are an array, as `jobs --json` prints them.
+        """
         from slurper_tui.format import as_json
         from slurper_tui.monitor.reports.records import job_record
         from slurper_tui.tui.screens.dialogs import copy_text
 
-        if not self._explain("copy.json") and self.state.job:
-            copy_text(self, "JSON", as_json(job_record(self.state.job), indent=2, default=str))
+        if not self._explain("copy.json"):
+            records = [job_record(view) for view in self.state.subjects]
+            whole = records if self.state.migration else records[0]
+            what = f"JSON of {len(records)} jobs" if len(records) > 1 else "JSON"
+            copy_text(self, what, as_json(whole, indent=2, default=str))
 
     def action_problem(self) -> None:
         """Show the current problem in full."""
@@ -559,11 +567,11 @@ class MainScreen(NotedScreen[None]):
         self.job_actions.toggle_lock()
 
     def action_mark(self) -> None:
-        """Toggle the mark of the highlighted job."""
+        """Mark or unmark the highlighted job, or the jobs of the highlighted migration."""
         self.job_actions.toggle_mark()
 
     def action_change(self, action: str) -> None:
-        """Ask to confirm an action on the highlighted or the marked jobs."""
+        """Ask to confirm an action on the highlighted job or migration, or on the marked jobs."""
         from slurper_tui.tui.availability import change_for
 
         self.job_actions.ask(change_for(Action(action), self.state))

@@ -135,6 +135,18 @@ def _planned(one: Migration, name: Line, context: DrawContext, room: int) -> Lin
     return (Piece(shorten(source, max(1, room - width_of(tail)), look.ellipsis)), *tail)
 
 
+def mark_of(row: Row, state: ScreenState) -> str:
+    """Return the mark of a row: of a job, or of some or all live jobs of a migration."""
+    if not state.marked:
+        return " "
+    if row.migration is None or not row.is_migration:
+        return "●" if row.key in state.marked else " "
+    if not state.marked & row.migration.keys:
+        return " "
+    live = (view.key for view in row.migration.jobs if view.live)
+    return "●" if state.marked.issuperset(live) else "○"
+
+
 MOST_SUMMED = 500
 """The most jobs of visible migrations that are polled before others."""
 
@@ -176,8 +188,8 @@ class JobTable(LineList):
         number = self.row_at(y)
         if number is not None:
             row = state.lines[number]
-            mark = self._look.to_ascii("●") if row.key in state.marked else " "
-            line = (self.cursor_sign(number), Piece(mark, "accent"), *self._cells(row))
+            mark = Piece(self._look.to_ascii(mark_of(row, state)), "accent")
+            line = (self.cursor_sign(number), mark, *self._cells(row))
         return (*fill(line, self.room.width - 1), self.thumb(y))
 
     def row_style(self, y: int) -> str:

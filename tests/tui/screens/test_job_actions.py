@@ -294,7 +294,7 @@ async def test_marked_jobs_are_paused_together_with_one_word() -> None:
             for n, name in ((1, "photos"), (2, "logs"))
         ]
         await stage.show(snapshot(*done, PAUSED, ENDED))
-        assert "2 requests confirmed" in stage.status
+        assert "2 of 2 paused" in stage.status
 
 
 async def test_abort_means_the_highlighted_job_alone() -> None:
@@ -321,16 +321,12 @@ async def test_marks_are_taken_away_one_by_one_or_all_at_once() -> None:
         assert stage.app.main.state.marked == frozenset()
 
 
-async def test_a_migration_is_paused_as_a_whole_and_aborted_job_by_job() -> None:
+async def test_a_migration_is_paused_as_a_whole() -> None:
     parts = [view(n, source="films", prefix=f"{n}/") for n in (7, 8)]
     folded = ViewState(migrations=True)
     async with changing(*parts, OTHER, view=folded) as stage:
         await stage.press("left")
         assert stage.app.main.state.migration is not None
-        await stage.press("X")
-        assert "unfold this migration and choose one of its jobs" in stage.status
-        await stage.press("space")
-        assert "unfold this migration" in stage.status
         await stage.ask("P")
         assert "Pause 2 jobs?" in stage.text
         await stage.press("y")
@@ -546,8 +542,11 @@ def test_several_answers_are_summed_up() -> None:
             RequestState.MOOT,
         )
     ]
-    said = requests_words(Action.PAUSE, requests)
-    assert said == "pause sent for 2 jobs, 1 refused, 1 not needed any more"
+    said = requests_words(Action.PAUSE, ["2018/", "2019/", "2020/", "2021/"], requests, LOOK)
+    assert said == (
+        "pause sent for 2 of 4 jobs; 1 without an answer, not sent again;"
+        " 2020/: pause refused: no reason given; 2021/: nothing was sent"
+    )
 
 
 def test_the_problem_page_lists_unanswered_requests() -> None:
