@@ -9,6 +9,7 @@ import pytest
 from slurper_tui.api.models import Source, Target
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
+from tests.server import LoopbackServer
 from tests.terminal.pty_program import PROGRAM, PtyProgram
 
 
@@ -64,3 +65,25 @@ def test_a_migration_is_unfolded_folded_and_switched_off(
         program.see(f"{folded} photos {arrow} media")
         program.type("q")
         assert program.ended() == 0
+
+
+def test_all_live_jobs_of_a_migration_are_aborted_by_one_word(
+    environ: dict[str, str], server: LoopbackServer
+) -> None:
+    with PtyProgram([PROGRAM, "--write", "--interval", "2"], environ, size=(80, 24)) as program:
+        program.see("2 running")
+        program.see("unlocked")
+        program.type("g")
+        program.type("X")
+        program.see("Abort 2 jobs?")
+        program.see("2 running")
+        program.see("they cannot be resumed")
+        program.type("photos")
+        program.see("> photos_")
+        program.type("\r")
+        program.see("2 of 2 aborted")
+        program.type("q")
+        assert program.ended() == 0
+        program.assert_restored()
+    changes = sorted(request.path for request in server.requests if request.method != "GET")
+    assert [path.rpartition("/jobs/")[2] for path in changes] == ["job1/abort", "job2/abort"]

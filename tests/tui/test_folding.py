@@ -251,12 +251,8 @@ async def test_rows_outside_the_viewport_are_not_visible() -> None:
         assert len(visible) == 2 * stage.app.main.table.page
 
 
-async def test_keys_for_one_job_do_nothing_to_a_migration_but_r_asks_for_all_of_it() -> None:
+async def test_r_asks_for_all_jobs_of_a_migration() -> None:
     async with staged(snapshot(*JOBS)) as stage:
-        await stage.press("y", "Y", "space")
-        assert stage.app.clipboard == ""
-        assert stage.app.screen is stage.app.main
-        assert stage.app.main.state.marked == frozenset()
         await stage.press("r")
         assert stage.feed.asked == [("refresh", job.key) for job in (ONE, TWO, ENDED)]
         assert "refreshing 3 jobs" in stage.status

@@ -80,13 +80,14 @@ def requests_words(
     states = [request.state for request in requests]
     done, number = states.count(RequestState.DONE), len(requests)
     waiting = sum(state.open for state in states)
+    unanswered = states.count(RequestState.UNDECIDED)
     parts = [f"{done} of {number} {action.done}"]
     if waiting and not done:
         jobs = f"{waiting} of {number} jobs" if waiting < number else f"{number} jobs"
         parts = [f"{action} sent for {jobs}"]
-    elif waiting:
-        parts.append(f"{waiting} not confirmed yet")
-    if unanswered := states.count(RequestState.UNDECIDED):
+    elif waiting > unanswered:
+        parts.append(f"{waiting - unanswered} not confirmed yet")
+    if unanswered:
         parts.append(f"{unanswered} without an answer, not sent again")
     reasons: dict[str, list[str]] = {}
     for name, request in zip(names, requests, strict=True):

@@ -13,7 +13,8 @@ from typing import ClassVar, NamedTuple
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.events import Key, Paste, Resize
+from textual.events import Key, Paste
+from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
@@ -373,9 +374,8 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
         shown = (self.question, self.answer, self.look, max(1, width))
         return [*answer_lines(*shown, airy=self._airy)]
 
-    def on_resize(self, event: Resize) -> None:
-        """Fit the dialog to the new size; replaces the handler of `Dialog`."""
-        event.prevent_default()
+    def fit_page(self, size: Size) -> None:
+        """Fit the text and the choices to the new size."""
         self._fit()
 
     def _fit(self) -> None:

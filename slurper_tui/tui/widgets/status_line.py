@@ -99,7 +99,11 @@ def status_line(
     room = width - 2 - (width_of(_keys(hints[-1:])) + 3 if note and hints else 0)
     if len(left) == 1 and width_of(left) > room:
         [fact] = left
-        left = (Piece(shorten(fact.text, room, look.ellipsis), fact.style),)
+        text = fact.text
+        while note and "; " in text and len(text) + 3 > room:  # whole clauses, while there are any
+            text = text.rpartition("; ")[0]
+        text += f"; {look.ellipsis}" if text != fact.text else ""
+        left = (Piece(shorten(text, room, look.ellipsis), fact.style),)
     left = (Piece(" "), *left)
     shown = list(hints[-MOST_HINTS:])
     while shown and width_of(left) + width_of(_keys(shown)) + 3 > width:

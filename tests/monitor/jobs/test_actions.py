@@ -395,6 +395,22 @@ async def test_several_jobs_get_one_request_each_in_order() -> None:
 
 
 @timeless
+async def test_several_jobs_are_aborted_in_turn_until_it_is_locked() -> None:
+    async with control_bench(latency=lambda r: 0.3) as h:
+        keys = [h.key(job_id) for job_id in running(h.b.account)]
+        asking = asyncio.create_task(h.control.request(Action.ABORT, keys))
+        while not h.changing():
+            await h.b.seconds(0.1)
+        assert h.changing() == [("PUT", f"jobs/{keys[0].job_id}/abort")]
+        h.control.lock()
+        requests = await asking
+        assert [request.state for request in requests[1:]] == [RequestState.REFUSED] * (
+            len(keys) - 1
+        )
+        assert len(h.changing()) == 1
+
+
+@timeless
 async def test_first_of_several_resumed_jobs_gets_the_slot() -> None:
     async with control_bench(make_accounts(1, jobs=8, running=2)) as h:
         first, second = with_status(h.b.account, "paused")

@@ -11,8 +11,10 @@ from textual.app import App
 from textual.events import Key
 from textual.pilot import Pilot
 
+from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.model.events import Action
-from slurper_tui.monitor.model.job import Counts, JobView, Verdict
+from slurper_tui.monitor.model.job import Counts, JobView, Unstarted, Verdict
+from slurper_tui.monitor.reports.migrations import migration_of
 from slurper_tui.tui.availability import Change
 from slurper_tui.tui.keys import set_context
 from slurper_tui.tui.render.columns import DrawContext
@@ -111,6 +113,44 @@ def test_many_jobs_are_listed_up_to_a_limit_with_their_number() -> None:
     said = text(asked(Action.PAUSE, *(view(n) for n in range(40))))
     assert "Pause 40 jobs?" in said
     assert "and 28 more" in said
+
+
+PARTS = tuple(
+    view(n, "paused" if n > 3 else "running", source="films", prefix=f"{n}/", target="media")
+    for n in range(6)
+)
+
+
+@pytest.mark.parametrize("action", [Action.PAUSE, Action.ABORT])
+def test_planned_jobs_of_the_migration_are_said_to_be_unaffected(action: Action) -> None:
+    plan = Unstarted(ACCOUNT, Source("s3", "films"), Target("r2", "media"), 2)
+    shown = snapshot(*PARTS, unstarted=(plan,))
+    keys = tuple(part.key for part in PARTS)
+    question = question_for(Change(action, keys, migration=migration_of(PARTS[0])), shown, LOOK)
+    assert isinstance(question, Question)
+    assert "2 planned jobs are not part of this: press : and type plans" in " ".join(
+        text(question).split()
+    )
+
+
+def test_an_abort_of_several_jobs_takes_one_word() -> None:
+    assert asked(Action.ABORT, *PARTS).word == "films"
+    hidden = [view(n, source="\x1b[31mred", prefix=f"{n}/") for n in (1, 2)]
+    assert asked(Action.ABORT, *hidden).word == "abort"
+
+
+def test_several_jobs_are_counted_by_state_above_a_list_that_has_room() -> None:
+    question = asked(Action.ABORT, *PARTS)
+    context = DrawContext(LOOK, NOW)
+    roomy = [text_of(line) for line in question_lines(question, context, 68, room=40)]
+    low = [text_of(line) for line in question_lines(question, context, 68, room=8)]
+    for lines in (roomy, low):
+        assert lines[0] == "Abort 6 jobs?"
+        assert "4 running, 2 paused" in lines
+        assert sum("films/" in line for line in lines) == 6
+    assert "films/5/" in roomy[roomy.index("4 running, 2 paused") + 7]
+    assert "cannot be resumed" in " ".join(low[:8])
+    assert not any("films/" in line for line in low[:6])
 
 
 def test_abort_all_asks_for_the_account_id_and_lists_its_jobs() -> None:
