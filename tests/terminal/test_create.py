@@ -40,7 +40,7 @@ def writes(server: LoopbackServer) -> list[Seen]:
 def fill(program: PtyProgram) -> None:
     """Open the form from the palette and fill it in."""
     program.type(":new migration")
-    program.see("Make a new migration")
+    program.see("Create a migration.")
     program.type("\r")
     program.see("Copy from")
     for text in ("", "qwerty-bucket", "https://s3.example.com", "eu-1", "2031/"):
