@@ -217,7 +217,7 @@ def retry_drafts(job: Job, keys: Iterable[str], region: str | None = None) -> tu
     elif job.overwrite is None:
         missing = "whether it overwrites"
     if missing:
-        raise NoRetry(f"the API does not say {missing} of this job, so nothing can be repeated")
+        raise NoRetry(f"the API does not say {missing} of this job: no retry")
     if region is not None and source.vendor != "s3":
         raise NoRetry(f"only an s3 source has a region, and this one is {source.vendor}")
     draft = Draft(

@@ -82,9 +82,7 @@ def status_line(
     facts = list(_status_parts(state, note, look, width - reserved - 4))
     needed = len(facts)
     if state.snapshot:
-        facts += _data_facts(state.snapshot, look)
-        if not state.writing and not note:
-            facts.append((Piece("read-only", "faint"),))
+        facts += _data_facts(state.snapshot, look, read_only=not state.writing and not note)
     # facts about the data (its age, the budget, the interval) give way to every hint
     more_hints = width_of(_keys(hints[-MOST_HINTS:]))
     dot = look.to_ascii(" · ")
@@ -177,8 +175,8 @@ def _problem(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
         yield (Piece(text, "error"),)
 
 
-def _data_facts(snapshot: Snapshot, look: Look) -> Iterator[Line]:
-    """Yield the progress of reading the job lists, the age of the data and the request budget."""
+def _data_facts(snapshot: Snapshot, look: Look, *, read_only: bool) -> Iterator[Line]:
+    """Yield the progress of reading the job lists, the data's age, the lock, and the requests."""
     if snapshot.jobs and any(not a.listed and not a.problem for a in snapshot.accounts):
         page = sum(account.pages for account in snapshot.accounts) + 1
         yield (Piece(f"reading the job list: page {page}", "accent"),)
@@ -187,6 +185,8 @@ def _data_facts(snapshot: Snapshot, look: Look) -> Iterator[Line]:
         when = fmt.moment(at, snapshot.taken_at, zone)
         text = f"as of {when} {fmt.zone_name(at, zone)}"
         yield (Piece(look.sanitise(text), "muted"),)
+    if read_only:
+        yield (Piece("read-only", "faint"),)
     yield (Piece(f"API {snapshot.budget.used}/{snapshot.budget.limit}", "muted"),)
     yield (Piece(f"every {snapshot.interval:g} s", "muted"),)
 

@@ -605,4 +605,4 @@ def test_every_command_has_its_help(verb: str, capsys: pytest.CaptureFixture[str
     assert perform(None, verb, "--help").code == 0
     told = capsys.readouterr().out
     assert "--yes" in told
-    assert "nothing was done" in told
+    assert "nothing was sent" in told

@@ -264,8 +264,7 @@ def test_a_job_that_does_not_tell_its_source_cannot_be_retried() -> None:
     ran = someone.run("retry", "a1", "--draft", str(someone.folder / "x"))
     assert ran.code == 2
     assert ran.err == [
-        f"slurper-tui: job {PLAN.id}: the API does not say the source bucket of this job, "
-        "so nothing can be repeated"
+        f"slurper-tui: job {PLAN.id}: the API does not say the source bucket of this job: no retry"
     ]
 
 
