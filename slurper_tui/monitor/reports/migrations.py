@@ -404,9 +404,11 @@ def _reason(live: Sequence[JobView]) -> str:
         ("paused", lambda v: v.state is State.PAUSED),
         ("stalled", lambda v: v.state is State.STALLED),
         ("not answering", lambda v: v.stale),
-        ("without one", lambda v: shown_forecast(v) is None),
+        ("without an ETA", lambda v: shown_forecast(v) is None),
     ):
         if number := sum(map(has, live)):
+            if len(live) == 1:
+                return f"no ETA: its only live job is {word}"
             return f"no ETA: {number} of {len(live)} jobs {word}"
     return ""
 

@@ -111,7 +111,8 @@ def totals_line(state: ScreenState, look: Look, width: int) -> Line:
     who = _who(state, look)
     fewer = [(join(counted[:n], dot), numbers[1:2]) for n in range(len(counted), -1, -1)]
     if total.remaining:
-        fewer.insert(0, (join(counted[:1], dot), [numbers[1], numbers[-1]]))
+        shorter = [(join(counted[:n], dot), [numbers[1], numbers[-1]]) for n in (4, 3, 2, 1)]
+        fewer = [*shorter, *fewer]
     full, short = deadline_total(state, look)
     if short and numbers:
         numbers[-1] = (*numbers[-1], Piece("  "), *short)

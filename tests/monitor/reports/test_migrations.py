@@ -151,7 +151,7 @@ def test_the_forecast_is_the_end_of_the_last() -> None:
         ({"status": "paused"}, "no ETA: 1 of 2 jobs paused"),
         ({"phase": Phase.STALLED, "forecast": forecast(1, 2)}, "no ETA: 1 of 2 jobs stalled"),
         ({"stale": True, "forecast": forecast(1, 2)}, "no ETA: 1 of 2 jobs not answering"),
-        ({}, "no ETA: 1 of 2 jobs without one"),
+        ({}, "no ETA: 1 of 2 jobs without an ETA"),
     ],
 )
 def test_where_a_live_job_has_no_end_there_is_none(given: dict[str, Any], reason: str) -> None:

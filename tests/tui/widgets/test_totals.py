@@ -107,7 +107,9 @@ def test_the_eta_is_dropped_after_the_rate_and_the_ended_jobs() -> None:
     jobs += [view(n, "paused") for n in range(3, 6)]
     jobs += [view(n, "completed", 1000) for n in range(6, 60)]
     assert row(*jobs, width=72).endswith("93 %   ETA 6\N{EN DASH}9h")
-    assert row(*jobs, width=40).split() == ["3", "running", "93", "%", "ETA", "6\N{EN DASH}9h"]
+    assert row(*jobs, width=40).startswith("3 running · 3 paused ")
+    assert row(*jobs, width=40).endswith("93 %   ETA 6\N{EN DASH}9h")
+    assert row(*jobs, width=30).split() == ["3", "running", "93", "%", "ETA", "6\N{EN DASH}9h"]
     assert "ETA" not in row(*jobs, width=20)
 
 
