@@ -586,7 +586,8 @@ class LogReader:
         if self._has_ended(key) and not found_rows:
             return ENDED_SECONDS * len(keys)
         live = sum(not self._has_ended(key) for key in keys)
-        return max(REFRESH_SECONDS, self._interval()) * max(1, live)
+        sharing = len(keys) if self._has_ended(key) else max(1, live)
+        return max(REFRESH_SECONDS, self._interval()) * sharing
 
     def _has_ended(self, key: JobKey) -> bool:
         view = self._job_store.view(key)

@@ -156,6 +156,7 @@ class Verdict(msgspec.Struct, frozen=True):
     not_copied: skipped objects that are not in the target; None unless the log proves their number.
     listing_broke: the source could not be listed to its end, so the total itself lacks objects.
     at_least: lower bound of `not_copied`.
+    failed_at_least: lower bound of `failed` where that is None.
     unread, unexplained: other skipped objects, which may be in the target or not, because the log
         was not read after the end, or because it is empty or names too few failures.
     """
@@ -166,6 +167,7 @@ class Verdict(msgspec.Struct, frozen=True):
     unaccounted: int | None = None
     listing_broke: bool = False
     at_least: int = 0
+    failed_at_least: int = 0
     unread: int = 0
     unexplained: int = 0
 
@@ -176,9 +178,15 @@ class Verdict(msgspec.Struct, frozen=True):
         return numbers == (0, 0, 0) and not self.listing_broke
 
     @property
+    def counts_unknown(self) -> bool:
+        """True if the number of failed or of unaccounted objects is unknown."""
+        return self.failed is None or self.unaccounted is None
+
+    @property
     def lost(self) -> bool:
         """True if objects are known to have failed, not to be copied, or to be missing."""
-        return bool(self.failed or self.at_least or self.unaccounted or self.listing_broke)
+        known = self.failed or self.failed_at_least or self.at_least or self.unaccounted
+        return bool(known or self.listing_broke)
 
 
 class Counts(msgspec.Struct, frozen=True, gc=False):
@@ -363,8 +371,11 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
             verdict = self.verdict
             if verdict is not None and verdict.lost:
                 return State.COMPLETED_WITH_LOSS
-            doubt = verdict is not None and (verdict.unread or verdict.unexplained)
-            return State.COMPLETED_UNREAD if doubt else State.COMPLETED
+            if verdict is not None and (verdict.unread or verdict.unexplained):
+                return State.COMPLETED_UNREAD
+            # an answer without a counter proves nothing; before the first answer nothing is claimed
+            unknown = verdict is not None and verdict.counts_unknown and self.as_of is not None
+            return State.COMPLETED_UNREAD if unknown else State.COMPLETED
         if self.status == "running":
             if self.phase is Phase.STALLED:
                 return State.STALLED

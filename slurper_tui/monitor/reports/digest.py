@@ -275,8 +275,11 @@ _FAILED = 7
 def rank(view: JobView) -> int:
     """Return a sort key, the worst jobs first; a job gone after its end has the rank of its end."""
     state = _state(view)
-    if state is State.COMPLETED and (view.verdict is None or not view.verdict.clean):
-        return _RANKS[State.COMPLETED_WITH_LOSS]
+    verdict = view.verdict
+    if state in (State.COMPLETED, State.COMPLETED_UNREAD):
+        unproven = state is State.COMPLETED and not (verdict and verdict.clean)
+        if unproven or verdict is None or verdict.counts_unknown:
+            return _RANKS[State.COMPLETED_WITH_LOSS]
     if view.live and view.stale:
         return min(_RANKS[state], _RANKS[State.STALLED])
     return min(_RANKS[state], _FAILED) if view.counts.failed else _RANKS[state]
@@ -480,8 +483,9 @@ def make_digest(
 def _has_loss(view: JobView) -> bool:
     """Whether objects of an ended job are lost, or its counts are unknown."""
     verdict = view.verdict
-    unread = _state(view) is State.COMPLETED_UNREAD
-    return verdict is not None and not verdict.clean and not unread
+    if verdict is None or verdict.clean:
+        return False
+    return verdict.counts_unknown or _state(view) is not State.COMPLETED_UNREAD
 
 
 def _quiet(view: JobView, samples: tuple[Recorded, ...], since: float) -> bool:

@@ -147,15 +147,22 @@ def family_verdict(
     completed = [view for view in roots if view.status == "completed"]
     others = [view for view in roots if view.status != "completed"]
     words = _ends(others, len(roots)) or ["completed"]
+    failed_at_least = 0
     if sums.counts.failed is not None:
         words.append(f"{sums.counts.failed:,} failed{' after retries' if retries else ''}")
+    else:
+        retried = sum(view.counts.objects or 0 for view in retries)
+        failed_at_least = max(0, sum(view.counts.failed or 0 for view in roots) - retried)
+        words += [f"at least {failed_at_least:,} failed"] if failed_at_least else []
     unread, unexplained = _doubts((*roots, *retries)) if sums.not_copied is None else (0, 0)
     words += _not_copied_words(sums)
     words += doubt_words(unread, unexplained)
     for views, word in ((others, "not done"), (completed, "unaccounted")):
         numbers = [n for n in (view.counts.remaining for view in views) if n is not None]
-        if numbers:
+        if numbers and len(numbers) == len(views):
             words.append(f"{sum(numbers):,} {word}")
+        elif sum(numbers):
+            words.append(f"at least {sum(numbers):,} {word}")
     counted = [view.counts for view in roots if view.counts.objects is not None]
     surplus = sum(max(0, (c.done or 0) - (c.objects or 0)) for c in counted)
     if surplus:
@@ -176,6 +183,7 @@ def family_verdict(
         unaccounted,
         broke,
         at_least=sums.at_least,
+        failed_at_least=failed_at_least,
         unread=unread,
         unexplained=unexplained,
     )

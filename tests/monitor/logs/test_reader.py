@@ -584,6 +584,21 @@ async def test_rows_of_several_jobs_are_merged_by_time_and_name_their_job(
 
 
 @timeless
+async def test_long_logs_of_ended_jobs_are_not_read_again_from_their_tops() -> None:
+    logs = 40
+    plans = [
+        plan(f"j{number}", created=EPOCH - 90_000 - number, seconds=5400.0, failed=3000)
+        for number in range(logs)
+    ]
+    async with bench(account(*plans)) as b:
+        await b.seconds(30)
+        begun, read = now(), len(asked(b))
+        await take(reader(b).follow(keys_of(b, logs)), lambda _: now() >= begun + 240)
+        tops = sum(request.offset == 0 for request in asked(b)[read:])
+        assert logs <= tops <= 0.3 * (len(asked(b)) - read)
+
+
+@timeless
 async def test_a_log_that_cannot_be_read_ends_no_other() -> None:
     async with bench(account(*ended_at(3, 4, 4.5))) as b:
         refusal: dict[str, Any] = {"status": 404, "code": 10007}

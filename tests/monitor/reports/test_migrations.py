@@ -287,6 +287,24 @@ def test_not_copied_is_unknown_while_a_relevant_log_is_unread() -> None:
     assert alone.view.state is State.COMPLETED_UNREAD
 
 
+def test_known_failures_count_although_another_job_has_no_counter() -> None:
+    failed = [job(n, "completed", counts=Counts(1000, 960, 0, 40)) for n in (1, 2)]
+    unknown = job(3, "completed", counts=Counts(1000, 1000, 0, None), percent=None)
+    found = family([*failed, unknown])
+    assert found.view.verdict is not None
+    assert found.view.verdict.text == "completed · at least 80 failed · counts unknown"
+    assert found.view.verdict.failed is None
+    assert found.view.state is State.COMPLETED_WITH_LOSS
+
+
+def test_a_completed_job_without_a_counter_is_not_green() -> None:
+    unknown = job(3, "completed", counts=Counts(1000, None, None, None), percent=None)
+    assert unknown.state is State.COMPLETED_UNREAD
+    assert family([unknown]).view.state is State.COMPLETED_UNREAD
+    before_any_answer = replace(unknown, as_of=None)
+    assert before_any_answer.state is State.COMPLETED
+
+
 def test_aborted_jobs_are_named_with_their_remaining_objects() -> None:
     whole = Counts(1000, 1000, 0, 0)
     jobs = [job(n, "completed", counts=whole) for n in range(2)]

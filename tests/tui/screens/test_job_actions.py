@@ -169,6 +169,16 @@ async def test_a_pause_is_asked_sent_once_and_waited_for() -> None:
         assert len(stage.control.asked) == 1
 
 
+async def test_a_question_is_in_view_after_the_terminal_has_become_smaller() -> None:
+    async with changing(size=(120, 40)) as stage:
+        await stage.ask("P")
+        await stage.pilot.resize_terminal(40, 12)
+        await stage.until(
+            lambda: any("Pause this" in line for line in stage.text.splitlines()[:12])
+        )
+        await stage.until(lambda: len(stage.text.splitlines()) == 12)
+
+
 async def test_while_it_is_waited_for_it_is_not_sent_again() -> None:
     undecided = ActionRequest(
         Action.PAUSE, NOW, RequestState.UNDECIDED, Unreachable("no answer in time")
