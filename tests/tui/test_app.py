@@ -94,7 +94,7 @@ async def test_it_shows_every_job_the_totals_and_the_highlighted_one() -> None:
         for part in ("photos-1 → media", "photos-2 → media", "✔ completed", "2 running · 1 ended"):
             assert part in stage.text
         assert "1.70k of 3.00k" in stage.text
-        assert "as of 09:46 UTC · read-only · API 143/1200" in stage.status
+        assert "as of 09:46 UTC · API 143/1200 · read-only" in stage.status
         assert "endpoint     https://s3" in stage.text
         assert stage.job == "job0002"
 

@@ -62,6 +62,9 @@ FEWEST_HINTS = 3
 WRITING_HINTS = 4
 """The same while changes are allowed: the keys for changes come before help and quit."""
 
+HINTS_BEFORE_DATA = 6
+"""This many key hints stay where facts about the data (its age, the requests) are dropped."""
+
 ROOM_BESIDE = 30
 """Cells that a history note leaves for the other facts."""
 
@@ -83,13 +86,14 @@ def status_line(
     needed = len(facts)
     if state.snapshot:
         facts += _data_facts(state.snapshot, look, read_only=not state.writing and not note)
-    # facts about the data (its age, the budget, the interval) give way to every hint
-    more_hints = width_of(_keys(hints[-MOST_HINTS:]))
+    everything = len(facts)
     dot = look.to_ascii(" · ")
     left = join(facts, dot)
     while len(facts) > 1:
-        room = width - 4 - (more_hints if len(facts) > needed else reserved)
-        if width_of(left) <= room:
+        # the interval, the last fact, gives way to every hint
+        data_hints = MOST_HINTS if len(facts) == everything else HINTS_BEFORE_DATA
+        kept = data_hints if len(facts) > needed else fewest
+        if width_of(left) <= width - 4 - width_of(_keys(hints[-kept:])):
             break
         facts.pop()
         left = join(facts, dot)
@@ -185,9 +189,9 @@ def _data_facts(snapshot: Snapshot, look: Look, *, read_only: bool) -> Iterator[
         when = fmt.moment(at, snapshot.taken_at, zone)
         text = f"as of {when} {fmt.zone_name(at, zone)}"
         yield (Piece(look.sanitise(text), "muted"),)
+    yield (Piece(f"API {snapshot.budget.used}/{snapshot.budget.limit}", "muted"),)
     if read_only:
         yield (Piece("read-only", "faint"),)
-    yield (Piece(f"API {snapshot.budget.used}/{snapshot.budget.limit}", "muted"),)
     yield (Piece(f"every {snapshot.interval:g} s", "muted"),)
 
 
