@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action
 from slurper_tui.monitor.model.job import JobView, Snapshot, why_not
-from slurper_tui.monitor.reports.migrations import MigrationKey
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.reports.migrations import MigrationKey
     from slurper_tui.tui.state import ScreenState
 
 _TOGETHER = frozenset({Action.PAUSE, Action.RESUME})
