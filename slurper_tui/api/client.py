@@ -1,4 +1,4 @@
-"""The API client: one method for each of Super Slurper's twelve operations.
+"""The API client: a method for each of Super Slurper's twelve operations, and `verify_token`.
 
 Every operation returns an `Answer` or raises an `ApiError`. None retries, and none waits for
 anything but the network. httpx is imported by the first request (60 ms), not with this module.
@@ -34,6 +34,7 @@ from slurper_tui.api.models import (
     NewTarget,
     Progress,
     Secret,
+    TokenStatus,
     encode,
     parse,
     parse_rows,
@@ -194,6 +195,14 @@ class SlurperClient:
         self._hide(target.secret)
         path = f"{_account(account_id)}/target/connectivity-precheck"
         return _one(await self._send("PUT", path, body=encode(target)), Connectivity)
+
+    async def verify_token(self) -> Answer[TokenStatus]:
+        """Return the status and the expiry of the API token in use.
+
+        Raises an ApiError also for valid credentials: the API answers this neither for a token that
+        belongs to an account nor for a global key.
+        """
+        return _one(await self._send("GET", "/user/tokens/verify"), TokenStatus)
 
     def _hide(self, *secrets: Secret) -> None:
         """Register keys with the scrubber, so that no error, log or report repeats them."""

@@ -168,6 +168,19 @@ class Created(msgspec.Struct, frozen=True, rename="camel"):
     extra: Mapping[str, object] = {}
 
 
+class TokenStatus(msgspec.Struct, frozen=True):
+    """The API token in use; the status is `active`, `disabled` or `expired`.
+
+    expires_on, not_before: None for a token without that limit.
+    """
+
+    id: str | None = None
+    status: str | None = None
+    expires_on: str | None = None
+    not_before: str | None = None
+    extra: Mapping[str, object] = {}
+
+
 class Answer(msgspec.Struct, Generic[T], frozen=True):
     """A good answer: its value and the rate-limit headers.
 

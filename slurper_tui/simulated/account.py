@@ -7,6 +7,7 @@ budget with its headers; `Jobs` performs the operations. Nothing here touches th
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 import threading
@@ -36,7 +37,7 @@ from slurper_tui.simulated.api import (
     row_json,
 )
 from slurper_tui.simulated.faults import Fault, Faults, Kind
-from slurper_tui.simulated.jobs import Course, Plan, log_rows, sample_jobs
+from slurper_tui.simulated.jobs import Course, Plan, iso, log_rows, sample_jobs
 
 __all__ = ["Fault", "Jobs", "Kind", "Reply", "SimulatedAccount", "SimulatedBudget"]
 __all__ += ["account_of", "together"]
@@ -252,6 +253,9 @@ class SimulatedAccount:
     plans: use these jobs instead of generated ones.
     oldest_rows_first: sort logs from the oldest row instead of the newest.
     new_objects: fewest and most objects of a job that is created without keys.
+
+    token_expires: UTC seconds, for the answer of `verify`; None for a token that never expires.
+    verifiable: whether `verify` knows the token; it does not know those that an account owns.
     """
 
     def __init__(
@@ -273,10 +277,13 @@ class SimulatedAccount:
         drawn_id, drawn_token = (f"{self._rng.getrandbits(4 * n):0{n}x}" for n in (32, 40))
         self.account_id = account_id or drawn_id
         self.token = token or drawn_token
+        self.token_expires: float | None = None
+        self.verifiable = True
         self.email = "demo@example.com"
         self.key = f"{self._rng.getrandbits(148):037x}"
         self.faults = Faults()
         self.budget = budget or SimulatedBudget(clock)
+        self._clock = clock
         self._lock = threading.Lock()
         self._answers = 0
         if plans is None:
@@ -326,6 +333,8 @@ class SimulatedAccount:
             if not allowed:
                 raise Refusal(429, Detail(971, "Please wait and consider throttling your requests"))
             self._authenticate(request)
+            if call.operation == "verifyToken":
+                return self._verify(request)
             if call.account_id != self.account_id or not call.allowed:
                 where = Detail(7003, f"Could not route to /{call.path}: is the identifier right?")
                 raise Refusal(404, where, Detail(7000, "No route for that URI"))
@@ -335,6 +344,14 @@ class SimulatedAccount:
             return self._jobs.perform(call, request)
         except Refusal as refusal:
             return refuse(refusal)
+
+    def _verify(self, request: httpx.Request) -> httpx.Response:
+        if not self.verifiable or "authorization" not in request.headers:
+            raise Refusal(401, Detail(1000, "Invalid API Token"))
+        expires = self.token_expires
+        status = "expired" if expires is not None and expires <= self._clock() else "active"
+        properties = {"id": hashlib.sha256(self.token.encode()).hexdigest()[:32], "status": status}
+        return accept(properties if expires is None else {**properties, "expires_on": iso(expires)})
 
     def _authenticate(self, request: httpx.Request) -> None:
         bearer = request.headers.get("authorization")
@@ -355,8 +372,14 @@ def together(*accounts: SimulatedAccount) -> httpx.MockTransport:
 
 
 def account_of(accounts: Sequence[SimulatedAccount], request: httpx.Request) -> SimulatedAccount:
-    """Return the account that a request is for; the first one if the account is unknown."""
-    account_id = call_of(request).account_id
+    """Return the account that a request is for; the first one if the account is unknown.
+
+    The verification of a token is for the first account with that token.
+    """
+    call, bearer = call_of(request), request.headers.get("authorization")
+    if call.operation == "verifyToken":
+        return next((a for a in accounts if bearer == f"Bearer {a.token}"), accounts[0])
+    account_id = call.account_id
     return next((a for a in accounts if a.account_id == account_id), accounts[0])
 
 

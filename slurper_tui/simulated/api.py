@@ -130,6 +130,9 @@ _ROUTES = {
     "target/connectivity-precheck": {"PUT": "targetPrecheck"},
 }
 
+VERIFY_PATH = "user/tokens/verify"
+"""The only path outside an account."""
+
 T = TypeVar("T")
 Jurisdiction = Literal["default", "eu", "us", "fedramp"]
 Endpoint = Annotated[str, msgspec.Meta(pattern=r"^https://[A-Za-z0-9\[][!-~]*$")]
@@ -139,6 +142,7 @@ Keys = Annotated[list[str], msgspec.Meta(max_length=10_000)]
 class Call(NamedTuple):
     """The parts of a request. account_id and job_id are decoded.
 
+    account_id: None for a request that concerns no account.
     path: the part after `slurper/`, as sent.
     operation: None when the path has none for the method.
     allowed: methods that the path supports; empty for a path that the API does not have.
@@ -221,6 +225,9 @@ def call_of(request: httpx.Request) -> Call:
     parts = request.url.raw_path.split(b"?")[0].decode("ascii", "replace").split("/")
     starts = [i for i in range(len(parts) - 2) if parts[i] == "accounts"]
     start = next((i for i in starts if parts[i + 2] == "slurper"), None)
+    if start is None and "/".join(parts[-3:]) == VERIFY_PATH:
+        operation = "verifyToken" if request.method == "GET" else None
+        return Call(None, request.method, VERIFY_PATH, operation, allowed=("GET",))
     if start is None:
         return Call(None, request.method, "/".join(parts))
     rest = parts[start + 3 :]

@@ -171,6 +171,38 @@ async def test_prechecks(services: Services, bucket: str, status: str) -> None:
     assert json.loads(services.sent[-1].content)["vendor"] == "r2"
 
 
+@pytest.mark.parametrize(
+    ("expires", "status", "expires_on"),
+    [
+        (None, "active", None),
+        (NOW + 86_400, "active", "2026-02-03T02:40:00.000Z"),
+        (NOW - 1, "expired", "2026-02-02T02:39:59.000Z"),
+    ],
+)
+async def test_a_token_is_verified(
+    services: Services, expires: float | None, status: str, expires_on: str | None
+) -> None:
+    services.account.token_expires = expires
+    answer = await services.client.verify_token()
+    assert services.sent[-1].url == "https://x/v4/user/tokens/verify"
+    assert (answer.value.status, answer.value.expires_on) == (status, expires_on)
+    assert answer.value.id is not None
+    assert services.account.token not in answer.value.id
+    assert answer.limit is not None
+
+
+async def test_a_key_and_a_token_of_an_account_cannot_be_verified() -> None:
+    services = Services()
+    services.account.verifiable = False
+    key = Services(key_credentials(services.account.email, services.account.key))
+    for each in (services, key):
+        with pytest.raises(ApiError) as refused:
+            await each.client.verify_token()
+        assert refused.value.status == 401
+        await each.client.list_jobs(each.id)  # the credentials work
+        await each.client.close()
+
+
 async def test_a_token_and_a_key_each_authenticate_alone(
     services: Services,
 ) -> None:
@@ -278,7 +310,7 @@ CHANGING = {
     "check_source",
     "check_target",
 }
-READING = {"list_jobs", "get_job", "progress", "logs"}
+READING = {"list_jobs", "get_job", "progress", "logs", "verify_token"}
 
 
 def operations(client: SlurperClient) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
