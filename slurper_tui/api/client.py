@@ -10,19 +10,18 @@ import asyncio
 import sys
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.api.credentials import Credentials, check_base_url
-from slurper_tui.api.errors import BadAnswer, Locked, TooLarge
+from slurper_tui.api.errors import Locked
 from slurper_tui.api.models import (
     DEFAULT_BASE_URL,
-    LARGE_BYTES,
     PAGE_SIZE,
     Answer,
     Connectivity,
@@ -44,12 +43,9 @@ from slurper_tui.api.scrub import Scrubber
 if TYPE_CHECKING:
     import httpx
 
-    from slurper_tui.api.transport import Exchange, Received
+    from slurper_tui.api.transport import Exchange
 
-S = TypeVar("S", bound=msgspec.Struct)
-
-MOST_ROWS = 20_000
-"""Largest accepted page in rows, for servers that ignore the requested limit."""
+T = TypeVar("T")
 
 
 class SlurperClient:
@@ -114,10 +110,14 @@ class SlurperClient:
         self,
         method: str,
         path: str,
+        read: Callable[[object], T],
         query: Mapping[str, int] | None = None,
         body: bytes | None = None,
-    ) -> Received:
-        """Send a request, through a transport that is opened first if it is not yet."""
+    ) -> Answer[T]:
+        """Send a request, through a transport that is opened first if it is not yet.
+
+        read: converts the result, see `Exchange.send`.
+        """
         if self._read_only and method != "GET":
             raise Locked(f"read-only: no {method} request is sent")
         if self._transport is not None:
@@ -126,75 +126,84 @@ class SlurperClient:
             self._opening = self._opening or _run_in_thread(self.open)
             await asyncio.shield(asyncio.wrap_future(self._opening))
         assert self._exchange is not None
-        return await self._exchange.send(method, path, query, body)
+        return await self._exchange.send(method, path, read, query, body)
 
     async def list_jobs(
         self, account_id: str, *, limit: int = PAGE_SIZE, offset: int = 0
     ) -> Answer[tuple[Job, ...]]:
         """Return one page of the account's jobs, at most 50."""
         path = f"{_account(account_id)}/jobs"
-        received = await self._send("GET", path, {"limit": limit, "offset": offset})
-        return _rows(received, Job)
+        query = {"limit": limit, "offset": offset}
+        return await self._send("GET", path, partial(parse_rows, Job), query)
 
     async def create_job(self, account_id: str, job: NewJob) -> Answer[Created]:
         """Create and start a job. Raises Conflict when three jobs are running already."""
         self._hide(job.source.secret, job.target.secret)
         path = f"{_account(account_id)}/jobs"
-        return _one(await self._send("POST", path, body=encode(job)), Created)
+        return await self._send("POST", path, partial(parse, Created), body=encode(job))
 
     async def get_job(self, account_id: str, job_id: str) -> Answer[Job]:
         """Return the definition and status of one job."""
-        return _one(await self._send("GET", _job(account_id, job_id)), Job)
+        return await self._send("GET", _job(account_id, job_id), partial(parse, Job))
 
     async def delete_job(self, account_id: str, job_id: str) -> Answer[str | None]:
         """Delete an ended job. Raises Conflict while it is active."""
-        return _text(await self._send("DELETE", _job(account_id, job_id)))
+        return await self._send("DELETE", _job(account_id, job_id), _text)
 
     async def progress(self, account_id: str, job_id: str) -> Answer[Progress]:
         """Return the status and the counters of one job."""
         path = f"{_job(account_id, job_id)}/progress"
-        return _one(await self._send("GET", path), Progress)
+        return await self._send("GET", path, partial(parse, Progress))
 
     async def logs(
         self, account_id: str, job_id: str, *, limit: int = PAGE_SIZE, offset: int = 0
     ) -> Answer[tuple[LogRow, ...]]:
         """Return one page of a job's log, at most 50 rows, without the secrets in messages."""
         path = f"{_job(account_id, job_id)}/logs"
-        received = await self._send("GET", path, {"limit": limit, "offset": offset})
-        answer, clean = _rows(received, LogRow), self._scrubber.clean
-        if received.size > LARGE_BYTES:
-            rows = await asyncio.to_thread(_without_secrets, answer.value, clean)
-        else:
-            rows = _without_secrets(answer.value, clean)
-        return replace(answer, value=rows)
+        query = {"limit": limit, "offset": offset}
+        return await self._send("GET", path, self._log_rows, query)
+
+    def _log_rows(self, result: object) -> tuple[LogRow, ...]:
+        """Convert a result to rows without the secrets in their messages.
+
+        Each distinct message is cleaned once, because most messages occur in many rows.
+        """
+        rows, clean = parse_rows(LogRow, result), self._scrubber.clean
+        cleaned = {message: clean(message) for message in {row.message for row in rows} if message}
+        return tuple(
+            replace(row, message=cleaned[row.message])
+            if row.message and cleaned[row.message] != row.message
+            else row
+            for row in rows
+        )
 
     async def pause_job(self, account_id: str, job_id: str) -> Answer[str | None]:
         """Pause a running job. Raises Conflict when it is in another state."""
-        return _text(await self._send("PUT", f"{_job(account_id, job_id)}/pause"))
+        return await self._send("PUT", f"{_job(account_id, job_id)}/pause", _text)
 
     async def resume_job(self, account_id: str, job_id: str) -> Answer[str | None]:
         """Resume a paused job."""
-        return _text(await self._send("PUT", f"{_job(account_id, job_id)}/resume"))
+        return await self._send("PUT", f"{_job(account_id, job_id)}/resume", _text)
 
     async def abort_job(self, account_id: str, job_id: str) -> Answer[str | None]:
         """Abort a job: objects in flight finish, no others start."""
-        return _text(await self._send("PUT", f"{_job(account_id, job_id)}/abort"))
+        return await self._send("PUT", f"{_job(account_id, job_id)}/abort", _text)
 
     async def abort_all_jobs(self, account_id: str) -> Answer[str | None]:
         """Abort every job of the whole account."""
-        return _text(await self._send("PUT", f"{_account(account_id)}/jobs/abortAll"))
+        return await self._send("PUT", f"{_account(account_id)}/jobs/abortAll", _text)
 
     async def check_source(self, account_id: str, source: NewSource) -> Answer[Connectivity]:
         """Check whether the source bucket can be reached with these keys."""
         self._hide(source.secret)
         path = f"{_account(account_id)}/source/connectivity-precheck"
-        return _one(await self._send("PUT", path, body=encode(source)), Connectivity)
+        return await self._send("PUT", path, partial(parse, Connectivity), body=encode(source))
 
     async def check_target(self, account_id: str, target: NewTarget) -> Answer[Connectivity]:
         """Check whether the target bucket can be reached with these keys."""
         self._hide(target.secret)
         path = f"{_account(account_id)}/target/connectivity-precheck"
-        return _one(await self._send("PUT", path, body=encode(target)), Connectivity)
+        return await self._send("PUT", path, partial(parse, Connectivity), body=encode(target))
 
     async def verify_token(self) -> Answer[TokenStatus]:
         """Return the status and the expiry of the API token in use.
@@ -202,7 +211,7 @@ class SlurperClient:
         Raises an ApiError also for valid credentials: the API answers this neither for a token that
         belongs to an account nor for a global key.
         """
-        return _one(await self._send("GET", "/user/tokens/verify"), TokenStatus)
+        return await self._send("GET", "/user/tokens/verify", partial(parse, TokenStatus))
 
     def _hide(self, *secrets: Secret) -> None:
         """Register keys with the scrubber, so that no error, log or report repeats them."""
@@ -253,59 +262,9 @@ def _segment(identifier: str) -> str:
     return quoted.replace(".", "%2E") if not quoted.strip(".") else quoted
 
 
-def _one(received: Received, model: type[S]) -> Answer[S]:
-    """Convert a result to a `model`. Raises BadAnswer when it is missing or not an object."""
-    try:
-        value = parse(model, received.result)
-    except msgspec.ValidationError as error:
-        what = "no result" if received.result is None else f"a foreign result: {error}"
-        raise _bad(received, what) from None
-    return Answer(value, received.limit, size=received.size)
-
-
-def _rows(received: Received, model: type[S]) -> Answer[tuple[S, ...]]:
-    """Convert a result to the rows of a list, with their total; a null result is an empty list.
-
-    Raises TooLarge for a list that is far longer than any page, BadAnswer for any other type.
-    """
-    rows = [] if received.result is None else received.result
-    if not isinstance(rows, list):
-        raise _bad(received, f"a foreign result: expected an array, got {type(rows).__name__}")
-    if len(rows) > MOST_ROWS:
-        what = f"a list of {len(rows):,} rows, where at most {PAGE_SIZE} were asked"
-        raise _bad(received, what, TooLarge)
-    total = received.info.get("total_count") if isinstance(received.info, dict) else None
-    if not isinstance(total, int) or isinstance(total, bool) or total < 0:
-        total = None
-    return Answer(parse_rows(model, rows), received.limit, total, received.size)
-
-
-def _without_secrets(rows: Sequence[LogRow], clean: Callable[[str], str]) -> tuple[LogRow, ...]:
-    """Return the rows with `clean` applied to their messages.
-
-    Each distinct message is cleaned once, because most messages occur in many rows.
-    """
-    cleaned = {message: clean(message) for message in {row.message for row in rows} if message}
-    return tuple(
-        replace(row, message=cleaned[row.message])
-        if row.message and cleaned[row.message] != row.message
-        else row
-        for row in rows
-    )
-
-
-def _text(received: Received) -> Answer[str | None]:
+def _text(result: object) -> str | None:
     """Return the text of a control request's answer; None if the result is not text.
 
     The text may be anything: success alone means that the request was accepted.
     """
-    return Answer(received.result if isinstance(received.result, str) else None, received.limit)
-
-
-def _bad(received: Received, what: str, kind: type[BadAnswer] = BadAnswer) -> BadAnswer:
-    return kind(
-        f"the API answered {received.status} with {what}",
-        status=received.status,
-        ray=received.ray,
-        limit=received.limit,
-    )
+    return result if isinstance(result, str) else None

@@ -1,7 +1,7 @@
 """Checks a raw answer and turns every failure into an `ApiError`; parses the rate-limit headers.
 
 An answer is checked by its status first, then by its content type, then by its JSON envelope.
-`good_envelope` is the entry point.
+`read_answer` is the entry point.
 
 `Ratelimit: "default";r=50;t=30` and `Ratelimit-Policy: "burst";q=100;w=60` are lists of entries
 with unrelated names, so the tightest entry of each header counts.
@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC
+from typing import TypeVar
 
 import msgspec
 
@@ -31,7 +32,14 @@ from slurper_tui.api.errors import (
     Rejected,
     TooLarge,
 )
-from slurper_tui.api.models import mark_invalid_bytes, replace_invalid_bytes
+from slurper_tui.api.models import (
+    Answer,
+    TooManyRows,
+    mark_invalid_bytes,
+    replace_invalid_bytes,
+)
+
+T = TypeVar("T")
 
 _PARAMETER = re.compile(r";\s*([a-z]+)\s*=\s*(\d{1,12})(?![\w.])")
 _SECONDS = re.compile(r"\d{1,400}(?:\.\d{0,400})?", re.ASCII)
@@ -157,21 +165,65 @@ class Raw(msgspec.Struct, frozen=True):
     body: bytes
 
 
-def good_envelope(raw: Raw, clean: Clean = str) -> dict[str, object]:
-    """Return the envelope of a good answer. Raises the ApiError that any other answer means.
+def read_answer(raw: Raw, read: Callable[[object], T], clean: Clean = str) -> Answer[T]:
+    """Return the value of a good answer. Raises the ApiError that any other answer means.
 
+    read: converts the decoded result; raises msgspec.ValidationError if it is of another type.
     clean: removes secrets from the texts that an error keeps.
     """
-    envelope = _decode(raw)
-    is_ok = 200 <= raw.status < 300
-    if is_ok and isinstance(envelope, dict):
-        # Even `success` is optional in the contract; a result without errors counts as success.
-        errors = envelope.get("errors") or envelope.get("error")
-        if envelope.get("success", "result" in envelope and not errors) is True:
-            return envelope
+    content_type = raw.headers.get("content-type", "").lower()
+    body = raw.body.removeprefix(b"\xef\xbb\xbf")
+    envelope: object = None  # of a body that is not JSON
+    if not content_type or "json" in content_type:
+        try:
+            envelope = _TOO_MANY if _has_too_many_values(body) else msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            envelope = _decode_leniently(body)
+    if not 200 <= raw.status < 300 or not isinstance(envelope, dict) or not _is_success(envelope):
+        raise _error_of(raw, envelope, clean)
+    result, info = envelope.get("result"), envelope.get("result_info")
+    try:
+        return Answer(read(result), parse_limit(raw.headers), _total(info), len(raw.body))
+    except msgspec.ValidationError as error:
+        raise _foreign_result(raw, result, error) from None
+
+
+def _total(info: object) -> int | None:
+    """Return the rows on all pages of a list by its `result_info`; None where that is absent."""
+    total = info.get("total_count") if isinstance(info, dict) else None
+    is_count = isinstance(total, int) and not isinstance(total, bool) and total >= 0
+    return total if is_count else None
+
+
+def _foreign_result(raw: Raw, result: object, error: msgspec.ValidationError) -> BadAnswer:
+    """Return the error of a result that cannot be converted."""
+    kind, what = BadAnswer, f"a foreign result: {error}"
+    if isinstance(error, TooManyRows):
+        kind, what = TooLarge, str(error)
+    elif result is None:
+        what = "no result"
+    return kind(
+        f"the API answered {raw.status} with {what}",
+        status=raw.status,
+        ray=raw.headers.get("cf-ray"),
+        limit=parse_limit(raw.headers),
+    )
+
+
+def _is_success(envelope: Mapping[str, object]) -> bool:
+    """Return whether the API calls it a success.
+
+    Even `success` is optional in the contract; a result without errors counts as success.
+    """
+    errors = envelope.get("errors") or envelope.get("error")
+    return envelope.get("success", "result" in envelope and not errors) is True
+
+
+def _error_of(raw: Raw, envelope: object, clean: Clean) -> ApiError:
+    """Return the error that an answer means. envelope: decoded JSON; None if there is none."""
     faults = _faults(envelope, clean)
     kind: type[ApiError]
-    if not is_ok:
+    if not 200 <= raw.status < 300:
         kind = _kind(raw.status, envelope, faults)
         message = _status_words(raw, envelope, kind)
     elif isinstance(envelope, dict):
@@ -182,7 +234,7 @@ def good_envelope(raw: Raw, clean: Clean = str) -> dict[str, object]:
     else:
         kind = TooLarge if envelope is _TOO_MANY else BadAnswer
         message = f"the API answered {raw.status} with {_content(raw, envelope)}"
-    raise kind(
+    return kind(
         message,
         status=raw.status,
         faults=faults,
@@ -221,25 +273,16 @@ def _kind_of_codes(faults: tuple[Fault, ...]) -> type[ApiError] | None:
     return next((kind for documented, kind in kinds if codes & documented), None)
 
 
-def _decode(raw: Raw) -> object:
-    """Decode a body of the type JSON or of no type.
+def _has_too_many_values(body: bytes) -> bool:
+    """Return whether a JSON text has more than `MOST_VALUES` values.
 
-    Return None if it cannot be decoded, `_TOO_MANY` for more than `MOST_VALUES` values.
+    They are counted by their separators, first with those inside strings. Both counts go in
+    slices, so that other threads can run.
     """
-    content_type = raw.headers.get("content-type", "").lower()
-    if content_type and "json" not in content_type:
-        return None
-    body = raw.body.removeprefix(b"\xef\xbb\xbf")
-    if len(body) >= _MANY_BYTES:
-        # Values are counted by their separators, first with those inside strings. Both counts go
-        # in slices, so that other threads can run.
-        slices = (body[at : at + _SLICE_BYTES] for at in range(0, len(body), _SLICE_BYTES))
-        if _exceeds(slices) and _exceeds(_without_strings(body)):
-            return _TOO_MANY
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _decode_leniently(body)
+    if len(body) < _MANY_BYTES:
+        return False
+    slices = (body[at : at + _SLICE_BYTES] for at in range(0, len(body), _SLICE_BYTES))
+    return _exceeds(slices) and _exceeds(_without_strings(body))
 
 
 def _exceeds(parts: Iterable[bytes]) -> bool:
@@ -354,15 +397,23 @@ def _faults(envelope: object, clean: Clean) -> tuple[Fault, ...]:
 
 def _fault(row: object, clean: Clean) -> Fault:
     if not isinstance(row, dict):
-        return Fault(None, _cut(str(row), clean))
+        return Fault(None, _cut(_quoted(row), clean))
     code, message = row.get("code"), row.get("message")
-    words = message if isinstance(message, str) else json.dumps(row)
+    words = message if isinstance(message, str) else _quoted(row)
     if isinstance(code, str):
         if re.fullmatch("[0-9]{1,9}", code):
             return Fault(int(code), _cut(words, clean))
         return Fault(None, _cut(f"{code}: {words}", clean))
     is_number = isinstance(code, int) and not isinstance(code, bool)
     return Fault(code if is_number else None, _cut(words, clean))
+
+
+def _quoted(row: object) -> str:
+    """Return a foreign error as text, an object as JSON."""
+    try:
+        return json.dumps(row) if isinstance(row, dict) else str(row)
+    except RecursionError:  # decoding it needed fewer frames of the stack
+        return "a deeply nested error"
 
 
 def _cut(text: str, clean: Clean) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar, get_args
 
@@ -24,8 +24,8 @@ DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
 PAGE_SIZE = 50
 """The most rows that one list or log request may ask for."""
 
-LARGE_BYTES = 2**18
-"""Larger bodies are decoded in a thread, so that the event loop stays responsive to keys."""
+MOST_ROWS = 20_000
+"""Largest accepted page in rows, for servers that ignore the requested limit."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """A number of objects: a whole number from 0 to 2**63 - 1, written without a point (not 12.0)."""
@@ -221,13 +221,23 @@ def parse(model: type[S], raw: object) -> S:
     return model(**values, extra=extra)
 
 
-def parse_rows(model: type[S], raw: Sequence[object]) -> tuple[S, ...]:
-    """Convert a decoded JSON array to a tuple of `model`.
+class TooManyRows(msgspec.ValidationError):
+    """A list that is far longer than any page."""
+
+
+def parse_rows(model: type[S], raw: object) -> tuple[S, ...]:
+    """Convert a decoded JSON array to a tuple of `model`; null is an empty one.
 
     A row that is not an object becomes an empty one. The tuple must be as long as the array,
     because a short page marks the end of a list.
+    Raises TooManyRows for more than `MOST_ROWS` rows, msgspec.ValidationError for another type.
     """
-    return tuple(parse(model, row) if isinstance(row, dict) else model() for row in raw)
+    rows = [] if raw is None else raw
+    if not isinstance(rows, list):
+        raise msgspec.ValidationError(f"expected an array, got {type(rows).__name__}")
+    if len(rows) > MOST_ROWS:
+        raise TooManyRows(f"a list of {len(rows):,} rows, where at most {PAGE_SIZE} were asked")
+    return tuple(parse(model, row) if isinstance(row, dict) else model() for row in rows)
 
 
 class _Field(NamedTuple):

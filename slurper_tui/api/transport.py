@@ -1,4 +1,4 @@
-"""One HTTP exchange: send a request, return a checked result or raise an `ApiError`.
+"""One HTTP exchange: send a request, return the answer's value or raise an `ApiError`.
 
 This is the only module that translates httpx's errors into the ones of `api.errors`.
 """
@@ -10,28 +10,29 @@ import logging
 import os
 import time
 import zlib
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from functools import lru_cache
+from typing import TypeVar
 
 import httpx
-import msgspec
 
 from slurper_tui.api.connection import RESET, ProxyChoice, Transport, choose_proxy, tls_context
 from slurper_tui.api.credentials import Credentials, check_url, refuse_user
-from slurper_tui.api.envelope import Raw, good_envelope, parse_limit
+from slurper_tui.api.envelope import Raw, parse_limit, read_answer
 from slurper_tui.api.errors import (
     ApiError,
     BadAddress,
     BadAnswer,
     BadBaseUrl,
     NotSent,
-    RateLimit,
     TooLarge,
     Unreachable,
 )
-from slurper_tui.api.models import LARGE_BYTES
+from slurper_tui.api.models import Answer
 from slurper_tui.api.scrub import Scrubber
+
+T = TypeVar("T")
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 20.0
@@ -46,6 +47,9 @@ the most expensive part of a request."""
 
 MOST_BYTES = 64 * 2**20
 """Largest accepted answer. A page of 50 jobs with 10,000 keys each is large but plausible."""
+
+LARGE_BYTES = 2**18
+"""Larger bodies are decoded in a thread, so that the event loop stays responsive to keys."""
 
 _STEP_BYTES = 2**20
 """The most bytes that one decompression step produces."""
@@ -86,23 +90,6 @@ _PROTOCOL_REASONS = {
 """Parts of the messages of protocol errors, of httpcore, h11 and this package."""
 
 _log = logging.getLogger("slurper_tui.api")
-
-
-class Received(msgspec.Struct, frozen=True):
-    """The `result` of a good answer, as decoded JSON, and the values of its headers.
-
-    info: the `result_info`, as decoded JSON; None where it is absent.
-    ray: the cf-ray header.
-    limit: the rate-limit headers; None if there are none.
-    size: bytes of the decoded body.
-    """
-
-    result: object
-    info: object
-    status: int
-    ray: str | None
-    limit: RateLimit | None
-    size: int
 
 
 class Exchange:
@@ -158,31 +145,41 @@ class Exchange:
         self,
         method: str,
         path: str,
+        read: Callable[[object], T],
         query: Mapping[str, int] | None = None,
         body: bytes | None = None,
-    ) -> Received:
-        """Send one request below the base URL and return the checked result.
+    ) -> Answer[T]:
+        """Send one request below the base URL and return the answer's value.
 
-        Raises ApiError for every answer but a good one.
+        read: converts the result, which is decoded JSON, also in another thread; raises
+            msgspec.ValidationError for a result of another type.
+        Raises ApiError for every answer but a good one: Unreachable when there is none within the
+        time limit, TooLarge or BadAnswer for a body that is not read.
         """
         started = time.monotonic()
+        headers = {} if body is None else {"Content-Type": "application/json"}
         try:
-            raw = await self._fetch(method, path, query, body)
-            size, clean = len(raw.body), self._scrubber.clean
-            if size > LARGE_BYTES:
-                envelope = await asyncio.to_thread(good_envelope, raw, clean)
+            with _api_errors(path):
+                async with asyncio.timeout(WHOLE_SECONDS):
+                    request = self._client.build_request(
+                        method, self._url(path), params=query, headers=headers, content=body
+                    )
+                    async with aclosing(await self._client.send(request, stream=True)) as response:
+                        content = b"".join([chunk async for chunk in _unpacked(response)])
+            raw, clean = Raw(response.status_code, response.headers, content), self._scrubber.clean
+            if len(content) > LARGE_BYTES:
+                answer = await asyncio.to_thread(read_answer, raw, read, clean)
             else:
-                envelope = good_envelope(raw, clean)
-            limit = parse_limit(raw.headers)
+                answer = read_answer(raw, read, clean)
         except Exception as error:
             self._clean(error)
             _log.debug("%s %s: %s (%.3f s)", method, path, error, time.monotonic() - started)
             raise
-        ray = self._short(raw.headers.get("cf-ray"))
-        took = time.monotonic() - started
-        _log.debug("%s %s: %d, %d B, %s (%.3f s)", method, path, raw.status, size, limit, took)
-        result, info = envelope.get("result"), envelope.get("result_info")
-        return Received(result, info, raw.status, ray, limit, size)
+        took, limit = time.monotonic() - started, answer.limit
+        _log.debug(
+            "%s %s: %d, %d B, %s (%.3f s)", method, path, raw.status, answer.size, limit, took
+        )
+        return answer
 
     def _short(self, ray: str | None) -> str | None:
         """Return a cf-ray header that is safe to show; a long one is scrubbed and cut.
@@ -194,7 +191,7 @@ class Exchange:
         return self._scrubber.clean(ray[:1000])[:_LONGEST_RAY]
 
     def _clean(self, error: Exception) -> None:
-        """Remove secrets from an error's own message; `good_envelope` has cleaned the faults.
+        """Remove secrets from an error's own message; `read_answer` has cleaned the faults.
 
         Also drop the traceback: an error may be kept for days, and the frames of its traceback
         would keep the whole answer in memory as long.
@@ -205,56 +202,46 @@ class Exchange:
             error.ray = self._short(error.ray)
             error.__traceback__ = error.__context__ = None
 
-    async def _fetch(
-        self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
-    ) -> Raw:
-        """Fetch the raw answer, up to `MOST_BYTES`, within the time limit.
 
-        Raises Unreachable when there is none, TooLarge or BadAnswer for a body that is not read.
-        """
-        headers = {} if body is None else {"Content-Type": "application/json"}
-        try:
-            async with asyncio.timeout(WHOLE_SECONDS):
-                request = self._client.build_request(
-                    method, self._url(path), params=query, headers=headers, content=body
-                )
-                async with aclosing(await self._client.send(request, stream=True)) as response:
-                    chunks, size = [], 0
-                    async for chunk in _unpacked(response):
-                        size += len(chunk)
-                        if size > MOST_BYTES:
-                            raise _bad(response, "the answer is too large to be one", TooLarge)
-                        chunks.append(chunk)
-                return Raw(response.status_code, response.headers, b"".join(chunks))
-        except TimeoutError:
-            raise Unreachable(f"no complete answer within {WHOLE_SECONDS:.0f} s") from None
-        except httpx.InvalidURL:
-            reason = f"not sent: an address of {len(path):,} characters is too long"
-            raise BadAddress(reason) from None
-        except (httpx.HTTPError, OSError) as error:
-            kind = NotSent if isinstance(error, _UNSENT) else Unreachable
-            raise kind(_reason(error)) from None
+@contextmanager
+def _api_errors(path: str) -> Iterator[None]:
+    """Convert the errors of an exchange without an answer to ApiErrors."""
+    try:
+        yield
+    except TimeoutError:
+        raise Unreachable(f"no complete answer within {WHOLE_SECONDS:.0f} s") from None
+    except httpx.InvalidURL:
+        reason = f"not sent: an address of {len(path):,} characters is too long"
+        raise BadAddress(reason) from None
+    except (httpx.HTTPError, OSError) as error:
+        kind = NotSent if isinstance(error, _UNSENT) else Unreachable
+        raise kind(_reason(error)) from None
 
 
 async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Yield the decompressed body in chunks of bounded size, however far it expands.
+    """Yield the decompressed body in chunks of bounded size, up to `MOST_BYTES`.
 
-    Raises BadAnswer for an encoding that was not requested, DecodingError for invalid gzip.
+    Raises TooLarge for more, BadAnswer for an encoding that was not requested, DecodingError for
+    invalid gzip.
     """
     # Not `aiter_raw`: a mock transport's response counts as consumed from the start.
     assert isinstance(response.stream, httpx.AsyncByteStream)
+    chunks: AsyncIterable[bytes] = response.stream
     names = response.headers.get("content-encoding", "").lower().split(",")
     encodings = [name.strip() for name in names if name.strip() not in ("", "identity")]
-    if not encodings:
-        async for chunk in response.stream:
-            yield chunk
-    elif len(encodings) == 1 and encodings[0] in _GZIP:
-        async for chunk in _gunzipped(response.stream):
-            yield chunk
-    elif response.is_success:
+    if len(encodings) == 1 and encodings[0] in _GZIP:
+        chunks = _gunzipped(response.stream)
+    elif encodings and response.is_success:
         names = ", ".join(encodings)[:60]
         raise _bad(response, f"the answer is encoded as {names!r}, and gzip was asked for")
-    # A failed answer in an unknown encoding counts as empty: its status is enough.
+    elif encodings:
+        return  # a failed answer in an unknown encoding counts as empty: its status is enough
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise _bad(response, "the answer is too large to be one", TooLarge)
+        yield chunk
 
 
 async def _gunzipped(stream: httpx.AsyncByteStream) -> AsyncIterator[bytes]:

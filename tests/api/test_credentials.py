@@ -20,8 +20,9 @@ from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
 from slurper_tui.api.envelope import Raw
 from slurper_tui.api.errors import ApiError
-from slurper_tui.api.models import LARGE_BYTES, NewJob, NewSource, NewTarget, Secret
+from slurper_tui.api.models import NewJob, NewSource, NewTarget, Secret
 from slurper_tui.api.scrub import Scrubber
+from slurper_tui.api.transport import LARGE_BYTES
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.server import serve
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from slurper_tui.api import transport as exchange
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.api.envelope import Raw, good_envelope, parse_limit, parse_retry_after
+from slurper_tui.api.envelope import Raw, parse_limit, parse_retry_after, read_answer
 from slurper_tui.api.errors import (
     ApiError,
     BadAddress,
@@ -437,7 +437,7 @@ def test_json_of_many_small_values_is_not_decoded(name: str) -> None:
     body = b'{"success":true,"result":' + AMPLIFIED[name] + b"}"
     tracemalloc.start()
     with pytest.raises(TooLarge, match="more values"):
-        good_envelope(Raw(200, {}, body))
+        read_answer(Raw(200, {}, body), lambda result: result)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**24
@@ -633,7 +633,7 @@ BODIES = st.binary() | (ANY_JSON | ENVELOPES).map(lambda value: json.dumps(value
 def outcome(raw: Raw) -> object:
     """Return the result of an answer, or the ApiError that it raises."""
     try:
-        return good_envelope(raw).get("result")
+        return read_answer(raw, lambda result: result).value
     except ApiError as error:
         return error
 

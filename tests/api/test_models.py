@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.api.envelope import Raw, good_envelope
+from slurper_tui.api.envelope import Raw, read_answer
 from slurper_tui.api.models import (
     Connectivity,
     Created,
@@ -217,12 +217,11 @@ def test_unusual_names_are_kept(name: bytes, bucket: str) -> None:
     assert rows[1].id == "k"
 
 
-def fetched(bucket: bytes) -> list[object]:
+def fetched(bucket: bytes) -> object:
     """Return a list whose first job has this JSON text as its bucket."""
     jobs = b'[{"id": "j", "source": {"bucket": ' + bucket + b'}}, {"id": "k"}]'
-    rows = good_envelope(Raw(200, {}, b'{"success": true, "result": ' + jobs + b"}")).get("result")
-    assert isinstance(rows, list)
-    return rows
+    raw = Raw(200, {}, b'{"success": true, "result": ' + jobs + b"}")
+    return read_answer(raw, lambda rows: rows).value
 
 
 async def test_log_rows_keep_unknown_properties() -> None:
