@@ -105,6 +105,11 @@ class Output:
         """Write one line to stderr; ignore write errors."""
         write_note(self._err, self.sanitise(text))
 
+    def narrate(self, text: str) -> None:
+        """Write one line without the program's name to stderr; ignore write errors."""
+        plain = fmt.safe(self.sanitise(text), ascii_only=not _utf8(self._err))
+        self._write(f"{plain}\n")
+
     def ask(self, text: str) -> None:
         """Write a question to stderr and leave the cursor after it."""
         self._write(f"slurper-tui: {self.sanitise(text)} ")

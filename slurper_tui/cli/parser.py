@@ -304,13 +304,15 @@ COMMANDS: Mapping[str, Command] = {
         *SELECTION,
         Argument("--timeout", dest="limit", metavar="S", help="wait at most S seconds"),
         _value("--max-failed", "N", "end with 0 though N objects failed, over all jobs (0)"),
+        _flag("--progress", "meanwhile print each change to stderr, as watch does"),
         _json("JSON Lines, one job each"),
         usage=_OF_ANY_JOBS,
         description="Prints nothing until every named job has ended, then a line for each. "
-        "Without a name it waits for every job that runs or is paused.",
+        "Without a name it waits for every job that runs or is paused. Outages are waited for too.",
         epilog="Ends with 0 if every job completed and nothing is missing, 4 if objects failed or "
-        "are\nunaccounted for, 5 if a job was aborted or is gone, 6 if the time is over.",
-        example=("wait 6b57 --timeout 3600", "wait --migration avatars"),
+        "are\nunaccounted for, 5 if a job was aborted or is gone, 6 if the time is over, 3 if the "
+        "credentials\nare rejected, 7 if the API refuses the account from the start.",
+        example=("wait 6b57 --timeout 3600", "wait --migration avatars --progress"),
     ),
     "history": Command(
         "every recorded sample; --path: the file",

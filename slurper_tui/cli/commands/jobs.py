@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import pairwise
 from operator import add
@@ -17,6 +17,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from slurper_tui import format as fmt
+from slurper_tui.api.errors import Conflict, NotFound, Refused
 from slurper_tui.api.models import Job
 from slurper_tui.cli.context import CommandContext, resolve, seconds_option, selection_of
 from slurper_tui.cli.errors import CliError, ExitCode
@@ -394,12 +395,8 @@ async def watch(context: CommandContext) -> ExitCode:
             context.progress_output.update(snapshot)
             if not context.session.resolved:
                 continue
-            for view in sorted(snapshot.jobs, key=default_order):
-                ended = _is_taken_as_ended(view)
-                new = (view.word, view.phase, view.percent, view.counts.failed, ended)
-                if printed.get(view.key) != new and _is_current(view):
-                    printed[view.key] = new
-                    out.line(record_line(view) if options.json else _line(view, snapshot, context))
+            for view in _changed(snapshot, printed):
+                out.line(record_line(view) if options.json else _line(view, snapshot, context))
             if named:
                 _note_undocumented(undocumented, snapshot, out)
                 if _all_ended(snapshot, context):
@@ -410,11 +407,25 @@ async def watch(context: CommandContext) -> ExitCode:
     raise AssertionError("the monitor ended by itself")
 
 
+def _changed(snapshot: Snapshot, printed: dict[JobKey, Printed]) -> Iterator[JobView]:
+    """Yield the jobs that changed since they were printed, in the default order.
+
+    printed: what was last printed of each job; updated.
+    """
+    for view in sorted(snapshot.jobs, key=default_order):
+        ended = _is_taken_as_ended(view)
+        new = (view.word, view.phase, view.percent, view.counts.failed, ended)
+        if printed.get(view.key) != new and _is_current(view):
+            printed[view.key] = new
+            yield view
+
+
 async def wait(context: CommandContext) -> ExitCode:
     """Print nothing until every named job has ended, then a line for each; see `verdict`.
 
-    Without a name, wait for every job that is live. Raises CliError when a name is not unique, or
-    when the time of --timeout is over.
+    An aborted job and one that is gone have ended. With --progress, print each change to stderr.
+    Without a name, wait for every job that is live. Raises CliError when a name is not unique, when
+    the time of --timeout is over, or when the API refuses from the start.
     """
     options = context.options
     limit = None if options.limit is None else seconds_option("--timeout", options.limit)
@@ -451,9 +462,11 @@ async def _ended(context: CommandContext, left: list[JobView]) -> Snapshot:
     selection = selection_of(context.options)
     waited_for: set[JobKey] = set()
     undocumented: set[JobKey] = set()
+    printed: dict[JobKey, Printed] = {}
     async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
             context.progress_output.update(snapshot)
+            _check_refusal(snapshot)
             if not context.session.resolved:
                 continue
             if selection.everything:
@@ -465,10 +478,29 @@ async def _ended(context: CommandContext, left: list[JobView]) -> Snapshot:
             left[:] = [view for view in snapshot.jobs if view.live]
             context.session.look_at(None, frozenset(view.key for view in snapshot.jobs))
             _note_undocumented(undocumented, snapshot, context.out)
+            if context.options.progress:
+                for view in _changed(snapshot, printed):
+                    context.out.narrate(_line(view, snapshot, context))
             if _all_ended(snapshot, context):
                 _note_unread(snapshot.jobs, context.out)
                 return snapshot
     raise AssertionError("the monitor ended by itself")
+
+
+def _check_refusal(snapshot: Snapshot) -> None:
+    """Raise CliError if every account's first answer is a refusal, as for a wrong account id.
+
+    Waiting would not end it; an outage or a limit is waited for.
+    """
+    errors = [
+        account.problem.error
+        for account in snapshot.accounts
+        if account.problem is not None and not account.answered
+    ]
+    refusals = [error for error in errors if isinstance(error, NotFound | Conflict | Refused)]
+    if refusals and len(refusals) == len(snapshot.accounts):
+        words = "; ".join(dict.fromkeys(map(str, refusals)))
+        raise CliError(f"the API refuses: {words}", ExitCode.API)
 
 
 def _all_ended(snapshot: Snapshot, context: CommandContext) -> bool:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
+from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import DEFAULT_BASE_URL, Source, Target
 from slurper_tui.cli.commands.jobs import wait
 from slurper_tui.cli.context import CommandContext, resolve, selection_of
@@ -28,7 +32,11 @@ from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.cli.program import Ran, perform
 from tests.monitor.bench import EPOCH, bench, create_elsewhere, now, wall
+from tests.patience import PATIENCE
+from tests.server import serve
 from tests.virtual_time import timeless
+
+PROGRAM = (sys.executable, "-m", "slurper_tui")
 
 
 def plan(name: str, seconds: float, created: float, **numbers: Any) -> Plan:
@@ -126,13 +134,16 @@ def test_a_migration_has_not_ended_before_its_plan(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def waiting(
-    account: SimulatedAccount, *words: str
+    account: SimulatedAccount,
+    *words: str,
+    err: io.StringIO | None = None,
+    interval: float = 5.0,
 ) -> AsyncIterator[tuple[CommandContext, io.StringIO]]:
     options = parse(["wait", *words])
     selection = selection_of(options)
-    async with bench([account], selection=selection) as b:
+    async with bench([account], selection=selection, interval=interval) as b:
         told = io.StringIO()
-        out = Output(told, io.StringIO(), ascii_only=False)
+        out = Output(told, err or io.StringIO(), ascii_only=False)
         session = Session(lambda: b.monitor, selection, resolve)
         yield CommandContext(options, session, out, ProgressOutput(out), None, (), {}), told
 
@@ -177,3 +188,126 @@ async def test_time_is_over_with_exit_6_and_the_jobs_that_are_left() -> None:
         assert caught.value.code == 6
         assert now() == pytest.approx(600, abs=5)
         assert told.getvalue() == ""
+
+
+HOURS = 3600.0
+
+
+@timeless
+@pytest.mark.parametrize(
+    ("numbers", "end", "code"), [({}, "completed", 0), ({"failed": 7}, "completed!", 4)]
+)
+async def test_an_outage_of_two_hours_is_waited_for(
+    numbers: dict[str, int], end: str, code: int
+) -> None:
+    job = plan("j1", 2 * HOURS, EPOCH, **numbers)
+    account = SimulatedAccount(clock=wall, plans=[job], token="t0ken")
+    err = io.StringIO()
+    async with waiting(account, "j1", err=err, interval=60.0) as (context, told):
+        ends = asyncio.create_task(wait(context))
+        await asyncio.sleep(HOURS)
+        account.faults.add(Fault(Kind.CONNECT_ERROR))
+        await asyncio.sleep(2 * HOURS)  # the job ends meanwhile
+        assert (ends.done(), told.getvalue()) == (False, "")
+        account.faults.clear()
+        back = now()
+        assert await ends == code
+        assert now() <= back + 240
+    assert [line.split()[4] for line in told.getvalue().splitlines()] == [end]
+    said = err.getvalue().splitlines()
+    assert ["next try" in said[0], said[-1]] == [True, "slurper-tui: the account: answers again"]
+
+
+@timeless
+@pytest.mark.parametrize("end", ["aborted", "gone"])
+async def test_a_job_that_is_aborted_or_deleted_elsewhere_has_ended(end: str) -> None:
+    account = SimulatedAccount(clock=wall, plans=[plan("j1", 9e5, EPOCH)], token="t0ken")
+    async with waiting(account, "j1") as (context, told):
+        ends = asyncio.create_task(wait(context))
+        await asyncio.sleep(600)
+        with unlocked_client(account) as client:
+            await client.abort_job(account.account_id, "j1")
+            if end == "gone":
+                await client.delete_job(account.account_id, "j1")
+        assert await ends == 5
+        assert now() <= 600 + 240
+        assert told.getvalue().split()[4] == end
+
+
+@timeless
+async def test_progress_goes_to_stderr_in_the_lines_of_watch() -> None:
+    plans = [plan("j1", 300.0, EPOCH), plan("j2", 60.0, EPOCH)]
+    account = SimulatedAccount(clock=wall, plans=plans, token="t0ken")
+    err = io.StringIO()
+    words = ("--migration", "photos", "--progress")
+    async with waiting(account, *words, err=err) as (context, told):
+        assert await wait(context) == 0
+    lines = [line.split() for line in err.getvalue().splitlines()]
+    assert len(lines) > 20
+    assert {(line[1], line[2], line[3]) for line in lines} == {
+        ("photos/j1/", "->", "media"),
+        ("photos/j2/", "->", "media"),
+    }
+    percents = [line[6] for line in lines if line[1] == "photos/j1/"]
+    assert percents == [*dict.fromkeys(percents)]  # only changes
+    assert [line[4] for line in lines[-1:]] == ["completed"]
+    assert len(told.getvalue().splitlines()) == 2  # stdout has the ends alone
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [
+        (Fault(status=403, code=9109, message="No"), 3, "the API rejects these credentials: "),
+        (Fault(status=404, code=7003, message="No such account"), 7, "the API refuses: "),
+    ],
+)
+def test_what_waiting_cannot_change_ends_it(fault: Fault, code: int, said: str) -> None:
+    account = SimulatedAccount(plans=[ended("j1")])
+    account.faults.add(fault)
+    ran = perform(account, "wait", "j1")
+    assert (ran.code, ran.out) == (code, [])
+    assert ran.err[-1].startswith(f"slurper-tui: {said}")
+    assert fault.message in ran.err[-1]
+
+
+def test_a_server_that_dies_and_returns_is_waited_for(tmp_path: Path) -> None:
+    account = SimulatedAccount(plans=[plan("j1", 9e5, time.time() - 60)])
+    with serve(account) as server:
+        environ = {"LANG": "C.UTF-8", "HOME": str(tmp_path), **server.environment()}
+        command = (*PROGRAM, "wait", "j1", "--interval", "2", "--progress")
+        with running(command, environ) as program:
+            assert program.stderr is not None
+            assert b" photos/j1/ " in program.stderr.readline()
+            server.kill()
+            assert b"the account: " in after_progress(program.stderr)
+            server.restart()
+            assert b"the account: answers again" in after_progress(program.stderr)
+            perform(account, "abort", "j1", "--yes")
+            out, _ = program.communicate(timeout=PATIENCE)
+            assert (program.returncode, out.split()[4]) == (5, b"aborted")
+
+
+def after_progress(stream: IO[bytes]) -> bytes:
+    """Return the next line that is no line of --progress."""
+    return next(line for line in stream if line.startswith(b"slurper-tui: "))
+
+
+@contextmanager
+def running(
+    command: Sequence[str], environ: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program; end it with the test."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environ, stdout=pipe, stderr=pipe) as program:
+        try:
+            yield program
+        finally:
+            program.kill()
+
+
+@contextmanager
+def unlocked_client(account: SimulatedAccount) -> Iterator[SlurperClient]:
+    """A client that may change jobs of the account."""
+    client = SlurperClient(token_credentials(account.token), transport=account.transport())
+    client.unlock()
+    yield client
