@@ -67,13 +67,14 @@ class Output:
         return self._out is not None and self._out.isatty()
 
     @property
-    def width(self) -> int:
-        """The width of the terminal in characters; 80 without a terminal."""
+    def width(self) -> int | None:
+        """The width of the terminal in characters; None without a terminal."""
+        if self._out is None or not self._out.isatty():
+            return None
         try:
-            width = 0 if self._out is None else os.get_terminal_size(self._out.fileno()).columns
+            return os.get_terminal_size(self._out.fileno()).columns or 80
         except (OSError, ValueError):
-            width = 0
-        return width or 80
+            return 80
 
     def line(self, text: str) -> None:
         """Write one line of data and flush. Raises CliError when stdout cannot be written."""

@@ -80,13 +80,24 @@ def write_text(text: str, stream: TextIO | None) -> None:
         raise unwritable(error) from None
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Wraps each line of a text that is not indented; indented lines are commands or tables."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = []
+        for line in text.splitlines():
+            whole = not line or line.startswith(" ")
+            lines += [line] if whole else super()._fill_text(line, width, indent).splitlines()
+        return "\n".join(lines)
+
+
 def _formatter(prog: str) -> argparse.HelpFormatter:
     """Return a formatter as wide as the terminal; argparse's default would import shutil."""
     try:
         width = os.get_terminal_size().columns
     except OSError:
         width = 80
-    return argparse.RawDescriptionHelpFormatter(prog, width=max(40, min(width, 100) - 2))
+    return _Formatter(prog, width=max(40, min(width, 100)) - 2)
 
 
 class Argument:
@@ -182,15 +193,15 @@ def _json(shape: str) -> Argument:
 
 
 _ANSWERS = (
-    "Prints the consequence and asks first. No, or Enter, ends with 0: nothing was sent.\n"
-    "Ends with 2 if it is not possible now or there is no terminal to ask, with 7 if the API\n"
+    "Prints the consequence and asks first. No, or Enter, ends with 0: nothing was sent. "
+    "Ends with 2 if it is not possible now or there is no terminal to ask, with 7 if the API "
     "refuses or no poll confirms it within a minute. No request is sent twice."
 )
 
 _WHERE_SECRETS = (
-    "The keys to the buckets are asked for at the terminal, without echo, or taken from the\n"
-    "variables SLURPER_SOURCE_ACCESS_KEY_ID and SLURPER_SOURCE_SECRET_ACCESS_KEY (GCS:\n"
-    "SLURPER_SOURCE_CLIENT_EMAIL and SLURPER_SOURCE_PRIVATE_KEY), SLURPER_TARGET_ACCESS_KEY_ID\n"
+    "The keys to the buckets are asked for at the terminal, without echo, or taken from the "
+    "variables SLURPER_SOURCE_ACCESS_KEY_ID and SLURPER_SOURCE_SECRET_ACCESS_KEY (GCS: "
+    "SLURPER_SOURCE_CLIENT_EMAIL and SLURPER_SOURCE_PRIVATE_KEY), SLURPER_TARGET_ACCESS_KEY_ID "
     "and SLURPER_TARGET_SECRET_ACCESS_KEY, or from --secrets FILE. They are not stored."
 )
 
@@ -271,7 +282,12 @@ COMMANDS: Mapping[str, Command] = {
             "S",
             "only jobs of this status: the API's word or the screen's (repeatable)",
         ),
-        description="Prints one line a job, once.",
+        description="Prints one line a job, once: on a terminal in columns below a header, in a "
+        "pipe with whole names and full digits.",
+        epilog="completed! means that objects failed, were not copied or are unaccounted for; "
+        "completed? that it is not known why objects were skipped until the monitor, `watch` or "
+        "`wait` has read the log. A total with + may still grow, a percentage with ~ may still "
+        "fall.",
         example=(
             "jobs --status running",
             "jobs --migrations",
@@ -310,8 +326,8 @@ COMMANDS: Mapping[str, Command] = {
         description="Prints nothing until every named job has ended, then a line for each. "
         "Without a name it waits for every job that runs or is paused. Outages are waited for too.",
         epilog="Ends with 0 if every job completed and nothing is missing, 4 if objects failed or "
-        "are\nunaccounted for, 5 if a job was aborted or is gone, 6 if the time is over, 3 if the "
-        "credentials\nare rejected, 7 if the API refuses the account from the start.",
+        "are unaccounted for, 5 if a job was aborted or is gone, 6 if the time is over, 3 if the "
+        "credentials are rejected, 7 if the API refuses the account from the start.",
         example=("wait 6b57 --timeout 3600", "wait --migration avatars --progress"),
     ),
     "history": Command(
@@ -491,7 +507,7 @@ _EPILOG = (
     "environment:\n"
     "  CLOUDFLARE_API_TOKEN, or CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY\n"
     "  CLOUDFLARE_ACCOUNT_ID           one id, or several with commas between\n"
-    "  CLOUDFLARE_BASE_URL             another address of the API, its path included\n\n"
+    "  CLOUDFLARE_BASE_URL             another address of the API, with its path\n\n"
     "exit codes:\n"
     "  0 done  2 usage  3 credentials  4 objects failed  5 a job aborted or gone\n"
     "  6 timed out  7 the API failed  70 a bug  129 130 131 143 ended by a signal"

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
+import os
+import pty
+import struct
 import tempfile
+import termios
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,18 +40,43 @@ def environment(account: SimulatedAccount, **more: str) -> dict[str, str]:
     }
 
 
+class Terminal(io.TextIOWrapper):
+    """A stdout whose width is that of a real terminal; what is written is kept as elsewhere."""
+
+    def __init__(self, columns: int, encoding: str) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding)
+        self._ends = pty.openpty()
+        fcntl.ioctl(self._ends[1], termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the terminal's descriptor."""
+        return self._ends[1]
+
+    def close(self) -> None:
+        """Close the terminal too."""
+        for end in self._ends:
+            with suppress(OSError):
+                os.close(end)
+        super().close()
+
+
 def make_process(
     environ: Mapping[str, str],
     folder: Path,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     encoding: str = "utf-8",
+    columns: int | None = None,
 ) -> Process:
-    """Make a process with its own streams and folders."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2))
+    """Make a process with its own streams and folders. columns: of stdout, if it is a terminal."""
+    pipe, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2))
     return Process(
         environ=environ,
-        out=out,
+        out=pipe if columns is None else Terminal(columns, encoding),
         err=err,
         transport=transport,
         config_file=folder / "config.toml",
@@ -60,14 +91,20 @@ def perform(
     transport: httpx.AsyncBaseTransport | None = None,
     folder: Path | None = None,
     encoding: str = "utf-8",
+    columns: int | None = None,
 ) -> Ran:
-    """Run one command line to its end. folder: None for a temporary one."""
+    """Run one command line to its end.
+
+    folder: None for a temporary one. columns: of stdout, if it is a terminal.
+    """
     if account is not None:
         environ = environment(account) if environ is None else environ
         transport = transport or account.transport()
     with tempfile.TemporaryDirectory() as empty:
         place = folder or Path(empty)
-        process = make_process(environ or {}, place, transport=transport, encoding=encoding)
+        process = make_process(
+            environ or {}, place, transport=transport, encoding=encoding, columns=columns
+        )
         code = run(arguments, process)
     return Ran(code, _lines(process.out), _lines(process.err))
 

@@ -52,6 +52,13 @@ def test_help_of_nothing_is_that_of_the_program_and_of_a_command_its_own() -> No
         assert "\n".join(ran.out) + "\n" == parser.format_help()
 
 
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_fits_80_columns(name: str) -> None:
+    whole, commands = make_parser()
+    lines = (commands[name] if name else whole).format_help().splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+
+
 def test_help_prints_what_the_locale_cannot_as_question_marks() -> None:
     ran = perform(None, "help", "keys", encoding="ascii")
     assert (ran.code, ran.err) == (0, [])

@@ -52,7 +52,7 @@ from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.model.verdict import doubt_words
 from slurper_tui.monitor.reports.migrations import MOST_NAMES, Migration, folded
 from slurper_tui.monitor.reports.records import job_record, migration_record
-from slurper_tui.monitor.reports.wording import failing_words, if_resumed_words
+from slurper_tui.monitor.reports.wording import NO_JOBS, failing_words, if_resumed_words
 
 
 class Row(NamedTuple):
@@ -82,6 +82,8 @@ async def jobs(context: CommandContext) -> ExitCode:
     if words and has_answer and not rows:
         what = "migration" if options.migrations else "job"
         out.note(f"no {what}'s status is {' or '.join(options.status)}")
+    elif has_answer and not rows and not options.json:
+        out.note(NO_JOBS)
     if options.json and has_answer:
         out.line(
             fmt.as_json(
@@ -92,7 +94,7 @@ async def jobs(context: CommandContext) -> ExitCode:
             )
         )
     elif not options.json and rows:
-        _print_table(rows, columns, out, wide=options.wide)
+        _print_table(rows, columns, out, options)
     return ExitCode.API if failed(snapshot, snapshot.jobs) else ExitCode.OK
 
 
@@ -145,19 +147,19 @@ def _words(view: JobView) -> set[str]:
 class Look(NamedTuple):
     """How cells are written.
 
-    wide: whole ids, names and numbers. id, account: their characters. room: characters for the
-    last column; None if it is not limited.
+    full: numbers in full digits. id, account: their characters. room: characters for the last
+    column; None if it is not limited.
     """
 
     out: Output
-    wide: bool
+    full: bool
     id: int
     account: int
     room: int | None = None
 
     def number(self, count: int | None, *, at_least: bool = False) -> str:
         """Return a count, in full or with three digits, with a plus for a lower bound."""
-        text = str(count) if self.wide and count is not None else fmt.short_count(count)
+        text = str(count) if self.full and count is not None else fmt.short_count(count)
         return f"{text}+" if at_least and count is not None else text
 
 
@@ -189,12 +191,22 @@ def _migration(row: Row, look: Look) -> str:
     return f"{source}{arrow}{target}"
 
 
+def _done(row: Row, look: Look) -> str:
+    """Return `done/objects`; a dash if neither is known."""
+    view = row.view
+    if view.counts.done is None and view.counts.objects is None:
+        return fmt.DASH
+    objects = look.number(view.counts.objects, at_least=view.total_at_least)
+    return f"{look.number(view.counts.done)}/{objects}"
+
+
 COLUMNS: Mapping[str, Column] = {
     "id": Column("id", lambda row, look: (row.view.job.id or fmt.DASH)[: look.id], left=True),
     "jobs": Column("jobs", lambda row, look: _jobs_in(row)),
     "account": Column("account", lambda row, look: row.view.account_id[: look.account], left=True),
     "status": Column("status", lambda row, look: status_word(row.view), left=True),
     "phase": Column("phase", lambda row, look: row.view.phase or fmt.DASH, left=True),
+    "done/objects": Column("done/objects", _done),
     "done": Column("done", lambda row, look: look.number(row.view.counts.done)),
     "objects": Column(
         "objects",
@@ -226,9 +238,12 @@ COLUMNS: Mapping[str, Column] = {
 }
 """The columns of `jobs`, by the names that --columns takes."""
 
-_USUAL = ("status", "objects", "percent", "failed", "rate", "eta", "migration")
+_USUAL = ("status", "done/objects", "percent", "failed", "rate", "eta", "migration")
 
-_LEAST_NAME = 16
+_LEAST_WIDTH = {"rate": 100, "eta": 72, "id": 64, "jobs": 64, "done/objects": 54}
+"""Columns that a narrower terminal leaves out, unless --columns or --wide asks for them."""
+
+_LEAST_NAME = 12
 """Characters of the last column that are left in a narrow terminal."""
 
 
@@ -248,36 +263,65 @@ def _columns(options: argparse.Namespace) -> Sequence[str]:
     return names
 
 
-def _print_table(rows: Sequence[Row], names: Sequence[str], out: Output, *, wide: bool) -> None:
-    """Print a header and aligned rows; a text in the last column is cut to fit the width."""
+def _print_table(
+    rows: Sequence[Row], names: Sequence[str], out: Output, options: argparse.Namespace
+) -> None:
+    """Print aligned rows, on a terminal below a header and cut to its width.
+
+    There the numbers have full digits if no name has to be cut for them. In a pipe nothing is cut.
+    """
     accounts = {row.view.account_id for row in rows}
-    if len(accounts) > 1 and "account" not in names:
+    account = distinct_width([*accounts], whole=options.wide)
+    if len(accounts) == 1 or "account" in names:
+        account = 0
+    width = None if options.wide else out.width
+    if width is not None and options.columns is None:
+        left = width - account
+        names = [name for name in names if left >= _LEAST_WIDTH.get(name, 0)]
+    if account:
         names = (*names[:-1], "account", names[-1])
-    look = Look(
-        out,
-        wide,
-        distinct_width([row.view.key.job_id for row in rows], whole=wide),
-        distinct_width([*accounts], whole=wide),
-    )
-    columns = [COLUMNS[name] for name in names]
-    table = [[column.head for column in columns]]
-    table += [[out.sanitise(column.text(row, look)) for column in columns] for row in rows]
-    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
-    # One blank is enough between two numbers, which are aligned to the right.
-    gaps = ["", *("  " if one.left or other.left else " " for one, other in pairwise(columns))]
-    if columns[-1].left and not wide:
-        room = out.width - sum(widths[:-1]) - sum(map(len, gaps))
-        room = max(room, _LEAST_NAME)
-        look = look._replace(room=room)
-        for row, cells in zip(rows, table[1:], strict=True):
-            cells[-1] = shorten(out.sanitise(columns[-1].text(row, look)), room, out)
-        widths[-1] = max(len(cells[-1]) for cells in table)
-    for cells in table:
-        aligned = [
-            cell.ljust(width) if column.left else cell.rjust(width)
-            for column, cell, width in zip(columns, cells, widths, strict=True)
+    ids = distinct_width([row.view.key.job_id for row in rows], whole=options.wide)
+    look = Look(out, True, ids, account)
+    table = _Table(rows, [COLUMNS[name] for name in names], look)
+    if width is not None and table.width > width:
+        table = _Table(rows, table.columns, look._replace(full=False))
+        room = max(_LEAST_NAME, width - table.width + table.widths[-1])
+        if table.width > width and table.columns[-1].left:
+            table = _Table(rows, table.columns, look._replace(full=False, room=room))
+    for line in table.lines():
+        out.line(line)
+
+
+class _Table:
+    """The cells of rows, below a header on a terminal. widths: characters of each column."""
+
+    def __init__(self, rows: Sequence[Row], columns: Sequence[Column], look: Look) -> None:
+        self.columns = columns
+        head = [[column.head for column in columns]] if look.out.on_terminal else []
+        self._cells = head + [
+            [look.out.sanitise(column.text(row, look)) for column in columns] for row in rows
         ]
-        out.line("".join(map(add, gaps, aligned)).rstrip())
+        if look.room is not None:
+            for cells in self._cells:
+                cells[-1] = shorten(cells[-1], look.room, look.out)
+        self.widths = [max(map(len, cells)) for cells in zip(*self._cells, strict=True)]
+        # One blank is enough between two numbers, which are aligned to the right.
+        pairs = pairwise(columns)
+        self._gaps = ["", *("  " if one.left or other.left else " " for one, other in pairs)]
+
+    @property
+    def width(self) -> int:
+        """The characters of the longest line."""
+        return sum(self.widths) + sum(map(len, self._gaps))
+
+    def lines(self) -> Iterator[str]:
+        """Yield the aligned lines."""
+        for cells in self._cells:
+            aligned = [
+                cell.ljust(width) if column.left else cell.rjust(width)
+                for column, cell, width in zip(self.columns, cells, self.widths, strict=True)
+            ]
+            yield "".join(map(add, self._gaps, aligned)).rstrip()
 
 
 async def progress(context: CommandContext) -> ExitCode:

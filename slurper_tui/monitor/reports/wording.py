@@ -123,6 +123,8 @@ def event_words(event: Event, detail: str, message: str) -> str:
 
 # The state of a job
 
+NO_JOBS = "no Super Slurper jobs here yet"
+
 _ABOUT_AN_HOUR = 3300.0
 """Seconds from which a window is called an hour."""
 

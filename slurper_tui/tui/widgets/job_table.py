@@ -15,6 +15,7 @@ from slurper_tui import format as fmt
 from slurper_tui.monitor.model.base import SLOTS, JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.reports.migrations import Migration
+from slurper_tui.monitor.reports.wording import NO_JOBS
 from slurper_tui.tui.render import columns
 from slurper_tui.tui.render.columns import (
     DrawContext,
@@ -29,7 +30,7 @@ from slurper_tui.tui.state import Row, RowKey, ScreenState
 from slurper_tui.tui.widgets.line_list import FOCUS_SIGN, MARGIN, LineList
 
 _HOW_TO_START = (
-    "There are no Super Slurper jobs here yet.",
+    f"There are {NO_JOBS}.",
     "",
     "Make one here: press : and choose “new”,",
     "or in the Cloudflare dashboard:",
