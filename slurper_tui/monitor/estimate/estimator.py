@@ -22,7 +22,6 @@ from slurper_tui.monitor.estimate.rates import (
     HORIZONS,
     NOTHING,
     SHORTEST,
-    WINDOW_SECONDS,
     Bank,
     FailureWindow,
     Meter,
@@ -31,7 +30,6 @@ from slurper_tui.monitor.estimate.rates import (
     banked,
     metered,
     rate_over,
-    window_since,
 )
 from slurper_tui.monitor.model.job import PHASE_AT_REST, Counts, Phase
 
@@ -215,6 +213,11 @@ class Sample(msgspec.Struct, frozen=True):
     coarse: bool = False
     age: float | None = None
 
+    @property
+    def created(self) -> float | None:
+        """The job's creation in monotonic seconds; None when unknown."""
+        return None if self.age is None or not self.age >= 0 else self.at - self.age
+
 
 class Meters(msgspec.Struct, frozen=True):
     """Rates over the last two minutes: done and its three parts, and growth of the total."""
@@ -231,7 +234,7 @@ class Estimate(msgspec.Struct, frozen=True):
 
     last: the newest poll, with unknown counts filled from earlier ones. first: the oldest poll.
     ran: seconds that the job ran, observed or inferred between two polls.
-    failures: objects that failed in the last hour.
+    failures: objects that failed lately.
     stall: changes of any counter. done_stall: changes of the number of objects done alone.
     grew: the total rose at least once.
     still_polls, still_since: number of polls with an unchanged total while the job ran, and the
@@ -371,7 +374,11 @@ def advance(estimate: Estimate, sample: Sample) -> Estimate:
     counted = last.status == sample.status == "running" and not sample.clock_jumped
     running = sample.status == "running"
     failures = estimate.failures.update(
-        sample.counts, sample.at, running=running, clock_jumped=sample.clock_jumped
+        sample.counts,
+        sample.at,
+        running=running,
+        created=None if estimate.fell else sample.created,
+        clock_jumped=sample.clock_jumped,
     )
     moved = replace(moved, failures=failures)
     return replace(_with_total(moved, estimate.stall, last, sample, counted=counted), last=now)
@@ -380,13 +387,15 @@ def advance(estimate: Estimate, sample: Sample) -> Estimate:
 def _begun(estimate: Estimate, sample: Sample) -> Estimate:
     """Start an estimate with the first sample, or anew after counters fell."""
     fell = estimate.last is not None
-    failures = FailureWindow()
-    if not fell and sample.age is not None and 0 <= sample.age < WINDOW_SECONDS:
-        failures = window_since(sample.at - sample.age)
     return Estimate(
         last=sample,
         first=sample,
-        failures=failures.update(sample.counts, sample.at, running=sample.status == "running"),
+        failures=FailureWindow().update(
+            sample.counts,
+            sample.at,
+            running=sample.status == "running",
+            created=None if fell else sample.created,
+        ),
         meters=_metered(Meters(), sample.counts, 0.0),
         progress=update_model(ProgressModel(), sample.counts, 0.0, close=not sample.coarse),
         still_since=sample.at,

@@ -253,7 +253,9 @@ _NO_MARKS = array("d")
 
 
 class FailureWindow(msgspec.Struct, frozen=True, gc=False):
-    """Objects failed and done in the last hour, or since the first mark if that is later.
+    """Objects failed and done in the last hour, or since the first mark until an hour was observed.
+
+    The first mark is the job's creation, the last poll before a gap, or else the first poll.
 
     marks: time in seconds, objects done, objects failed; for each of the marks, oldest first.
     failed, done: objects in the window. at: time of the newest poll, in seconds.
@@ -269,15 +271,29 @@ class FailureWindow(msgspec.Struct, frozen=True, gc=False):
     since: float | None = None
 
     def update(
-        self, counts: Counts, at: float, *, running: bool, clock_jumped: bool = False
+        self,
+        counts: Counts,
+        at: float,
+        *,
+        running: bool,
+        created: float | None = None,
+        clock_jumped: bool = False,
     ) -> FailureWindow:
-        """Add a poll. clock_jumped: the time since the previous one is unknown."""
+        """Add a poll.
+
+        created: when the job was created with all counters at 0, in seconds; None when unknown.
+        clock_jumped: the time since the previous poll is unknown.
+        """
         if counts.done is None or counts.failed is None:
             return self
         done, failed = min(counts.done, _MOST), min(counts.failed, _MOST)
         marks, watched = self.marks, bool(self.marks)
-        if marks and (clock_jumped or at - self.at > WINDOW_SECONDS):
-            marks, watched = _NO_MARKS, False  # it is not known when in that time objects failed
+        if marks and clock_jumped:
+            marks, watched = _NO_MARKS, False
+        elif marks and at - self.at > WINDOW_SECONDS:
+            marks, watched = array("d", [self.at, *self._newest()]), False
+        if not marks and created is not None and created < at:
+            marks = array("d", [created, 0, 0])
         if not marks or at - marks[-3] >= MARK_SECONDS:
             old = sum(later <= at - WINDOW_SECONDS for later in marks[3::3])
             marks = array("d", [*marks[3 * old :], at, done, failed])
@@ -291,6 +307,10 @@ class FailureWindow(msgspec.Struct, frozen=True, gc=False):
             close = watched and at - self.at <= CLOSE_SECONDS
             since = at if close else None
         return FailureWindow(marks, failed, done, at, failing and running, since)
+
+    def _newest(self) -> tuple[float, float]:
+        """Return the objects done and failed at the newest poll."""
+        return self.marks[1] + self.done, self.marks[2] + self.failed
 
     @property
     def seconds(self) -> float:
@@ -306,8 +326,3 @@ class FailureWindow(msgspec.Struct, frozen=True, gc=False):
             return None
         since = None if self.since is None else self.since + behind
         return Failing(self.failed, self.done, self.seconds, since)
-
-
-def window_since(at: float) -> FailureWindow:
-    """Return a window that begins with a job's creation, when nothing was done."""
-    return FailureWindow(array("d", [at, 0, 0]), at=at)

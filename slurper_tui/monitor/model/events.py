@@ -156,9 +156,12 @@ def status_event(
     return Event(key, at, what, after)
 
 
-def failing_event(key: JobKey, failed: int, done: int, at: float) -> Event:
-    """Return the event for a job that begins to fail. failed, done: objects in the last hour."""
-    return Event(key, at, What.ITSELF, f"failing: {failed:,} of {done:,} objects in the last hour")
+def failing_event(key: JobKey, failed: int, done: int, span: str, at: float) -> Event:
+    """Return the event for a job that begins to fail.
+
+    failed, done: objects in a time. span: that time in words, such as `the last hour`.
+    """
+    return Event(key, at, What.ITSELF, f"failing: {failed:,} of {done:,} objects in {span}")
 
 
 def calm_event(key: JobKey, at: float) -> Event:

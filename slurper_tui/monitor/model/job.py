@@ -14,7 +14,7 @@ import msgspec
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Job, Progress, Source, Target
-from slurper_tui.format import parse_time
+from slurper_tui.format import duration, parse_time
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import (
     Action,
@@ -270,17 +270,29 @@ class Prospect(msgspec.Struct, frozen=True):
     at_least: bool = False
 
 
+ABOUT_AN_HOUR = (3300.0, 4200.0)
+"""The shortest and the longest time in seconds that is called an hour."""
+
+
 class Failing(msgspec.Struct, frozen=True):
     """How much of a running job fails.
 
-    failed, done: objects in the last `seconds`, which are about an hour or as much of it as was
-    observed. since: when the job began to fail so often, UTC seconds; None when unknown.
+    failed, done: objects in the last `seconds`: about an hour, or the job's whole life or a gap in
+    polling until an hour was observed.
+    since: when the job began to fail so often, UTC seconds; None when unknown.
     """
 
     failed: int
     done: int
     seconds: float
     since: float | None = None
+
+    @property
+    def span(self) -> str:
+        """The time in which the objects failed: `the last hour`, `the last 6 h`."""
+        if ABOUT_AN_HOUR[0] <= self.seconds <= ABOUT_AN_HOUR[1]:
+            return "the last hour"
+        return f"the last {duration(max(60.0, self.seconds))}"
 
 
 class JobView(msgspec.Struct, frozen=True, dict=True):

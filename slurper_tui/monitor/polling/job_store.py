@@ -190,7 +190,7 @@ class AnswerApplier:
             self.unsaved.events.append(event)
         if (failing := track.view.failing) and not was_failing:
             self.unsaved.events.append(
-                failing_event(track.key, failing.failed, failing.done, now.wall)
+                failing_event(track.key, failing.failed, failing.done, failing.span, now.wall)
             )
         elif was_failing and not failing and track.view.status == "running":
             self.unsaved.events.append(calm_event(track.key, now.wall))

@@ -309,7 +309,7 @@ def advice(view: JobView, samples: Sequence[Recorded], calendar: Calendar) -> st
         return f"stalled{span}: watch it, or pause and resume it"
     if state is State.FAILING and view.failing:
         failing = view.failing
-        of = f"{failing.failed:,} of {failing.done:,} objects in the last hour"
+        of = f"{failing.failed:,} of {failing.done:,} objects in {failing.span}"
         return f"failing, {of}: see what failed"
     if state is State.PAUSED:
         return f"paused{_paused_since(samples, calendar)}: resume it when ready"

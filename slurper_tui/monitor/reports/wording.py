@@ -125,9 +125,6 @@ def event_words(event: Event, detail: str, message: str) -> str:
 
 NO_JOBS = "no Super Slurper jobs here yet"
 
-_ABOUT_AN_HOUR = 3300.0
-"""Seconds from which a window is called an hour."""
-
 
 def if_resumed_words(view: JobView) -> str:
     """Return what a paused or stalled job would need: `if resumed: 30-40 h at 147/s`, or ""."""
@@ -147,10 +144,8 @@ def failing_words(view: JobView) -> str:
     failing = view.failing
     if failing is None:
         return ""
-    hour = failing.seconds >= _ABOUT_AN_HOUR
-    time = "hour" if hour else fmt.duration(max(60.0, failing.seconds))
     share = fmt.share(failing.failed, failing.done)
-    words = f"{fmt.count(failing.failed)} of {_objects(failing.done)} failed in the last {time}"
+    words = f"{fmt.count(failing.failed)} of {_objects(failing.done)} failed in {failing.span}"
     now = "" if view.failed_rate is None else f", {fmt.rate(view.failed_rate * 60)} per minute now"
     return f"{words} ({share}){now}"
 

@@ -233,7 +233,7 @@ _STATE_HELP = {
     State.RUNNING: "Objects are being copied.",
     State.LISTING: "The total still grows, so percent and total may change: ~ and +.",
     State.STALLED: "It should run, but nothing has moved for too long.",
-    State.FAILING: "It runs, but many objects have failed in the last hour.",
+    State.FAILING: "It runs, but many objects have failed lately.",
     State.PAUSED: "Somebody has paused it.",
     State.COMPLETED: "Ended with nothing failed; grey while its counts are not known yet.",
     State.COMPLETED_UNREAD: "Ended, but why objects were skipped is not known (yet).",

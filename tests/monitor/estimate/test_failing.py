@@ -98,22 +98,61 @@ def test_since_is_the_time_at_which_the_limit_was_passed_or_unknown() -> None:
     assert (after_a_gap.failing, after_a_gap.since) == (True, None)
 
 
-@pytest.mark.parametrize("how", ["paused", "absent", "jumped"])
-def test_what_happened_in_a_time_without_polls_does_not_count(how: str) -> None:
+@pytest.mark.parametrize("how", ["paused", "jumped"])
+def test_a_job_that_does_not_run_or_ran_for_an_unknown_time_is_not_failing(how: str) -> None:
     failing = window((1, 10, 1))
     later = counts(10**5, 9000)
-    at = 10_000.0 if how == "absent" else 3700.0
-    one = failing.update(later, at, running=how != "paused", clock_jumped=how == "jumped")
+    one = failing.update(later, 3700.0, running=how != "paused", clock_jumped=how == "jumped")
     assert (one.failing, one.since) == (False, None)
 
 
-def test_a_job_created_within_the_hour_is_judged_at_its_first_poll() -> None:
-    young = Sample(0.0, counts(5000, 500), "running", age=1800.0)
-    assert advance(Estimate(), young).failures.failing
-    assert advance(Estimate(), young).failures.since is None
-    for age in (None, 7200.0, -5.0, math.nan):
-        sample = Sample(0.0, counts(5000, 500), "running", age=age)
-        assert not advance(Estimate(), sample).failures.failing
+@pytest.mark.parametrize(("failed", "failing"), [(9000, True), (3700, False)])
+def test_after_a_long_gap_the_share_since_the_last_poll_counts(failed: int, failing: bool) -> None:
+    before = window((1, 10, 1))
+    one = before.update(counts(10**5, failed), 20_000.0, running=True)
+    assert (one.failed, one.done) == (failed - 3600, 64_000)
+    assert one.seconds == 20_000 - 3600
+    assert one.failing is failing
+    calm = window((1.5, 10, 0), start=one, begin=20_000.0, base=(10**5, failed))
+    assert not calm.failing
+
+
+@pytest.mark.parametrize("age", [1800.0, 7200.0, 20 * 86_400.0])
+def test_a_job_first_seen_late_is_judged_by_its_share_since_creation(age: float) -> None:
+    first = advance(Estimate(), Sample(0.0, counts(5000, 400), "running", age=age))
+    assert first.failures.failing
+    assert first.failures.since is None
+    assert first.failures.seconds == age
+    later, done = first, 5000
+    for minute in range(1, 70):
+        done += 100
+        later = advance(later, Sample(60.0 * minute, counts(done, 400), "running", age=age))
+    assert not later.failures.failing
+
+
+@pytest.mark.parametrize(
+    ("age", "done", "failed"),
+    [
+        (None, 5000, 400),
+        (-5.0, 5000, 400),
+        (math.nan, 5000, 400),
+        (7200.0, 500, 100),
+        (7200.0, 50_000, 500),
+    ],
+)
+def test_a_job_first_seen_late_is_not_failing_by_few_failures_or_an_unknown_age(
+    age: float | None, done: int, failed: int
+) -> None:
+    sample = Sample(0.0, counts(done, failed), "running", age=age)
+    assert not advance(Estimate(), sample).failures.failing
+
+
+def test_counters_that_fell_are_not_counted_since_creation() -> None:
+    first = advance(Estimate(), Sample(0.0, counts(9000, 800), "running", age=7200.0))
+    again = advance(first, Sample(60.0, counts(5000, 400), "running", age=7260.0))
+    assert not again.failures.failing
+    later = Sample(120.0, counts(5100, 401), "running", age=7320.0, clock_jumped=True)
+    assert not advance(again, later).failures.failing
 
 
 numbers = st.none() | st.integers(0, 10**30)
@@ -180,6 +219,7 @@ def test_a_restarted_program_knows_that_a_job_was_failing() -> None:
     ("failing", "rate", "words"),
     [
         (Failing(412, 5000, 3700.0), None, "412 of 5,000 objects failed in the last hour (8.2 %)"),
+        (Failing(412, 5000, 21_600.0), None, "412 of 5,000 objects failed in the last 6 h (8.2 %)"),
         (
             Failing(412, 5000, 730.0),
             0.5,
