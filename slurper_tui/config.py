@@ -1,6 +1,8 @@
 """The settings of one run as a frozen value: defaults, then file, environment, and flags.
 
-A later layer overrides an earlier one; `load` puts them together.
+A later layer overrides an earlier one: `load` puts them together, `origins` says which one won, and
+`mistakes_in` lists what is wrong with a file. To add a setting, add a field to `File` and one of
+the same name to `Config`; a table of its own is a struct, whose unknown keys are found too.
 """
 
 from __future__ import annotations
@@ -10,13 +12,13 @@ import math
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from msgspec.structs import asdict, fields
+from msgspec.structs import fields
 
 MIN_INTERVAL = 2.0
 MAX_INTERVAL = 86_400.0
@@ -36,13 +38,46 @@ class ConfigError(Exception):
     """An invalid setting. The message is one line."""
 
 
+class Account(msgspec.Struct, frozen=True):
+    """A named account of the file, and where its credential is. One credential is given.
+
+    id: the account id.
+    base_url: None for the one of the environment.
+    token_env, email_env, key_env: variables.
+    token_file: a file that only its owner can read; the token is its first line.
+    token_command: a program with its arguments; the token is the first line that it prints.
+    """
+
+    id: str
+    base_url: str | None = None
+    token_env: str | None = None
+    token_file: str | None = None
+    token_command: tuple[str, ...] | None = None
+    email_env: str | None = None
+    key_env: str | None = None
+
+    @property
+    def credential(self) -> tuple[object, ...]:
+        """What identifies the credential: accounts with an equal one belong to one user."""
+        return tuple(getattr(self, name) for name in CREDENTIAL_KEYS)
+
+
+CREDENTIAL_KEYS = ("token_env", "token_file", "token_command", "email_env", "key_env")
+_ONE_CREDENTIAL = "exactly one of token_env, token_file, token_command, or email_env with key_env"
+
+
 class Config(msgspec.Struct, frozen=True):
     """All settings of one run.
 
     interval: seconds between rounds of polling.
+    columns: names of the columns of the list, in their order; empty for all.
+    sort: name of the column that sorts the list, with `-` in front to invert it.
+    window: the period of the charts.
     ascii_only: draw letters instead of symbols.
     utc: show times in UTC instead of local time.
     keys: binding id to key.
+    named: name to account, of the file.
+    accounts: ids of the accounts to follow.
     base_url: None for Cloudflare's own.
     file: the file that was read; None if there was none.
     accounts_from: the variable or flag that the accounts come from, for messages.
@@ -51,15 +86,24 @@ class Config(msgspec.Struct, frozen=True):
 
     theme: str | None = None
     interval: float = 5.0
+    columns: tuple[str, ...] = ()
+    sort: str | None = None
+    window: str | None = None
     ascii_only: bool = False
     mouse: bool = False
     utc: bool = False
     keys: Mapping[str, str] = msgspec.field(default_factory=dict)
+    named: Mapping[str, Account] = msgspec.field(default_factory=dict)
     accounts: tuple[str, ...] = ()
     base_url: str | None = None
     file: Path | None = None
     accounts_from: str = ACCOUNT_VARIABLE
     notice: str = ""
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Account id to name, of the named accounts."""
+        return {account.id: name for name, account in self.named.items()}
 
 
 class Flags(msgspec.Struct, frozen=True):
@@ -79,30 +123,85 @@ def load(flags: Flags, environ: Mapping[str, str], default_file: Path | None) ->
 
     A file named by a flag must exist; the default file need not. Raises ConfigError.
     """
-    chosen, text, notice = default_file, "", ""
+    text = _text(flags, default_file)
+    layers = _layers(flags, environ, text)
+    merged = {name: value for _, layer in layers for name, value in layer.items()}
+    merged["accounts"] = _ids(merged.get("accounts"), merged.get("named", {}))
+    return Config(**merged, file=text.file if text.text else None, notice=text.notice)
+
+
+def origins(
+    flags: Flags, environ: Mapping[str, str], default_file: Path | None
+) -> Mapping[str, str]:
+    """Return where the value of each setting comes from: a variable, a flag or `FILE`.
+
+    A default is left out. The arguments are those of `load`. Raises ConfigError.
+    """
+    layers = _layers(flags, environ, _text(flags, default_file))
+    return {name: origin for origin, layer in layers for name in layer}
+
+
+FILE = "file"
+
+
+class _Text(NamedTuple):
+    """The text of a configuration file, "" without one; file: None where there is no place for it.
+
+    notice: as in `Config`.
+    """
+
+    file: Path | None
+    text: str = ""
+    notice: str = ""
+
+
+def _text(flags: Flags, default_file: Path | None) -> _Text:
     if flags.file is not None:
-        chosen = Path(flags.file)
-        text = _read(chosen)
-    elif default_file is not None:
-        text, notice = _read_default(default_file)
-    in_file = _from_file(text, str(chosen))
-    given: dict[str, Any] = {
-        "theme": flags.theme,
-        "ascii_only": flags.ascii_only,
-        "mouse": flags.mouse,
-        "utc": flags.utc,
-        "accounts": accounts(flags.accounts) or None,
-        "accounts_from": "--account" if accounts(flags.accounts) else None,
-        "interval": None if flags.interval is None else interval(flags.interval),
+        return _Text(Path(flags.file), read_text(Path(flags.file)))
+    return (
+        _Text(None) if default_file is None else _Text(default_file, *_read_default(default_file))
+    )
+
+
+def _layers(
+    flags: Flags, environ: Mapping[str, str], text: _Text
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return the layers with their origins; a later one overrides an earlier one.
+
+    The locale only supplies a default, so the file overrides it.
+    """
+    layers: list[tuple[str, dict[str, Any]]] = []
+    if not speaks_utf8(environ):
+        locale = next((name for name in _LOCALE if environ.get(name)), _LOCALE[-1])
+        layers.append((locale, {"ascii_only": True}))
+    layers.append((FILE, _from_file(text.text, str(text.file))))
+    if ids := accounts([environ.get(ACCOUNT_VARIABLE, "")]):
+        layers.append((ACCOUNT_VARIABLE, {"accounts": ids, "accounts_from": ACCOUNT_VARIABLE}))
+    if base_url := environ.get(BASE_URL_VARIABLE, "").strip():
+        layers.append((BASE_URL_VARIABLE, {"base_url": base_url}))
+    chosen = accounts(flags.accounts) or None
+    given: dict[str, tuple[str, Any]] = {
+        "theme": ("--theme", flags.theme),
+        "ascii_only": ("--ascii", flags.ascii_only),
+        "mouse": ("--mouse", flags.mouse),
+        "utc": ("--utc", flags.utc),
+        "accounts": ("--account", chosen),
+        "accounts_from": ("--account", "--account" if chosen else None),
+        "interval": ("--interval", None if flags.interval is None else interval(flags.interval)),
     }
-    layers = {
-        "ascii_only": not speaks_utf8(environ),
-        "accounts": accounts([environ.get(ACCOUNT_VARIABLE, "")]),
-        "base_url": environ.get(BASE_URL_VARIABLE, "").strip() or None,
-        **in_file,
-        **{name: value for name, value in given.items() if value is not None},
-    }
-    return Config(**layers, file=chosen if text else None, notice=notice)
+    return layers + [
+        (flag, {name: value}) for name, (flag, value) in given.items() if value is not None
+    ]
+
+
+_LOCALE = ("LC_ALL", "LC_CTYPE", "LANG")
+
+
+def _ids(chosen: Sequence[str] | None, named: Mapping[str, Account]) -> tuple[str, ...]:
+    """Return the ids of accounts that were chosen by name or id; without a choice, all named."""
+    if chosen is None:
+        return tuple(account.id for account in named.values())
+    return tuple(dict.fromkeys(named[each].id if each in named else each for each in chosen))
 
 
 def speaks_utf8(environ: Mapping[str, str]) -> bool:
@@ -135,7 +234,7 @@ def interval(value: object) -> float:
 
 
 def accounts(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return the account ids of comma-separated texts, without repetitions."""
+    """Return the account ids or names of comma-separated texts, without repetitions."""
     ids = (part.strip() for text in texts for part in text.split(","))
     return tuple(dict.fromkeys(part for part in ids if part))
 
@@ -146,13 +245,19 @@ def check_accounts(config: Config) -> None:
     The message does not quote the id: a user who mixes up variables may have put a token there.
     """
     for account_id in config.accounts:
-        if not re.fullmatch(_ACCOUNT_ID, account_id):
-            odd = re.sub(_ACCOUNT_ID, "", account_id)[0]
-            name = {" ": "a blank", "\n": "a line break", "\t": "a tab"}.get(odd, ascii(odd))
+        if odd := _odd_in(account_id):
             raise ConfigError(
                 f"{config.accounts_from}: an account id is made of letters and digits, "
-                f"and one of these holds {name}"
+                f"and one of these holds {odd}"
             )
+
+
+def _odd_in(account_id: str) -> str:
+    """Return the name of a character that no account id holds; "" if there is none."""
+    if re.fullmatch(_ACCOUNT_ID, account_id):
+        return ""
+    odd = re.sub(_ACCOUNT_ID, "", account_id)[:1]
+    return {"": "nothing", " ": "a blank", "\n": "a line break", "\t": "a tab"}.get(odd, ascii(odd))
 
 
 def read_bytes(file: Path) -> bytes:
@@ -170,7 +275,7 @@ def read_bytes(file: Path) -> bytes:
     return data
 
 
-def _read(file: Path) -> str:
+def read_text(file: Path) -> str:
     """Return the text of a file, without a byte order mark. Raises ConfigError."""
     try:
         return _text_of(file)
@@ -191,8 +296,8 @@ def _read_default(file: Path) -> tuple[str, str]:
     except OSError as error:
         return "", f"{file}: {error.strerror or error}; going on without it"
     except ValueError:
-        pass  # the content is invalid: `_read` raises the ConfigError
-    return _read(file), ""
+        pass  # the content is invalid: `read_text` raises the ConfigError
+    return read_text(file), ""
 
 
 def _text_of(file: Path) -> str:
@@ -200,64 +305,180 @@ def _text_of(file: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-class _File(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"ascii_only": "ascii"}
+class File(
+    msgspec.Struct,
+    frozen=True,
+    rename={"ascii_only": "ascii", "named": "accounts"},
 ):
     """The keys of the file; a field is UNSET if the file does not have the key."""
 
     theme: str | UnsetType = UNSET
-    interval: Any = UNSET  # a number or a text, see the function `interval`
+    interval: float | str | UnsetType = UNSET  # see the function `interval`
+    columns: tuple[str, ...] | UnsetType = UNSET
+    sort: str | UnsetType = UNSET
+    window: str | UnsetType = UNSET
     ascii_only: bool | UnsetType = UNSET
     mouse: bool | UnsetType = UNSET
     utc: bool | UnsetType = UNSET
     keys: dict[str, str] | UnsetType = UNSET
+    named: dict[str, Account] | UnsetType = UNSET
 
     def settings(self) -> dict[str, Any]:
-        """Return the fields that are set, by their names in `Config`. Raises ConfigError."""
-        found = {name: value for name, value in asdict(self).items() if value is not UNSET}
+        """Return the fields that are set, by their names in `Config`."""
+        found = {name: getattr(self, name) for name in self.__struct_fields__}
+        found = {name: value for name, value in found.items() if value is not UNSET}
         return found if self.interval is UNSET else {**found, "interval": interval(self.interval)}
 
 
-_TYPES = {"bool": "true or false", "str": "a text", "object": "a table"}
-"""The types in msgspec's messages and their names in ours."""
+class Mistake(NamedTuple):
+    """Something wrong in a file. path: the keys that lead to it."""
+
+    path: tuple[str, ...]
+    text: str
 
 
 def _from_file(text: str, name: str) -> dict[str, Any]:
     """Return the file's settings. Raises ConfigError with file, line and column."""
     if not text:
         return {}
+    if mistakes := mistakes_in(text, name):
+        raise ConfigError(mistakes[0])
+    return msgspec.convert(_table(text, name), File).settings()
+
+
+def mistakes_in(text: str, name: str) -> list[str]:
+    """Return `name:line:column: what is wrong` for each mistake in the text of a file."""
+    try:
+        table = _table(text, name)
+    except ConfigError as error:
+        return [str(error)]
+    found = [*_mistakes(table, File, ()), *_shared_ids(table)]
+    return [f"{name}:{_place(text, mistake.path) or '1:1'}: {mistake.text}" for mistake in found]
+
+
+def _table(text: str, name: str) -> dict[str, Any]:
+    """Parse the text of a file. Raises ConfigError with file, line and column."""
     import tomllib  # 9 ms, only where there is a file
 
     try:
-        table = tomllib.loads(text)
+        return tomllib.loads(text)
     except RecursionError:
         raise ConfigError(f"{name}: brackets are nested too deeply") from None
     except ValueError as error:
         raise ConfigError(_syntax(name, text, str(error))) from None
-    layer: dict[str, Any] = {}
+
+
+def _mistakes(
+    table: Mapping[str, Any], kind: type[msgspec.Struct], path: tuple[str, ...]
+) -> Iterator[Mistake]:
+    """Yield what is wrong with the keys of a table and with their values."""
+    known = {field.encode_name: field for field in fields(kind)}
+    good = True
     for key, value in table.items():
-        try:
-            layer |= msgspec.convert({key: value}, _File).settings()
-        except (msgspec.ValidationError, ConfigError) as error:
-            path, mistake = _mistake(key, value, str(error))
-            place = _place(text, path) or "1:1"
-            raise ConfigError(f"{name}:{place}: {mistake}") from None
-    return layer
+        here = (*path, key)
+        if key not in known:
+            found = [Mistake(here, f"unknown key {key!r}{nearest(key, known)}")]
+        else:
+            found = [*_value_mistakes(value, known[key].type, here)]
+        yield from found
+        good = good and not found
+    for field in known.values():
+        if field.required and field.encode_name not in table:
+            yield Mistake(path, f"{'.'.join(path)} needs {field.encode_name}")
+            good = False
+    if good and kind is Account:
+        yield from _account_mistakes(msgspec.convert(table, Account), path)
 
 
-def _mistake(key: str, value: object, message: str) -> tuple[tuple[str, ...], str]:
-    """Return the path of the invalid key and what is wrong with it. message: the error's."""
-    known = [field.encode_name for field in fields(_File)]
-    if key not in known:
-        return (key,), f"unknown key {key!r}{nearest(key, known)}"
+def _value_mistakes(value: Any, kind: Any, path: tuple[str, ...]) -> Iterator[Mistake]:
+    """Yield what is wrong with a value. kind: its type, without UNSET."""
+    kinds = [each for each in get_args(kind) or (kind,) if each is not UnsetType]
+    inner = next((each for each in (*kinds, *get_args(kinds[0])) if _is_struct(each)), None)
+    if inner is not None and isinstance(value, dict):
+        if inner in kinds:
+            yield from _mistakes(value, inner, path)
+            return
+        for name, table in value.items():
+            here = (*path, name)
+            if not re.fullmatch(_NAME, name):
+                yield Mistake(here, f"a name is made of letters, digits, `.`, `_`, `-`: {name!r}")
+            if not isinstance(table, dict):
+                yield Mistake(here, f"{name} must be a table")
+            else:
+                yield from _mistakes(table, inner, here)
+        return
+    try:
+        msgspec.convert(value, kind)
+        if path == ("interval",):
+            interval(value)
+    except msgspec.ValidationError as error:
+        yield _wrong_type(value, path, str(error))
+    except ConfigError as error:
+        yield Mistake(path, str(error))
+
+
+def _is_struct(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+_NAME = r"[\w.-]+"
+
+_TYPES = {
+    "bool": "true or false",
+    "str": "a text",
+    "object": "a table",
+    "int": "a whole number",
+    "array": "a list of texts",
+    "float": "a number",
+}
+"""The types in msgspec's messages and their names in ours."""
+
+
+def _wrong_type(value: Any, path: tuple[str, ...], message: str) -> Mistake:
+    """Return the mistake of a value of the wrong type. message: msgspec's."""
+    if path == ("interval",):
+        return Mistake(path, f"interval must be a number of seconds, not {value!r}")
+    if isinstance(value, dict) and path == ("keys",):
+        entry, inner = next((n, each) for n, each in value.items() if not isinstance(each, str))
+        is_table = isinstance(inner, dict)
+        text = _unquoted(entry, inner) if is_table else f"{entry} must be a text"
+        return Mistake((*path, entry), text)
     expected = re.match(r"Expected `(\w+)", message)
-    if expected is None:
-        return (key,), message
-    if not isinstance(value, dict) or key != "keys":
-        return (key,), f"{key} must be {_TYPES[expected[1]]}"
-    entry, inner = next((name, each) for name, each in value.items() if not isinstance(each, str))
-    mistake = _unquoted(entry, inner) if isinstance(inner, dict) else f"{entry} must be a text"
-    return (key, entry), mistake
+    wanted = _TYPES.get(expected[1], expected[1]) if expected else message
+    if isinstance(value, list):
+        wanted = _TYPES["array"] if "array" in message or "$[" in message else wanted
+    return Mistake(path, f"{path[-1]} must be {wanted}")
+
+
+def _account_mistakes(account: Account, path: tuple[str, ...]) -> Iterator[Mistake]:
+    """Yield what is wrong with an account whose keys and types are right."""
+    if odd := _odd_in(account.id):
+        yield Mistake((*path, "id"), f"an account id is made of letters and digits; it holds {odd}")
+    given = [name for name in CREDENTIAL_KEYS if getattr(account, name) is not None]
+    for name in given:
+        if not getattr(account, name):
+            yield Mistake((*path, name), f"{name} must not be empty")
+            return
+    if given != ["email_env", "key_env"] and (len(given) != 1 or given[0] not in _ALONE):
+        where = path if len(given) == 0 else (*path, given[-1])
+        yield Mistake(where, f"{'.'.join(path)} needs {_ONE_CREDENTIAL}")
+
+
+_ALONE = ("token_env", "token_file", "token_command")
+
+
+def _shared_ids(table: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield a mistake for each account whose id is another's id or name."""
+    named = table.get("accounts")
+    owners: dict[object, str] = {}
+    for name, account in named.items() if isinstance(named, dict) else ():
+        id = account.get("id") if isinstance(account, dict) else None
+        if not isinstance(id, str):
+            continue
+        if (owner := owners.setdefault(id, name)) != name:
+            yield Mistake(("accounts", name, "id"), f"the id is {owner}'s already")
+        elif id != name and isinstance(named, dict) and id in named:
+            yield Mistake(("accounts", name, "id"), "the id is another account's name")
 
 
 def _unquoted(key: str, value: Mapping[str, object]) -> str:

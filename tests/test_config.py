@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui import config
-from slurper_tui.config import Config, ConfigError, Flags
+from slurper_tui.config import Account, Config, ConfigError, Flags
 
 UTF8 = {"LANG": "de_DE.UTF-8"}
 
@@ -221,3 +221,95 @@ def test_a_setting_overrides_the_locale(tmp_path: Path) -> None:
     assert load(tmp_path, environ={"LANG": "C"}).ascii_only
     assert not load(tmp_path, "ascii = false", {"LANG": "C"}).ascii_only
     assert load(tmp_path, "ascii = false", {"LANG": "C"}, ascii_only=True).ascii_only
+
+
+ACCOUNT = 'id = "0a"\ntoken_env = "T"\n'
+
+
+def test_every_form_of_an_account_is_read(tmp_path: Path) -> None:
+    text = (
+        '[accounts.prod]\nid = "0a"\nbase_url = "https://x.example/v4"\ntoken_env = "T"\n'
+        '[accounts."eu.1"]\nid = "0b"\ntoken_file = "~/.token"\n'
+        '[accounts.cmd]\nid = "0c"\ntoken_command = ["pass", "show"]\n'
+        '[accounts.old]\nid = "0d"\nemail_env = "E"\nkey_env = "K"\n'
+    )
+    loaded = load(tmp_path, text)
+    assert loaded.named == {
+        "prod": Account("0a", "https://x.example/v4", token_env="T"),
+        "eu.1": Account("0b", token_file="~/.token"),
+        "cmd": Account("0c", token_command=("pass", "show")),
+        "old": Account("0d", email_env="E", key_env="K"),
+    }
+    assert loaded.accounts == ("0a", "0b", "0c", "0d")
+    assert loaded.names["0b"] == "eu.1"
+
+
+@pytest.mark.parametrize(
+    ("variable", "flags", "followed", "source"),
+    [
+        ("", [], ("0a", "0b"), "CLOUDFLARE_ACCOUNT_ID"),
+        ("0c", [], ("0c",), "CLOUDFLARE_ACCOUNT_ID"),
+        ("two,0c", [], ("0b", "0c"), "CLOUDFLARE_ACCOUNT_ID"),
+        ("0c", ["two"], ("0b",), "--account"),
+        ("0c", ["two", "0b", "one"], ("0b", "0a"), "--account"),
+    ],
+)
+def test_accounts_are_chosen_by_name_or_id(
+    tmp_path: Path, variable: str, flags: list[str], followed: tuple[str, ...], source: str
+) -> None:
+    text = '[accounts.one]\nid = "0a"\ntoken_env="T"\n[accounts.two]\nid = "0b"\ntoken_env="T"'
+    loaded = load(tmp_path, text, {**UTF8, "CLOUDFLARE_ACCOUNT_ID": variable}, accounts=flags)
+    assert (loaded.accounts, loaded.accounts_from) == (followed, source)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"[accounts.a]\n{ACCOUNT}tokn_env = 'T'", "4:1: unknown key 'tokn_env'; did you mean"),
+        (f"[accounts.a]\n{ACCOUNT}token = 'hush'", "4:1: unknown key 'token'; did you mean"),
+        ("[accounts.a]\ntoken_env = 'T'", "1:2: accounts.a needs id"),
+        ("[accounts.a]\nid = '0a'", "1:2: accounts.a needs exactly one of token_env, token_file"),
+        (f"[accounts.a]\n{ACCOUNT}token_file = 'f'", "4:1: accounts.a needs exactly one"),
+        (f"[accounts.a]\n{ACCOUNT}email_env = 'E'", "4:1: accounts.a needs exactly one"),
+        ("[accounts.a]\nid = '0a'\nkey_env = 'K'", "3:1: accounts.a needs exactly one"),
+        ("[accounts.a]\nid = '0a'\ntoken_env = ''", "3:1: token_env must not be empty"),
+        ("[accounts.a]\nid = '0a'\ntoken_command = []", "3:1: token_command must not be empty"),
+        ("[accounts.a]\nid = '0a'\ntoken_command = 'pass'", "3:1: token_command must be a list"),
+        ("[accounts.a]\nid = '0a'\ntoken_command = ['a', 1]", "3:1: token_command must be a list"),
+        ("[accounts.a]\nid = 7\ntoken_env = 'T'", "2:1: id must be a text"),
+        ("[accounts.a]\nid = 'a b'\ntoken_env = 'T'", "2:1: an account id is made of letters"),
+        ("[accounts.a]\nid = ''\ntoken_env = 'T'", "2:1: an account id is made of letters"),
+        ('[accounts."a,b"]\n' + ACCOUNT, "1:2: a name is made of letters"),
+        ("[accounts]\na = 3", "2:1: a must be a table"),
+        ("accounts = 3", "1:1: accounts must be a table"),
+        (f"[accounts.a]\n{ACCOUNT}[accounts.b]\n{ACCOUNT}", "5:1: the id is a's already"),
+        (f"[accounts.a]\n{ACCOUNT}[accounts.0a]\nid='0b'\ntoken_env='T'", "2:1: the id is another"),
+        ("columns = 'eta'", "1:1: columns must be a list of texts"),
+        ("sort = 3", "1:1: sort must be a text"),
+    ],
+)
+def test_a_mistake_in_an_account_is_placed(tmp_path: Path, text: str, said: str) -> None:
+    assert complaint(tmp_path, text).startswith(said)
+    assert "hush" not in complaint(tmp_path, text)
+
+
+def test_every_mistake_of_a_file_is_found() -> None:
+    text = f"intervall = 3\nmouse = 1\n[accounts.a]\n{ACCOUNT}x = 1\n[accounts.b]\nid = 3"
+    assert [line.partition(": ")[0] for line in config.mistakes_in(text, "c")] == [
+        *("c:1:1", "c:2:1", "c:6:1", "c:8:1")
+    ]
+
+
+def test_the_origin_of_each_value(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('interval = 10\ntheme = "nord"\nascii = false')
+    environ = {"LC_ALL": "C", "CLOUDFLARE_ACCOUNT_ID": "0a", "CLOUDFLARE_BASE_URL": "https://x"}
+    flags = Flags(interval="3")
+    assert config.origins(flags, environ, tmp_path / "config.toml") == {
+        "interval": "--interval",
+        "theme": "file",
+        "ascii_only": "file",
+        "accounts": "CLOUDFLARE_ACCOUNT_ID",
+        "accounts_from": "CLOUDFLARE_ACCOUNT_ID",
+        "base_url": "CLOUDFLARE_BASE_URL",
+    }
+    assert config.origins(Flags(), {"LC_ALL": "C"}, None) == {"ascii_only": "LC_ALL"}

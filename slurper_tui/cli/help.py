@@ -15,12 +15,15 @@ FOLDER = Path(__file__).parent.parent / "help"
 
 
 def help_text(word: str | None) -> str:
-    """Return the help of a command or a topic; None: of the program. Raises CliError."""
+    """Return the help of a topic or a command; None: of the program. Raises CliError.
+
+    `config` is both: the topic has more, and the command has its `--help`.
+    """
     if word is None:
         return make_parser(declared=())[0].format_help()
-    if word in COMMANDS:
-        return make_parser([word])[1][word].format_help()
     if word in TOPICS:
         return (FOLDER / f"{word}.txt").read_text(encoding="utf-8")
+    if word in COMMANDS:
+        return make_parser([word])[1][word].format_help()
     close = nearest(word, [*TOPICS, *COMMANDS], cutoff=0.0)
     raise CliError(f"no help for {word!r}; the nearest is {close!r} (see {PROG} help)")

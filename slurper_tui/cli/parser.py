@@ -478,6 +478,22 @@ COMMANDS: Mapping[str, Command] = {
         example=("precheck --file migration.toml",),
         epilog=f"{_FILE}\n\n{_WHERE_SECRETS}",
     ),
+    "config": Command(
+        "the configuration: path, show, init or check",
+        Argument(
+            "action",
+            metavar="path|show|init|check",
+            choices=("path", "show", "init", "check"),
+            words=("path", "show", "init", "check"),
+            help="the file; every value and where it comes from; write a first file; find mistakes",
+        ),
+        usage=("path|show|init|check [--config FILE]",),
+        description="Prints the path of the configuration file, or every setting with where its "
+        "value comes from (secrets as ***); writes a first file, never over another; or prints one "
+        "line for each mistake in the file.",
+        epilog="check ends with 2 if there is a mistake.",
+        example=("config show", "config check"),
+    ),
     "completion": Command(
         "completion of commands and options for a shell",
         Argument("shell", metavar="SHELL", choices=SHELLS, words=SHELLS, help=", ".join(SHELLS)),
@@ -630,7 +646,7 @@ _OTHER_WORDS = {
 }
 """Names that other programs have for a command, and ours."""
 
-_NO_COMMANDS = ("replay", "doctor", "verify", "metrics", "config", "idle")
+_NO_COMMANDS = ("replay", "doctor", "verify", "metrics", "idle")
 """Words that are certainly meant as a command."""
 
 

@@ -62,7 +62,8 @@ _COMMAND_FUNCTIONS = {
 }
 """Command → module of `cli.commands` and function.
 
-Not here are the commands without a monitor: `history` (below) and `completion` (`cli.main`).
+Not here are the commands without a monitor: `history` and `config` (below), and `completion`
+(`cli.main`).
 """
 
 _UNTIL_STOPPED = (MONITOR, "watch", "wait")
@@ -76,6 +77,10 @@ _NO_SCREEN = frozenset({"dumb", "unknown"})
 
 def perform(options: argparse.Namespace, process: Process) -> ExitCode:
     """Run the command. Raises CliError when it cannot start."""
+    if options.command == "config":
+        from slurper_tui.cli.commands.config import configure
+
+        return configure(options, flags_of(options), process)
     config = _config(options, process)
     out = Output(process.out, process.err, ascii_only=config.ascii_only)
     if config.notice:
@@ -105,8 +110,9 @@ def perform(options: argparse.Namespace, process: Process) -> ExitCode:
     return run(options, config, connection, process, out)
 
 
-def _config(options: argparse.Namespace, process: Process) -> Config:
-    flags = Flags(
+def flags_of(options: argparse.Namespace) -> Flags:
+    """Return the options that are settings."""
+    return Flags(
         theme=getattr(options, "theme", None),
         interval=options.interval,
         ascii_only=options.ascii,
@@ -115,8 +121,11 @@ def _config(options: argparse.Namespace, process: Process) -> Config:
         accounts=options.account,
         file=options.config,
     )
+
+
+def _config(options: argparse.Namespace, process: Process) -> Config:
     try:
-        return load(flags, process.environ, process.config_file)
+        return load(flags_of(options), process.environ, process.config_file)
     except ConfigError as error:
         raise CliError(str(error)) from None
 

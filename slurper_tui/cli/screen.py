@@ -12,12 +12,11 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -35,19 +34,18 @@ from slurper_tui.cli.context import (
 )
 from slurper_tui.cli.driver import MISSING, driver_for
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code, rejected
+from slurper_tui.cli.settings import mistakes_of_screen, windows
 from slurper_tui.cli.signals import Guard
 from slurper_tui.cli.terminal import Terminal, wait_for_foreground
-from slurper_tui.config import Config, locate, nearest, read_bytes
+from slurper_tui.config import Config, read_bytes
 from slurper_tui.monitor.history.files import make_folder
 from slurper_tui.monitor.model.samples import snapshot_from_history
+from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.session import Session
 from slurper_tui.tui.app import SlurperApp
-from slurper_tui.tui.keys import MAIN_KEYS
 from slurper_tui.tui.state import ScreenOptions, ViewState
 
 if TYPE_CHECKING:
-    from textual.binding import Binding
-
     from slurper_tui.monitor.polling.poller import Monitor
 
 
@@ -55,42 +53,55 @@ FILE, DEMO_FILE = "state.json", "demo.json"
 _KINDS = {"theme": str, "sort": str, "inverted": bool, "hide_ended": bool, "migrations": bool}
 
 
+_DEFAULT = ViewState()
+
+
 def view_file(state: Path | None, *, demo: bool) -> Path | None:
     """Return the file of the saved view; None where there is no home folder. state: a folder."""
     return None if state is None else state / (DEMO_FILE if demo else FILE)
 
 
-def load_view(file: Path | None) -> ViewState:
-    """Read the saved view; the default if the file is missing or invalid."""
+def load_view(file: Path | None, default: ViewState = _DEFAULT) -> ViewState:
+    """Read the saved view; the default for all that is missing or invalid in the file."""
     if file is None:
-        return ViewState()
+        return default
     try:
         saved = msgspec.json.decode(read_bytes(file))
     except (OSError, ValueError, RecursionError):
-        return ViewState()
+        return default
     if not isinstance(saved, dict):
-        return ViewState()
+        return default
     valid = {
         name: saved[name] for name, kind in _KINDS.items() if isinstance(saved.get(name), kind)
     }
-    return ViewState(**valid)
+    if default.sort is not None and "sort" not in valid:
+        valid.pop("inverted", None)  # it belongs to the order of the configuration file
+    view = msgspec.structs.replace(default, **valid)
+    return msgspec.structs.replace(view, sort=view.sort or None)
 
 
-def save_view(file: Path | None, view: ViewState) -> None:
+def save_view(file: Path | None, view: ViewState, default: ViewState = _DEFAULT) -> None:
     """Replace the saved view atomically. Ignore a folder that cannot be written.
 
     file: None where there is no home folder.
+    default: its order is not saved, so that the configuration file can change it; "" is saved for
+        the program's own order.
     """
     import tempfile  # 1 ms, needed only when the view is saved
 
     if file is None:
         return
+    saved = msgspec.structs.asdict(view)
+    if (view.sort, view.inverted) == (default.sort, default.inverted):
+        del saved["sort"], saved["inverted"]
+    elif default.sort is not None:
+        saved["sort"] = view.sort or ""
     with suppress(OSError):
         make_folder(file.parent)
         descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=file.name)
         try:
             with open(descriptor, "wb") as new:
-                new.write(msgspec.json.encode(view))
+                new.write(msgspec.json.encode(saved))
             os.replace(name, file)
         except OSError:
             with suppress(OSError):
@@ -109,6 +120,8 @@ def show(
 ) -> ExitCode:
     """Run the app until it ends. Raises CliError for an unknown setting."""
     selection = selection_of(options)
+    if mistake := next(mistakes_of_screen(config), None):
+        raise CliError(mistake)
     from_history = snapshot_from_history(
         history.jobs, connection.accounts, selection, config.interval, time.time()
     )
@@ -124,13 +137,12 @@ def show(
             selection=selection,
         )
 
-    saved = view_file(process.state, demo=options.demo)
+    saved, default = view_file(process.state, demo=options.demo), _default_view(config)
     app = SlurperApp(
         Session(make_monitor, selection, resolve, from_history),
-        _options(config, load_view(saved), options, process),
-        partial(save_view, saved),
+        _options(config, load_view(saved, default), options, process),
+        partial(save_view, saved, default=default),
     )
-    _check(config, app.available_themes)
     wait_for_foreground()
     terminal = Terminal()
     with Guard(terminal.restore) as guard:
@@ -140,6 +152,12 @@ def show(
         finally:
             terminal.restore()
     return _outcome(app, guard, process)
+
+
+def _default_view(config: Config) -> ViewState:
+    """Return the view of the configuration file."""
+    sort = config.sort or ""
+    return ViewState(sort=sort.removeprefix("-") or None, inverted=sort.startswith("-"))
 
 
 def _options(
@@ -155,47 +173,11 @@ def _options(
         theme=options.theme or view.theme or config.theme,
         environ=process.environ,
         deadline=deadline_of(options, config),
+        columns=config.columns,
+        window=Window.HOUR if config.window is None else windows()[config.window],
         write=options.write and not MISSING,
         read_only=bool(MISSING),
     )
-
-
-def _check(config: Config, themes: Collection[str]) -> None:
-    """Raise CliError for an unknown theme or binding id, and for keys that clash on a screen."""
-    if config.theme is not None and config.theme not in themes:
-        _refuse(config, "theme", config.theme, themes, ("theme",))
-    if not config.keys:
-        return
-    from slurper_tui.tui.keys import FAILURE_KEYS, LOG_KEYS  # only for a changed keymap
-
-    screens = (MAIN_KEYS, LOG_KEYS, FAILURE_KEYS)
-    ids = list(dict.fromkeys(b.id for keys in screens for b in keys if b.id))
-    for id in config.keys:
-        if id not in ids:
-            _refuse(config, "key id", id, ids, ("keys", id))
-    for keys in screens:
-        _check_clashes(config, keys)
-
-
-def _check_clashes(config: Config, bindings: Sequence[Binding]) -> None:
-    """Raise CliError for a key that has two bindings on one screen, and for an empty key."""
-    owners: dict[str, str] = {}
-    bound = sorted(bindings, key=lambda binding: binding.id in config.keys)
-    for id, keys in ((b.id or "", config.keys.get(b.id or "", b.key)) for b in bound):
-        for key in (part.strip() for part in keys.split(",")):
-            other = owners.setdefault(key, id)
-            if key and other == id:
-                continue
-            place = locate(config.file, ("keys", id)) if config.file else None
-            what = f"key {key!r} is {other}'s already" if key else "an empty key"
-            raise CliError(f"{f'{place}: ' if place else ''}{id}: {what}")
-
-
-def _refuse(
-    config: Config, what: str, name: str, known: Collection[str], path: tuple[str, ...]
-) -> NoReturn:
-    place = locate(config.file, path) if config.file else None
-    raise CliError(f"{f'{place}: ' if place else ''}unknown {what} {name!r}{nearest(name, known)}")
 
 
 LATER = (

@@ -14,7 +14,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 from textual.screen import Screen
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.session import Session
@@ -55,7 +55,7 @@ class SlurperApp(PaintedApp):
         self._options = options
         look = Look(options.ascii_only, options.zone)
         self.main = MainScreen(session, options, look, save_view)
-        for theme in (DARK, LIGHT):
+        for theme in THEMES:
             self.register_theme(theme)
         name = options.theme or options.view.theme or DEFAULT
         self.theme = name if name in self.available_themes else DEFAULT
@@ -156,4 +156,10 @@ LIGHT = Theme(
     panel="#e2e4e7",
 )
 
+THEMES = (DARK, LIGHT)
 DEFAULT = DARK.name
+
+
+def theme_names() -> frozenset[str]:
+    """Return the names of our own themes and of Textual's."""
+    return frozenset({*BUILTIN_THEMES, *(theme.name for theme in THEMES)})

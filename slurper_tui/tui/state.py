@@ -20,6 +20,7 @@ from textual.geometry import Size
 
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Outage, Snapshot
+from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.reports.migrations import (
     Migration,
     MigrationKey,
@@ -143,6 +144,8 @@ class ScreenOptions(msgspec.Struct, frozen=True):
     theme: the theme at the start; None for the saved one.
     environ: environment variables that identify the terminal.
     deadline: UTC seconds by which all jobs should be done.
+    columns: names of the columns of the list that the user wants; empty for all.
+    window: the period of the charts at the start.
     write: changing jobs is allowed from the start.
     read_only: changing jobs cannot be allowed, because pasted keys cannot be recognised.
     """
@@ -155,6 +158,8 @@ class ScreenOptions(msgspec.Struct, frozen=True):
     theme: str | None = None
     environ: Mapping[str, str] = msgspec.field(default_factory=dict)
     deadline: float | None = None
+    columns: tuple[str, ...] = ()
+    window: Window = Window.HOUR
     write: bool = False
     read_only: bool = False
 
@@ -297,6 +302,7 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
     news: an outage that has just ended.
     demo: the data is simulated.
     deadline: UTC seconds by which all jobs should be done.
+    columns: names of the columns that the user wants; empty for all.
     marked: the jobs marked for pause or resume.
     writing: changing jobs is allowed.
     """
@@ -316,6 +322,7 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
     news: Outage | None = None
     demo: bool = False
     deadline: float | None = None
+    columns: tuple[str, ...] = ()
     marked: frozenset[JobKey] = frozenset()
     writing: bool = False
 

@@ -16,7 +16,7 @@ import pytest
 
 from slurper_tui.cli.help import FOLDER
 from slurper_tui.cli.parser import COMMANDS, TOPICS, make_parser
-from slurper_tui.config import ACCOUNT_VARIABLE, BASE_URL_VARIABLE, _File
+from slurper_tui.config import ACCOUNT_VARIABLE, BASE_URL_VARIABLE, File
 from slurper_tui.simulated.account import SimulatedAccount
 from tests import keys_topic
 from tests.cli.making import KEYS
@@ -48,8 +48,9 @@ def test_help_of_nothing_is_that_of_the_program_and_of_a_command_its_own() -> No
     whole, commands = make_parser()
     assert "\n".join(perform(None, "help").out) + "\n" == whole.format_help()
     for name, parser in commands.items():
-        ran = perform(None, "help", name)
-        assert "\n".join(ran.out) + "\n" == parser.format_help()
+        if name not in TOPICS:  # the topic has more
+            ran = perform(None, "help", name)
+            assert "\n".join(ran.out) + "\n" == parser.format_help()
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
@@ -108,7 +109,7 @@ def test_the_keys_topic_is_written_from_the_bindings() -> None:
 
 def test_the_config_topic_names_every_setting_and_variable() -> None:
     text = (FOLDER / "config.txt").read_text(encoding="utf-8")
-    for field in msgspec.structs.fields(_File):
+    for field in msgspec.structs.fields(File):
         assert re.search(rf"^    \[?{field.encode_name}\b", text, re.MULTILINE), field.encode_name
     credentials = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY")
     for name in (*credentials, ACCOUNT_VARIABLE, BASE_URL_VARIABLE, *KEYS):

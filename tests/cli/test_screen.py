@@ -42,6 +42,26 @@ def test_a_partial_state_file_is_completed_by_the_defaults(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "view"),
+    [
+        ("{}", ViewState(sort="eta", inverted=True)),
+        ('{"sort": null, "inverted": false}', ViewState(sort="eta", inverted=True)),
+        ('{"sort": "done", "inverted": false}', ViewState(sort="done")),
+        ('{"sort": "", "inverted": false}', ViewState()),
+    ],
+)
+def test_a_saved_order_wins_over_the_one_of_the_configuration(
+    tmp_path: Path, text: str, view: ViewState
+) -> None:
+    default = ViewState(sort="eta", inverted=True)
+    (tmp_path / "state.json").write_text(text)
+    assert load_view(tmp_path / "state.json", default) == view
+    save_view(tmp_path / "state.json", view, default)
+    assert load_view(tmp_path / "state.json", default) == view
+    assert ("sort" in (tmp_path / "state.json").read_text()) == (view != default)
+
+
 def test_a_new_folder_is_its_owners_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

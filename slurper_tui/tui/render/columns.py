@@ -7,7 +7,7 @@ narrower one, whatever the jobs do. `cells` and `header` draw a row, `sorted_job
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import msgspec
 from rich.cells import cell_len
@@ -81,18 +81,26 @@ class Column(msgspec.Struct, frozen=True):
     descending: bool = False
 
 
+ALWAYS = ("status", "migration")
+"""Columns without which a row says nothing."""
+
 Fitted = tuple[tuple[Column, int], ...]
 """The chosen columns, each with its width in cells."""
 
 
-def fit(width: int, *, accounts: bool = False, deadline: bool = False) -> Fitted:
+def fit(
+    width: int, *, accounts: bool = False, deadline: bool = False, only: Collection[str] = ()
+) -> Fitted:
     """Choose the most important columns that fit into a table `width` cells wide.
 
     accounts: there is more than one account.
     deadline: a deadline is set.
+    only: names of the columns that the user wants beside `ALWAYS`; empty for all.
     """
     optional = (("account", accounts), ("due", deadline))
     hidden = {name for name, shown in optional if not shown}
+    if only:
+        hidden.update(c.name for c in COLUMNS if c.name not in (*only, *ALWAYS))
     candidates = [column for column in COLUMNS if column.name not in hidden]
     candidates.sort(key=lambda column: column.priority, reverse=True)
     number = sum(column.priority == 9 for column in candidates)

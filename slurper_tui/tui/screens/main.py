@@ -105,7 +105,7 @@ class MainScreen(NotedScreen[None]):
         self.palette_closed_at = 0.0
         self._arranging: Worker[None] | None = None
         self._arranged: Snapshot | None = None
-        self._window = Window.HOUR
+        self._window = options.window
         self._keys = {
             key.strip()
             for binding in MAIN_KEYS
@@ -117,6 +117,7 @@ class MainScreen(NotedScreen[None]):
             view=options.view,
             demo=options.demo,
             deadline=options.deadline,
+            columns=options.columns,
             writing=options.write,
         )
         self.set_reactive(MainScreen.state, state)
@@ -142,6 +143,8 @@ class MainScreen(NotedScreen[None]):
             self.post_message(self.Ready())
         else:
             self.call_after_refresh(self.post_message, self.Ready())
+        if self._window is not Window.HOUR:
+            self.session.set_window(self._window)
         if self.options.write:
             self.job_actions.apply_lock()
         self.watch(self, "state", self.new_jobs.report_plans, init=False)

@@ -269,6 +269,7 @@ class JobTable(LineList):
                 max(1, self.size.width - MARGIN - 1),
                 accounts=state.many_accounts,
                 deadline=state.deadline is not None,
+                only=state.columns,
             )
             self._drawn.clear()
         if len(self._drawn) > 2 * len(state.lines) + 100:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -33,8 +34,18 @@ def row(job: object, width: int = 100, context: DrawContext = CONTEXT) -> str:
     return text_of(cells(job, fit(width), context))  # type: ignore[arg-type]  # a JobView
 
 
-def names(width: int, **given: bool) -> list[str]:
-    return [column.name for column, _ in fit(width, **given)]
+def names(
+    width: int, *, accounts: bool = False, deadline: bool = False, only: Collection[str] = ()
+) -> list[str]:
+    fitted = fit(width, accounts=accounts, deadline=deadline, only=only)
+    return [column.name for column, _ in fitted]
+
+
+def test_chosen_columns_stand_beside_status_and_migration() -> None:
+    assert names(200, only=["eta", "percent"]) == ["status", "migration", "percent", "eta"]
+    assert names(200, accounts=True, only=["account"]) == ["status", "account", "migration"]
+    assert names(200, only=["account"]) == ["status", "migration"]
+    assert names(26, only=["eta", "done"]) == ["status", "migration"]
 
 
 def cell(name: str, job: JobView, context: DrawContext = CONTEXT) -> str:

@@ -1,0 +1,83 @@
+"""Checks the settings whose words the screen defines: theme, columns, sort, window and keys.
+
+The names are those of the modules that draw, so checking them imports Textual; only a setting that
+is there is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from slurper_tui.config import Config, locate, nearest
+
+if TYPE_CHECKING:
+    from textual.binding import Binding
+
+    from slurper_tui.monitor.model.timeline import Window
+
+
+def mistakes_of_screen(config: Config) -> Iterator[str]:
+    """Yield a line for each unknown word, and for keys that clash on a screen."""
+    if config.theme is not None:
+        from slurper_tui.tui.app import theme_names
+
+        yield from _unknown(config, "theme", [config.theme], theme_names())
+    if config.columns or config.sort is not None:
+        from slurper_tui.tui.render.columns import COLUMNS, SORTS
+
+        names = [column.name for column in COLUMNS]
+        yield from _unknown(config, "columns", config.columns, names, "column")
+        sort = [] if config.sort is None else [config.sort.removeprefix("-")]
+        yield from _unknown(config, "sort", sort, list(filter(None, SORTS)), "column to sort by")
+    if config.window is not None:
+        yield from _unknown(config, "window", [config.window], windows())
+    if config.keys:
+        yield from _key_mistakes(config)
+
+
+def windows() -> Mapping[str, Window]:
+    """Return the periods of the charts by their words."""
+    from slurper_tui.monitor.model.timeline import Window
+
+    return {window.words: window for window in Window}
+
+
+def _unknown(
+    config: Config, key: str, names: Sequence[str], known: Collection[str], what: str = ""
+) -> Iterator[str]:
+    for name in names:
+        if name not in known:
+            place = _place(config, (key,))
+            yield f"{place}unknown {what or key} {name!r}{nearest(name, known)}"
+
+
+def _key_mistakes(config: Config) -> Iterator[str]:
+    from slurper_tui.tui.keys import FAILURE_KEYS, LOG_KEYS, MAIN_KEYS
+
+    screens = (MAIN_KEYS, LOG_KEYS, FAILURE_KEYS)
+    ids = list(dict.fromkeys(b.id for keys in screens for b in keys if b.id))
+    unknown = [id for id in config.keys if id not in ids]
+    for id in unknown:
+        yield f"{_place(config, ('keys', id))}unknown key id {id!r}{nearest(id, ids)}"
+    found = [clash for keys in screens for clash in _clashes(config, keys)]
+    yield from dict.fromkeys(found)
+
+
+def _clashes(config: Config, bindings: Sequence[Binding]) -> Iterator[str]:
+    """Yield a line for a key that has two bindings on one screen, and for an empty key."""
+    owners: dict[str, str] = {}
+    bound = sorted(bindings, key=lambda binding: binding.id in config.keys)
+    for id, keys in ((b.id or "", config.keys.get(b.id or "", b.key)) for b in bound):
+        for key in (part.strip() for part in keys.split(",")):
+            other = owners.setdefault(key, id)
+            if key and other == id:
+                continue
+            what = f"key {key!r} is {other}'s already" if key else "an empty key"
+            yield f"{_place(config, ('keys', id))}{id}: {what}"
+
+
+def _place(config: Config, path: tuple[str, ...]) -> str:
+    """Return `file:line:column: ` of a key; "" if it is not in the file."""
+    place = locate(config.file, path) if config.file else None
+    return f"{place}: " if place else ""
