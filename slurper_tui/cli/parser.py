@@ -324,7 +324,8 @@ COMMANDS: Mapping[str, Command] = {
         _json("JSON Lines, one job each"),
         usage=_OF_ANY_JOBS,
         description="Prints nothing until every named job has ended, then a line for each. "
-        "Without a name it waits for every job that runs or is paused. Outages are waited for too.",
+        "Without a name it waits for every job of the account that is running, paused or planned, "
+        "and for those that begin meanwhile. Outages are waited for too.",
         epilog="Ends with 0 if every job completed and nothing is missing, 4 if objects failed or "
         "are unaccounted for, 5 if a job was aborted or is gone, 6 if the time is over, 3 if the "
         "credentials are rejected, 7 if the API refuses the account from the start.",

@@ -120,14 +120,15 @@ class Session:
         self._ended_logs = EndedLogs(monitor.metered, monitor.job_store, notes)
         await self._ended_logs.run()
 
-    def awaits_log(self, view: JobView) -> bool:
-        """Return whether a job's state is known only when its log has been read.
+    def awaits_log(self, view: JobView, most_failed: int = 0) -> bool:
+        """Return whether it is known only from a job's log whether objects were lost.
 
-        False if the last attempt to read it has failed.
+        False if the last attempt to read it has failed. most_failed: failures that are tolerated.
         """
-        if view.state is not State.COMPLETED_UNREAD or view.verdict is None:
+        if view.verdict is None or not view.verdict.unread:
             return False
-        if not view.verdict.unread:
+        tolerated = 0 < (view.verdict.failed or 0) <= most_failed
+        if view.state is not State.COMPLETED_UNREAD and not tolerated:
             return False
         return self._ended_logs is None or not self._ended_logs.has_failed(view.key)
 

@@ -468,20 +468,18 @@ async def wait(context: CommandContext) -> ExitCode:
     """Print nothing until every named job has ended, then a line for each; see `verdict`.
 
     An aborted job and one that is gone have ended. With --progress, print each change to stderr.
-    Without a name, wait for every job that is live. Raises CliError when a name is not unique, when
-    the time of --timeout is over, or when the API refuses from the start.
+    Without a name, wait for every job that is live or planned. Raises CliError when a name is not
+    unique, when the time of --timeout is over, or when the API refuses from the start.
     """
     options = context.options
     limit = None if options.limit is None else seconds_option("--timeout", options.limit)
     most_failed = _most_failed(options.max_failed)
-    left: list[JobView] = []
+    last: list[Snapshot] = []
     try:
         async with asyncio.timeout(limit):
-            snapshot = await _ended(context, left)
+            snapshot = await _ended(context, last, most_failed)
     except TimeoutError:
-        names = ", ".join(migration(view, context.out) for view in left[:MOST_NAMES])
-        more = f" and {len(left) - MOST_NAMES} more" if len(left) > MOST_NAMES else ""
-        state = f"not ended: {names}{more}" if left else "the state of the jobs is not known"
+        state = _left_words(last[-1], context) if last else "the state of the jobs is not known"
         raise CliError(f"waited for {limit:g} s; {state}", ExitCode.TIMED_OUT) from None
     for view in sorted(snapshot.jobs, key=default_order):
         line = record_line(view) if options.json else _line(view, snapshot, context)
@@ -498,10 +496,40 @@ def _most_failed(text: str | None) -> int:
     return int(text)
 
 
-async def _ended(context: CommandContext, left: list[JobView]) -> Snapshot:
+def _left_words(snapshot: Snapshot, context: CommandContext) -> str:
+    """Return what was waited for in vain: `not ended: photos → media; 2 planned jobs not started`.
+
+    snapshot: of the selected jobs alone.
+    """
+    left = [view for view in snapshot.jobs if view.live]
+    names = ", ".join(migration(view, context.out) for view in left[:MOST_NAMES])
+    more = f" and {len(left) - MOST_NAMES} more" if len(left) > MOST_NAMES else ""
+    unstarted = unstarted_jobs(selection_of(context.options), snapshot)
+    words = [f"not ended: {names}{more}"] if left else []
+    words += [f"{fmt.count(unstarted)} planned {_jobs(unstarted)} not started"] if unstarted else []
+    return "; ".join(words) or "the jobs have ended, but not every log was read"
+
+
+def _jobs(number: int) -> str:
+    return "job" if number == 1 else "jobs"
+
+
+def _note_waiting(snapshot: Snapshot, context: CommandContext) -> None:
+    """Report planned jobs, which another program starts, or that no job is waited for."""
+    if unstarted := unstarted_jobs(selection_of(context.options), snapshot):
+        context.out.note(
+            f"waiting for {fmt.count(unstarted)} planned {_jobs(unstarted)} too: the monitor or "
+            "create --go-on starts them"
+        )
+    elif not snapshot.jobs:
+        context.out.note("no job is running, paused or planned: nothing to wait for")
+
+
+async def _ended(context: CommandContext, last: list[Snapshot], most_failed: int) -> Snapshot:
     """Poll until the jobs have ended; return a snapshot of these jobs alone.
 
-    left: receives the jobs that have not ended, and is replaced after every poll.
+    last: receives the latest of these snapshots, from the first complete one on. most_failed:
+    number of failed objects that is tolerated.
     """
     selection = selection_of(context.options)
     waited_for: set[JobKey] = set()
@@ -519,13 +547,15 @@ async def _ended(context: CommandContext, left: list[JobView]) -> Snapshot:
                 waited_for.update(view.key for view in snapshot.jobs if view.live)
                 views = tuple(view for view in snapshot.jobs if view.key in waited_for)
                 snapshot = replace(snapshot, jobs=views)
-            left[:] = [view for view in snapshot.jobs if view.live]
+            if not last:
+                _note_waiting(snapshot, context)
+            last[:] = [snapshot]
             context.session.look_at(None, frozenset(view.key for view in snapshot.jobs))
             _note_undocumented(undocumented, snapshot, context.out)
             if context.options.progress:
                 for view in _changed(snapshot, printed):
                     context.out.narrate(_line(view, snapshot, context))
-            if _all_ended(snapshot, context):
+            if _all_ended(snapshot, context, most_failed):
                 _note_unread(snapshot.jobs, context.out)
                 return snapshot
     raise AssertionError("the monitor ended by itself")
@@ -547,12 +577,12 @@ def _check_refusal(snapshot: Snapshot) -> None:
         raise CliError(f"the API refuses: {words}", ExitCode.API)
 
 
-def _all_ended(snapshot: Snapshot, context: CommandContext) -> bool:
+def _all_ended(snapshot: Snapshot, context: CommandContext, most_failed: int = 0) -> bool:
     """Whether no job is live, no log is to be read, and no plan has a selected job to start."""
     ended = all(map(_has_ended, snapshot.jobs))
     if not ended or unstarted_jobs(selection_of(context.options), snapshot):
         return False
-    return not any(map(context.session.awaits_log, snapshot.jobs))
+    return not any(context.session.awaits_log(view, most_failed) for view in snapshot.jobs)
 
 
 def _note_unread(views: Sequence[JobView], out: Output) -> None:

@@ -91,7 +91,37 @@ def test_a_lost_job_is_exit_5() -> None:
 
 def test_without_a_live_job_there_is_nothing_to_wait_for() -> None:
     ran = waits(ended("j1", failed=3), words="")
-    assert (ran.code, ran.out, ran.err) == (0, [], [])
+    assert (ran.code, ran.out) == (0, [])
+    assert ran.err == ["slurper-tui: no job is running, paused or planned: nothing to wait for"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words", "code", "end"),
+    [
+        ({"harmless": 7}, "j1", 0, "100%"),
+        ({"not_copied": 7}, "j1", 4, "100% 7 not copied"),
+        ({"harmless": 7, "failed": 2}, "j1 --max-failed 2", 0, "100% 2 failed"),
+        ({"not_copied": 7, "failed": 2}, "j1 --max-failed 2", 4, "100% 2 failed 7 not copied"),
+    ],
+)
+def test_skipped_objects_are_judged_by_the_log(
+    numbers: dict[str, int], words: str, code: int, end: str
+) -> None:
+    ran = waits(ended("j1", **numbers), words=words)
+    assert (ran.code, ran.err) == (code, [])
+    assert ran.out[0].endswith(f" 1000/1000 {end}")
+
+
+def test_skipped_objects_whose_log_cannot_be_read_are_exit_4_and_said() -> None:
+    account = SimulatedAccount(plans=[ended("j1", harmless=7)])
+    account.faults.add(Fault(operation="logs", status=400, code=10001, message="no"))
+    ran = perform(account, "wait", "j1")
+    assert ran.code == 4
+    assert ran.out[0].endswith(" 1000/1000 100% 7 skipped, reasons not read yet")
+    assert ran.err == [
+        "slurper-tui: job j1: completed · 0 failed · "
+        "7 skipped, reasons not read yet · 0 unaccounted"
+    ]
 
 
 def test_time_is_over_in_an_outage_too() -> None:
@@ -124,8 +154,13 @@ def test_a_migration_has_not_ended_before_its_plan(tmp_path: Path) -> None:
     steps = (Step(1, Draft("s3", "photos", "media", path_prefix="2/")),)
     store.notes.plans.keep(Planned(0, account.account_id, 0.0, steps))
     store.close()
-    words = ("wait", "--migration", "photos", "--timeout", "2")
-    assert perform(account, *words, folder=tmp_path).code == 6
+    for words in ((), ("--migration", "photos")):
+        ran = perform(account, "wait", *words, "--timeout", "2", folder=tmp_path)
+        assert ran.code == 6
+        assert ran.err == [
+            "slurper-tui: waiting for 1 planned job too: the monitor or create --go-on starts them",
+            "slurper-tui: waited for 2 s; 1 planned job not started",
+        ]
     assert perform(account, "wait", "j1", "--timeout", "60", folder=tmp_path).code == 0
 
 
