@@ -13,6 +13,7 @@ class ExitCode(IntEnum):
     """The exit codes; a signal ends the program with 128 + number and is not re-raised."""
 
     OK = 0
+    IN_USE = 1
     USAGE = 2
     CREDENTIALS = 3
     OBJECTS_LOST = 4

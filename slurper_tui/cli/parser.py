@@ -331,6 +331,17 @@ COMMANDS: Mapping[str, Command] = {
         "credentials are rejected, 7 if the API refuses the account from the start.",
         example=("wait 6b57 --timeout 3600", "wait --migration avatars --progress"),
     ),
+    "idle": Command(
+        "whether no job uses a bucket: the gate before a clean-up",
+        Argument("--bucket", metavar="NAME", required=True, help="the source or target bucket"),
+        _json("one JSON array of the jobs that use it"),
+        _TIMEOUT,
+        usage=("--bucket NAME [OPTION]...",),
+        description="Prints the running, paused and planned jobs that copy from or to a bucket.",
+        epilog="Ends with 0 if there is none, 1 if there is one, 7 if that is not certain: a list "
+        "was not read whole, or the plans in the history cannot be read.",
+        example=("idle --bucket media",),
+    ),
     "history": Command(
         "every recorded sample; --path: the file",
         _JOBS,
@@ -526,8 +537,9 @@ _EPILOG = (
     "  CLOUDFLARE_ACCOUNT_ID           one id, or several with commas between\n"
     "  CLOUDFLARE_BASE_URL             another address of the API, with its path\n\n"
     "exit codes:\n"
-    "  0 done  2 usage  3 credentials  4 objects failed  5 a job aborted or gone\n"
-    "  6 timed out  7 the API failed  70 a bug  129 130 131 143 ended by a signal"
+    "  0 done  1 idle: in use  2 usage  3 credentials  4 objects failed\n"
+    "  5 a job aborted or gone  6 timed out  7 the API failed  70 a bug\n"
+    "  129 130 131 143 ended by a signal"
 )
 
 
@@ -647,7 +659,7 @@ _OTHER_WORDS = {
 }
 """Names that other programs have for a command, and ours."""
 
-_NO_COMMANDS = ("replay", "doctor", "verify", "metrics", "idle")
+_NO_COMMANDS = ("replay", "doctor", "verify", "metrics")
 """Words that are certainly meant as a command."""
 
 

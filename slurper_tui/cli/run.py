@@ -50,6 +50,7 @@ _COMMAND_FUNCTIONS = {
     "watch": ("jobs", "watch"),
     "jobs": ("jobs", "jobs"),
     "wait": ("jobs", "wait"),
+    "idle": ("idle", "idle"),
     "progress": ("jobs", "progress"),
     "digest": ("report", "digest"),
     "logs": ("logs", "logs"),

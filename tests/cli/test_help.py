@@ -23,7 +23,7 @@ from tests.cli.making import KEYS
 from tests.cli.program import Ran, environment, perform
 
 EXAMPLES = [(name, line) for name, command in COMMANDS.items() for line in command.example]
-ENDS = {"watch": {0, 4}, "report": {0, 4}, "failures": {0, 4}, "resume": {0, 7}}
+ENDS = {"watch": {0, 4}, "report": {0, 4}, "failures": {0, 4}, "idle": {1}, "resume": {0, 7}}
 """Exit codes of examples that need not be 0: a judged job, and three jobs that already run."""
 
 EMPTY = {"create", "precheck"}
@@ -150,6 +150,7 @@ def _write_files(folder: Path) -> None:
 SECTIONS = {
     "jobs, progress, watch, wait": ["progress {ended} --json", "progress {running} --json"],
     "jobs --migrations": ["jobs --migrations --json"],
+    "idle": ["idle --bucket media --json"],
     "failures": ["failures {lossy} --json"],
     "logs": ["logs {lossy} --json"],
     "history": ["history --json"],

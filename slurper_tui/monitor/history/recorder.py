@@ -455,6 +455,10 @@ class HistoryNotes:
         """Return the plans of these accounts, oldest first; a finished step has no keys left."""
         return await self._try(lambda: self._plans(accounts)) or ()
 
+    async def written_plans(self, accounts: Sequence[str]) -> tuple[Plan, ...] | None:
+        """Return the plans of these accounts in the history; None if they cannot be read."""
+        return await self._read(lambda notes: notes.plans.all(accounts))
+
     async def keep_plan(self, plan: Plan) -> Plan:
         """Store a new plan and return it with its id; on disk when this returns, if possible."""
         written = await self._try(

@@ -57,6 +57,7 @@ class AccountView(msgspec.Struct, frozen=True):
     """State of one account.
 
     listed: its complete job list was read at least once. answered: the API answered at least once.
+    proven: the last whole reading of the list had every row that it has according to the API.
     pages: list pages read. problem: why the account as a whole fails.
     outage: the latest outage that is over, for a one-line message.
     """
@@ -67,6 +68,7 @@ class AccountView(msgspec.Struct, frozen=True):
     pages: int = 0
     problem: Problem | None = None
     outage: Outage | None = None
+    proven: bool = False
 
 
 class BudgetView(msgspec.Struct, frozen=True):

@@ -43,6 +43,7 @@ class Listing:
     hurried: read pages without a pause; at the start and on request.
     complete: the whole list was read at least once.
     over: the first reading has ended, even with missing pages.
+    proven: no row was missing or nameless in the last reading, as far as the API tells.
     pages: number of pages received.
     urgent: something changed, so the first page, which shows new jobs, is read soon.
     verifying: the last page was short; the next one shows whether the list ends there.
@@ -59,6 +60,7 @@ class Listing:
         self.hurried = True
         self.complete = False
         self.over = False
+        self.proven = False
         self.pages = 0
         self.urgent = False
         self.under_way = False
@@ -168,10 +170,11 @@ class Listing:
         self._verified = frozenset() if holes else whole
         self._begin_again()
         self.hurried, self.over = False, True
+        self.proven = proves and not holes and not nameless
         if holes:
             return None
         self.complete, self.problem = True, None
-        return whole if proves and not nameless else None
+        return whole if self.proven else None
 
     def failed(self, error: ApiError, now: Moment, wait: float) -> None:
         """Apply a failed request. wait: seconds until the next try; infinite for none.
@@ -251,6 +254,7 @@ class AccountTrack:
             pages=listing.pages,
             problem=problem,
             outage=self._outage,
+            proven=listing.proven,
         )
 
     @property
