@@ -159,7 +159,7 @@ class Exchange:
         started = time.monotonic()
         headers = {} if body is None else {"Content-Type": "application/json"}
         try:
-            with _api_errors(path):
+            with _api_errors(len(path)):
                 async with asyncio.timeout(WHOLE_SECONDS):
                     request = self._client.build_request(
                         method, self._url(path), params=query, headers=headers, content=body
@@ -204,14 +204,14 @@ class Exchange:
 
 
 @contextmanager
-def _api_errors(path: str) -> Iterator[None]:
-    """Convert the errors of an exchange without an answer to ApiErrors."""
+def _api_errors(length: int) -> Iterator[None]:
+    """Convert the errors of an exchange without an answer to ApiErrors. length: of the path."""
     try:
         yield
     except TimeoutError:
         raise Unreachable(f"no complete answer within {WHOLE_SECONDS:.0f} s") from None
     except httpx.InvalidURL:
-        reason = f"not sent: an address of {len(path):,} characters is too long"
+        reason = f"not sent: an address of {length:,} characters is too long"
         raise BadAddress(reason) from None
     except (httpx.HTTPError, OSError) as error:
         kind = NotSent if isinstance(error, _UNSENT) else Unreachable

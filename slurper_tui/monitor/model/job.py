@@ -229,6 +229,16 @@ def counts_of(progress: Progress) -> Counts:
     )
 
 
+def percent_of(done: int | None, objects: int | None, *, finished: bool) -> int | None:
+    """Return done / objects in whole percent, rounded down; None when unknown.
+
+    At most 99 unless finished. finished: the API reports every counted job as `completed`.
+    """
+    if done is None or not objects:
+        return None
+    return min(100 if finished else 99, done * 100 // objects)
+
+
 class Forecast(msgspec.Struct, frozen=True):
     """Finish time of a job, as a range.
 

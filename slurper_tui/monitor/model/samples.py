@@ -21,10 +21,11 @@ from slurper_tui.monitor.model.job import (
     Snapshot,
     Total,
     has_ended,
+    percent_of,
 )
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.selection import Selection
-from slurper_tui.monitor.model.verdict import log_of_end, percent, with_log
+from slurper_tui.monitor.model.verdict import with_log
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
@@ -93,12 +94,12 @@ def stored_view(stored: StoredJob) -> JobView:
         view,
         phase=Phase.ENDED if ended else PHASE_AT_REST.get(status or "", stalled),
         counts=last.counts,
-        percent=percent(last.counts, status),
+        percent=percent_of(last.counts.done, last.counts.objects, finished=status == "completed"),
         total=Total.FINAL if ended else Total.PROVISIONAL,
         as_of=last.at,
         from_history=True,
     )
-    return with_log(view, log_of_end(view, stored.log))
+    return with_log(view, stored.log)
 
 
 def snapshot_from_history(

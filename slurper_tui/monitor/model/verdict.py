@@ -1,4 +1,4 @@
-"""Percentages and verdicts, computed from the four counters of a job."""
+"""Verdicts of ended jobs, computed from their four counters and their log."""
 
 from __future__ import annotations
 
@@ -9,21 +9,6 @@ from msgspec.structs import replace
 from slurper_tui.monitor.model.base import STEADY_SECONDS
 from slurper_tui.monitor.model.job import Counts, JobView, Verdict, job_time
 from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, LogCounts, cause_of, reason_of
-
-
-def percent_of(done: int | None, objects: int | None, *, finished: bool) -> int | None:
-    """Return done / objects in whole percent, rounded down; None when unknown.
-
-    At most 99 unless finished. finished: the API reports every counted job as `completed`.
-    """
-    if done is None or not objects:
-        return None
-    return min(100 if finished else 99, done * 100 // objects)
-
-
-def percent(counts: Counts, status: str | None) -> int | None:
-    """Return a job's percentage, see `percent_of`."""
-    return percent_of(counts.done, counts.objects, finished=status == "completed")
 
 
 def verdict(counts: Counts, status: str | None, log: LogCounts | None = None) -> Verdict | None:
@@ -71,24 +56,21 @@ def verdict(counts: Counts, status: str | None, log: LogCounts | None = None) ->
     )
 
 
-def with_log(view: JobView, log: LogCounts | None) -> JobView:
+def with_log(view: JobView, log: LogCounts | None, *, as_is: bool = False) -> JobView:
     """Return a view whose verdict and uncopied objects are those of its counts and this log.
 
     log: row counts; None before it was read.
+    as_is: more rows cannot follow. Otherwise the log counts as incomplete unless it was read long
+        enough after the job ended.
     """
+    if log is not None and view.ended and not (as_is or log.covers(end_of(view))):
+        log = replace(log, whole=False)
     return replace(
         view,
         verdict=verdict(view.counts, view.status, log),
         not_copied=not_copied(view.counts, log),
         listing_broke=log is not None and log.listing_broke,
     )
-
-
-def log_of_end(view: JobView, log: LogCounts | None) -> LogCounts | None:
-    """Return a job's log counts; as incomplete if the job ended and more rows may have followed."""
-    if log is None or not view.ended or log.covers(end_of(view)):
-        return log
-    return replace(log, whole=False)
 
 
 def end_of(view: JobView) -> float:

@@ -197,8 +197,8 @@ class HistorySync:
         They are read again when an action request changes or a retry is made, because either adds
         an event.
         """
-        views = map(self._job_store.view, self._keys)
-        basis = (*(view and view.request for view in views), len(self._job_store.links))
+        tracks = map(self._job_store.track, self._keys)
+        basis = (*(track and track.view.request for track in tracks), len(self._job_store.links))
         if self._events_basis is not None and basis != self._events_basis:
             self._start("events", self._read_events())
         self._events_basis = basis

@@ -19,10 +19,19 @@ from slurper_tui.monitor.estimate.forecast import if_resumed, reason
 from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.model.base import STEADY_SECONDS, Moment
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState, expected
-from slurper_tui.monitor.model.job import Counts, JobView, Phase, State, Total, counts_of, has_ended
+from slurper_tui.monitor.model.job import (
+    Counts,
+    JobView,
+    Phase,
+    State,
+    Total,
+    counts_of,
+    has_ended,
+    percent_of,
+)
 from slurper_tui.monitor.model.logs import LogCounts, NewestFailures
 from slurper_tui.monitor.model.samples import Recorded, StoredJob, stored_view
-from slurper_tui.monitor.model.verdict import end_of, log_of_end, percent, with_log
+from slurper_tui.monitor.model.verdict import end_of, with_log
 
 NOTHING_YET_POLLS = 3
 """After this many polls without the expected status, the request's `detail` mentions it."""
@@ -272,7 +281,7 @@ class JobTrack:
                 verdict=verdict,
                 from_history=from_history,
             )
-            self.view = view if verdict is None else with_log(view, log_of_end(view, self._log))
+            self.view = view if verdict is None else with_log(view, self._log)
 
     def unlisted(self) -> None:
         """Count a whole reading of the list that lacks the job.
@@ -328,7 +337,7 @@ class JobTrack:
             created_at=parse_time(self._created_at),
             clock_jumped=clock_jumped,
         )
-        self._close_if_over(counts, status, now)
+        self.mode = self._mode_after(counts, status, now)
         if not self.answered or (counts, status) != (before.counts, before.status):
             self._changed_at = now.mono
         self.answered, self.failing_since, self.failures = True, None, 0
@@ -357,7 +366,7 @@ class JobTrack:
             status=status,
             phase=Phase.ENDED if ended else estimate.phase,
             counts=counts,
-            percent=percent(counts, status),
+            percent=percent_of(counts.done, counts.objects, finished=status == "completed"),
             total=Total.FINAL if ended or estimate.settled else total,
             rate=estimate.rate,
             lifetime_rate=lifetime_rate,
@@ -381,8 +390,12 @@ class JobTrack:
             ended=ended,
             problem=None,
             from_history=False,
+            verdict=None,
+            not_copied=None,
+            listing_broke=False,
         )
-        view = with_log(view, log_of_end(view, self._log))
+        if ended or self._log is not None:
+            view = with_log(view, self._log)
         odd = view.live and view.state is State.OTHER
         since = now.wall - (now.mono - self._changed_at)
         return replace(view, unchanged_since=since if odd else None)
@@ -421,7 +434,7 @@ class JobTrack:
     def set_log_counts(self, log: LogCounts) -> None:
         """Set the job's log counts; update the verdict and the objects not copied."""
         self._log, before = log, self.view
-        view = with_log(before, log_of_end(before, log))
+        view = with_log(before, log)
         self.view = replace(view, verdict=view.verdict if before.verdict else None)
 
     def note_rows(self, rows: Iterable[LogRow]) -> None:
@@ -489,22 +502,23 @@ class JobTrack:
                 failing=None,
             )
 
-    def _close_if_over(self, counts: Counts, status: str | None, now: Moment) -> None:
-        """Close the job if its counts are final.
+    def _mode_after(self, counts: Counts, status: str | None, now: Moment) -> PollMode:
+        """Return how often to poll the job after an answer: no more if its counts are final.
 
         A completed job's answer is final; after another end, objects in flight still finish. An
         ended job with unknown counts is polled once a minute until they are known.
         """
         if not has_ended(self.view.job, status):
             self._steady_since = None
-        elif counts.objects is None or counts.done is None:
-            self.mode = PollMode.LAZY
-        elif status == "completed":
-            self.mode = PollMode.CLOSED
-        elif self._steady_since is None or counts != self.view.counts:
+            return self.mode
+        if counts.objects is None or counts.done is None:
+            return PollMode.LAZY
+        if status == "completed":
+            return PollMode.CLOSED
+        if self._steady_since is None or counts != self.view.counts:
             self._steady_since = now.mono
-        elif now.mono - self._steady_since >= STEADY_SECONDS:
-            self.mode = PollMode.CLOSED
+        steady = now.mono - self._steady_since >= STEADY_SECONDS
+        return PollMode.CLOSED if steady else self.mode
 
 
 def _on_wall_clock(at: float | None, now: Moment) -> float | None:

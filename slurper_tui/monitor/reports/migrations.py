@@ -31,11 +31,12 @@ from slurper_tui.monitor.model.job import (
     Unstarted,
     Verdict,
     job_time,
+    percent_of,
     shown_forecast,
     shown_rate,
 )
 from slurper_tui.monitor.model.logs import BROKE_TYPE, NEWEST_REASONS, reason_of
-from slurper_tui.monitor.model.verdict import doubt_words, percent_of
+from slurper_tui.monitor.model.verdict import doubt_words
 from slurper_tui.monitor.reports.retries import (
     Overlap,
     Together,

@@ -19,10 +19,18 @@ from slurper_tui.api.errors import NotFound
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import MOST_EVENTS, Event, RetryLink
-from slurper_tui.monitor.model.job import Counts, JobView, Phase, Verdict, counts_of, has_ended
+from slurper_tui.monitor.model.job import (
+    Counts,
+    JobView,
+    Phase,
+    Verdict,
+    counts_of,
+    has_ended,
+    percent_of,
+)
 from slurper_tui.monitor.model.logs import Cause, FailuresView, LogCounts, cause_of
 from slurper_tui.monitor.model.samples import Recorded, last_of_each
-from slurper_tui.monitor.model.verdict import percent, with_log
+from slurper_tui.monitor.model.verdict import with_log
 from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.monitor.reports.observed import Span, SpanKind, spans
 from slurper_tui.monitor.reports.retries import of_skips, total
@@ -341,7 +349,9 @@ class ReceiptMaker:
         # A log that could not be read gives no reasons, like an empty one.
         unreadable = LogCounts(whole=True)
         with_logs = [
-            with_log(view, logs[view.key] or (unreadable if view.counts.skipped else None))
+            with_log(
+                view, logs[view.key] or (unreadable if view.counts.skipped else None), as_is=True
+            )
             for view in jobs_in_order
         ]
         migration = family(with_logs, links)
@@ -375,7 +385,7 @@ class ReceiptMaker:
             status=status,
             phase=Phase.ENDED if ended else None,
             counts=counts,
-            percent=percent(counts, status),
+            percent=percent_of(counts.done, counts.objects, finished=status == "completed"),
             ended=ended,
             as_of=self._metered.now().wall,
         )

@@ -12,8 +12,7 @@ from textual.reactive import var
 from slurper_tui import format as fmt
 from slurper_tui.eta import eta_short
 from slurper_tui.monitor.estimate.deadline import against_all, needed_words, promise_words
-from slurper_tui.monitor.model.job import JobView, State, shown_forecast, shown_rate
-from slurper_tui.monitor.model.verdict import percent_of
+from slurper_tui.monitor.model.job import JobView, State, percent_of, shown_forecast, shown_rate
 from slurper_tui.tui.render.columns import DEADLINE_STYLES, promise_short, short_id
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
