@@ -231,11 +231,13 @@ class ProxyChoice(NamedTuple):
     proxy: None for a direct connection.
     secrets: the proxy's password, if it has one.
     notes: one line for each variable that cannot be used and is skipped.
+    variable: the variable that names the proxy.
     """
 
     proxy: httpcore.Proxy | None = None
     secrets: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    variable: str = ""
 
 
 def choose_proxy(host: str, port: int) -> ProxyChoice:
@@ -259,7 +261,7 @@ def choose_proxy(host: str, port: int) -> ProxyChoice:
             notes.append(f"{name} is not used: {error}")
             broken = broken or (f"{name}: {error}" if kind == "https" else "")
             continue
-        chosen = found if chosen.proxy is None else chosen
+        chosen = found._replace(variable=name) if chosen.proxy is None else chosen
     if broken and chosen.proxy is None:
         raise BadSetting(broken)
     return chosen._replace(notes=tuple(notes))

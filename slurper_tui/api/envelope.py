@@ -183,7 +183,8 @@ def read_answer(raw: Raw, read: Callable[[object], T], clean: Clean = str) -> An
         raise _error_of(raw, envelope, clean)
     result, info = envelope.get("result"), envelope.get("result_info")
     try:
-        return Answer(read(result), parse_limit(raw.headers), _total(info), len(raw.body))
+        limit, date = parse_limit(raw.headers), raw.headers.get("date")
+        return Answer(read(result), limit, _total(info), len(raw.body), date)
     except msgspec.ValidationError as error:
         raise _foreign_result(raw, result, error) from None
 

@@ -187,12 +187,14 @@ class Answer(msgspec.Struct, Generic[T], frozen=True):
     limit: the request budget; None if the headers do not contain it.
     total: rows on all pages of a list by `result_info.total_count`; None where it is absent.
     size: bytes of the answer's body.
+    date: the Date header as sent; None if there is none.
     """
 
     value: T
     limit: RateLimit | None = None
     total: int | None = None
     size: int = 0
+    date: str | None = None
 
 
 def parse(model: type[S], raw: object) -> S:

@@ -15,7 +15,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -168,6 +168,16 @@ def _few(lines: Sequence[str]) -> Sequence[str]:
 def zone_of(config: Config) -> tzinfo | None:
     """Return the time zone for printed times; None for local time."""
     return UTC if config.utc else None
+
+
+def zone_works() -> bool:
+    """Whether local time works in each quarter of the year; Python has no offset of 24 h."""
+    try:
+        for quarter in range(4):
+            datetime.fromtimestamp(time.time() + quarter * 91 * 86_400, UTC).astimezone()
+    except ValueError:
+        return False
+    return True
 
 
 class Process(msgspec.Struct, frozen=True):

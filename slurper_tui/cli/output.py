@@ -69,12 +69,15 @@ class Output:
     @property
     def width(self) -> int | None:
         """The width of the terminal in characters; None without a terminal."""
-        if self._out is None or not self._out.isatty():
-            return None
+        return (self.size[0] or 80) if self.on_terminal else None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The terminal's (columns, rows); zeros where they are unknown."""
         try:
-            return os.get_terminal_size(self._out.fileno()).columns or 80
+            return (0, 0) if self._out is None else os.get_terminal_size(self._out.fileno())
         except (OSError, ValueError):
-            return 80
+            return 0, 0
 
     def line(self, text: str) -> None:
         """Write one line of data and flush. Raises CliError when stdout cannot be written."""

@@ -506,6 +506,15 @@ COMMANDS: Mapping[str, Command] = {
         epilog="check ends with 2 if there is a mistake.",
         example=("config show", "config check"),
     ),
+    "doctor": Command(
+        "what is configured, reachable and supported here",
+        _json("one JSON object"),
+        description="Checks the configuration, the credential, the accounts, the clock, the "
+        "request budget, the network, the history and the terminal. Changes nothing.",
+        epilog="Ends with 0 if nothing failed, else as the first failure would end the program:\n"
+        "2 configuration, 3 credentials, 7 the API cannot be reached or refuses.",
+        example=("doctor", "doctor --json"),
+    ),
     "completion": Command(
         "completion of commands and options for a shell",
         Argument("shell", metavar="SHELL", choices=SHELLS, words=SHELLS, help=", ".join(SHELLS)),
@@ -659,7 +668,7 @@ _OTHER_WORDS = {
 }
 """Names that other programs have for a command, and ours."""
 
-_NO_COMMANDS = ("replay", "doctor", "verify", "metrics")
+_NO_COMMANDS = ("replay", "verify", "metrics")
 """Words that are certainly meant as a command."""
 
 

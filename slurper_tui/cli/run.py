@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 
@@ -35,6 +34,7 @@ from slurper_tui.cli.context import (
     resolve,
     selection_of,
     zone_of,
+    zone_works,
 )
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output, ProgressOutput
@@ -63,8 +63,8 @@ _COMMAND_FUNCTIONS = {
 }
 """Command → module of `cli.commands` and function.
 
-Not here are the commands without a monitor: `history` and `config` (below), and `completion`
-(`cli.main`).
+Not here are the commands without a monitor: `history`, `config` and `doctor` (below), and
+`completion` (`cli.main`).
 """
 
 _UNTIL_STOPPED = (MONITOR, "watch", "wait")
@@ -82,11 +82,15 @@ def perform(options: argparse.Namespace, process: Process) -> ExitCode:
         from slurper_tui.cli.commands.config import configure
 
         return configure(options, flags_of(options), process)
+    if options.command == "doctor":
+        from slurper_tui.cli.commands.doctor import doctor  # works with unusable settings too
+
+        return doctor(options, flags_of(options), process)
     config = _config(options, process)
     out = Output(process.out, process.err, ascii_only=config.ascii_only)
     if config.notice:
         out.note(config.notice)
-    if not _zone_works():
+    if not zone_works():
         out.note("TZ is no time zone of less than a day, so times are in UTC")
         config = msgspec.structs.replace(config, utc=True)
     process.scrubber.add(*secrets_in(process.environ))
@@ -129,16 +133,6 @@ def _config(options: argparse.Namespace, process: Process) -> Config:
         return load(flags_of(options), process.environ, process.config_file)
     except ConfigError as error:
         raise CliError(str(error)) from None
-
-
-def _zone_works() -> bool:
-    """Whether local time works in each quarter of the year; Python has no offset of 24 h."""
-    try:
-        for quarter in range(4):
-            datetime.fromtimestamp(time.time() + quarter * 91 * 86_400, UTC).astimezone()
-    except ValueError:
-        return False
-    return True
 
 
 def _takes_screen(process: Process, out: Output) -> bool:

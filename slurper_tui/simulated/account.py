@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from email.utils import formatdate
 from typing import NamedTuple
 
 import httpx
@@ -224,7 +225,7 @@ def _precheck(body: AnySource | R2Target) -> httpx.Response:
     return accept({"connectivityStatus": status})
 
 
-_EVERY_ANSWER = ("ratelimit", "ratelimit-policy", "cf-ray", "retry-after")
+_EVERY_ANSWER = ("date", "ratelimit", "ratelimit-policy", "cf-ray", "retry-after")
 _FIRST_RAY = 0x8F00_0000_0000_0000
 
 
@@ -323,6 +324,7 @@ class SimulatedAccount:
             fault = self.faults.take(call)
             allowed, headers = self.budget.spend()
             self._answers += 1
+            headers["date"] = formatdate(self._clock(), usegmt=True)
             headers["cf-ray"] = f"{_FIRST_RAY + self._answers:016x}-FRA"
             arrives = fault is None or fault.takes_effect
             response = self._perform(call, request, allowed) if arrives else accept(None)

@@ -88,7 +88,7 @@ def test_help_pays_for_argparse_alone(words: list[str]) -> None:
         ("errors 4f2a", "failures"),
         ("cancel 4f2a", "abort"),
         ("receipt 4f2a", "report"),
-        ("doctor", ""),
+        ("verify", ""),
         ("jbos", "jobs"),
         ("help jbos", "jobs"),
         ("help key", "keys"),

@@ -61,7 +61,13 @@ def test_help_imports_argparse_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["--demo", "jobs"], ["--demo", "progress", "a5"], ["--demo", "--interval", "2"], ["jobs"]],
+    [
+        ["--demo", "jobs"],
+        ["--demo", "doctor"],
+        ["--demo", "progress", "a5"],
+        ["--demo", "--interval", "2"],
+        ["jobs"],
+    ],
 )
 def test_lines_never_import_the_screen(words: list[str], tmp_path: Path) -> None:
     assert imported(words, ["textual", "rich", "click"], tmp_path) == "[]"

@@ -222,6 +222,27 @@ def _beside(path: Path, end: str) -> Path:
     return path.with_name(path.name + end)
 
 
+def is_kept(path: Path) -> bool:
+    """Return whether an instance holds the lock of a file; create nothing."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        descriptor = os.open(_beside(path, _LOCK), os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass  # a file system without locks
+    finally:
+        os.close(descriptor)
+    return False
+
+
 class Ownership:
     """A lock next to the file that only the first of several instances holds.
 

@@ -169,9 +169,8 @@ def _refuse_foreign(path: Path) -> None:
     read without locks, so any error is void if another instance has stamped the file meanwhile.
     Raises sqlite3.Error.
     """
-    file = path.resolve()
-    alone = "" if file.with_name(f"{file.name}-wal").exists() else "&immutable=1"
-    connection = _connect(f"{file.as_uri()}?mode=ro{alone}", OPENING_SECONDS)
+    alone = "" if _has_log(path) else "&immutable=1"
+    connection = _connect(f"{path.resolve().as_uri()}?mode=ro{alone}", OPENING_SECONDS)
     try:
         refuse_foreign(connection)
     except (ForeignFile, sqlite3.DatabaseError):
@@ -181,8 +180,17 @@ def _refuse_foreign(path: Path) -> None:
         connection.close()
 
 
-def read_store(path: Path, base_url: str) -> Store:
-    """Open a file read-only; create nothing.
+def _has_log(path: Path) -> bool:
+    """Whether a file has a write-ahead log, without which it can be read without locks."""
+    file = path.resolve()
+    return file.with_name(f"{file.name}-wal").exists()
+
+
+def read_store(path: Path, base_url: str, *, unlocked: bool = False) -> Store:
+    """Open a file read-only.
+
+    unlocked: read without locks, because with them SQLite may leave empty files next to it. That is
+    for a brief look: a file that another instance begins to write to meanwhile may seem damaged.
 
     Raises HistoryError, OSError (FileNotFoundError if there is no file) and sqlite3.Error.
     """
@@ -194,6 +202,8 @@ def read_store(path: Path, base_url: str) -> Store:
     if not is_stamped(path):
         _refuse_foreign(path)
     address = path.absolute().as_uri()
+    if unlocked and not _has_log(path):
+        return _reading(f"{address}?mode=ro&immutable=1", base_url)
     try:
         return _reading(f"{address}?mode=ro", base_url)
     except sqlite3.OperationalError as error:

@@ -581,6 +581,7 @@ def words_for(name: str, job: str) -> list[list[str]]:
         "logs": [["logs", job]],
         "failures": [["failures", job], ["failures", job, "--keys"]],
         "report": [["report", job]],
+        "doctor": [["doctor"], ["doctor", "--json"]],
         "completion": [["completion", "bash"]],
         "help": [["help"], ["help", "keys"]],
     }
