@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -145,3 +146,29 @@ def _running(prefix: str) -> Course:
         and course.plan.source.path_prefix == prefix
         and course.status(START) == "running"
     )
+
+
+@given(
+    seconds=st.floats(5, 2e5),
+    listing=st.floats(1, 2e5),
+    stalls=st.tuples(st.floats(100, 9000), st.floats(0.1, 0.6)) | st.none(),
+    pause=st.tuples(st.floats(0.05, 0.9), st.floats(1, 1e4)) | st.none(),
+    share=st.floats(0, 1),
+)
+def test_an_incident_happens_when_the_counter_reaches_it(
+    seconds: float,
+    listing: float,
+    stalls: tuple[float, float] | None,
+    pause: tuple[float, float] | None,
+    share: float,
+) -> None:
+    plan = Plan("a", 1_790_000_000.0, 900_000, seconds, listing=listing, failed=8_000, clean=1_000)
+    if stalls is not None:
+        plan = replace(plan, stall_every=stalls[0], stall_for=stalls[0] * stalls[1])
+    course = Course(plan)
+    if pause is not None:
+        at = plan.created + seconds * pause[0]
+        course = course.changed(at, "paused").changed(at + pause[1], "running")
+    incidents = 1 + round(share * 7_998)  # the last one may be counted only when the job ends
+    moment = course.moment(incidents)
+    assert course.incidents(moment - 0.001) < incidents <= course.incidents(moment + 0.001)
