@@ -9,7 +9,7 @@ import sys
 import time
 
 from slurper_tui.cli.errors import CliError, ExitCode
-from slurper_tui.cli.parser import PROG, completion_script, parse, write_text
+from slurper_tui.cli.parser import PROG, SHELLS, parse, write_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ def run(arguments: "Sequence[str]", process: "Process | None" = None) -> int:
     try:
         options = parse(arguments)
         if options.command == "help":
-            from slurper_tui.cli.help import help_text
+            from slurper_tui.cli.help import help_text, man_page
 
-            write_text(help_text(options.topic), process.out if process else sys.stdout)
+            text = man_page(_version()) if options.man else help_text(options.topic)
+            write_text(text, process.out if process else sys.stdout)
             return ExitCode.OK
         if options.command == "completion" or getattr(options, "version", False):
             return _print_text(options, process)
@@ -84,18 +85,30 @@ def _crashed(error: BaseException, process: "Process | None") -> int:
 
 
 def _print_text(options: "argparse.Namespace", process: "Process | None") -> ExitCode:
-    """Print the version, or the completion script of a shell."""
+    """Print the version, the completion script of a shell, or the words that it completes."""
     from slurper_tui.cli.output import Output  # handles full disks and closed pipes
 
     out, err = (process.out, process.err) if process else (sys.stdout, sys.stderr)
     output = Output(out, err, ascii_only=False)
     if options.command == "completion":
-        output.exact(completion_script(options.shell))
-    else:
-        from importlib import metadata  # 15 ms
+        from slurper_tui.cli.completion import script, words  # shtab and the history: 60 ms
+        from slurper_tui.cli.context import this_process
 
-        output.line(f"{PROG} {metadata.version(PROG)}")
+        if options.shell in SHELLS:
+            output.exact(script(options.shell))
+        else:
+            process = process or this_process()
+            for line in words(options.shell, options, process.environ, process.state):
+                output.exact(line + "\n")
+    else:
+        output.line(f"{PROG} {_version()}")
     return ExitCode.OK
+
+
+def _version() -> str:
+    from importlib import metadata  # 15 ms
+
+    return metadata.version(PROG)
 
 
 def _check_clock() -> None:

@@ -6,7 +6,7 @@ To add a command, add an entry to `COMMANDS`, one to `run._COMMAND_FUNCTIONS`, a
 Every option is declared once, as an `Argument`. `make_parser` builds the parser for help and
 completion; `parse` reads a command line. Options may come before the command's name, and operands
 between options, which argparse's own choice of a sub-parser does not allow: `split_command` finds
-the name, and the sub-parser gets all other words. `completion_script` writes the shells' completion
+the name, and the sub-parser gets all other words. `cli.completion` writes the shells' completion
 from the same declarations.
 """
 
@@ -511,26 +511,40 @@ COMMANDS: Mapping[str, Command] = {
         _json("one JSON object"),
         description="Checks the configuration, the credential, the accounts, the clock, the "
         "request budget, the network, the history and the terminal. Changes nothing.",
-        epilog="Ends with 0 if nothing failed, else as the first failure would end the program:\n"
-        "2 configuration, 3 credentials, 7 the API cannot be reached or refuses.",
+        epilog="Ends with 0 if nothing failed, else as the first failure would end the "
+        "program: 2 configuration, 3 credentials, 7 the API cannot be reached or refuses.",
         example=("doctor", "doctor --json"),
     ),
     "completion": Command(
-        "completion of commands and options for a shell",
-        Argument("shell", metavar="SHELL", choices=SHELLS, words=SHELLS, help=", ".join(SHELLS)),
+        "completion of commands, options, jobs and buckets for a shell",
+        Argument(
+            "shell",
+            metavar="SHELL",
+            choices=(*SHELLS, "jobs", "migrations", "buckets"),
+            words=SHELLS,
+            help="bash, zsh or fish; or jobs, migrations, buckets: the words that it completes",
+        ),
         usage=("SHELL",),
-        description="Prints a script that completes commands and options.",
-        example=("completion bash",),
-        epilog=f"bash: put  source <({PROG} completion bash)  into ~/.bashrc.",
+        description="Prints a script that completes commands and options, and from the history the "
+        "ids and names of jobs and buckets.",
+        example=("completion bash", "completion jobs"),
+        epilog="bash, in ~/.bashrc:\n"
+        f"  source <({PROG} completion bash)\n"
+        "zsh, in a folder of $fpath:\n"
+        f"  {PROG} completion zsh > _{PROG}\n"
+        "fish, in ~/.config/fish/completions:\n"
+        f"  {PROG} completion fish > {PROG}.fish",
     ),
     "help": Command(
         f"of a command, or of a topic: {', '.join(TOPICS)}",
         Argument("topic", nargs="?", metavar="COMMAND|TOPIC", words=TOPICS, help=_TOPICS),
-        usage=("[COMMAND|TOPIC]",),
+        _flag("--man", "the manual page, for man: all commands and options"),
+        usage=("[COMMAND|TOPIC]", "--man"),
         description="Prints the help of a command or a topic; without a word, that of the program.",
         example=(
             "help failures",
             "help keys",
+            "help --man",
         ),
     ),
 }
@@ -539,7 +553,7 @@ _DESCRIPTION = (
     "Shows every Super Slurper job of an account, live. Lines instead of a screen where there is "
     "no terminal."
 )
-_EPILOG = (
+EPILOG = (
     "A JOB is the beginning of an id, or BUCKET/PREFIX; without one, every job is shown.\n\n"
     "environment:\n"
     "  CLOUDFLARE_API_TOKEN, or CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY\n"
@@ -561,7 +575,7 @@ def make_parser(declared: Collection[str] = COMMANDS) -> tuple[Parser, dict[str,
         prog=PROG,
         usage=f"{PROG} [JOB]... [OPTION]...\n       {PROG} COMMAND [OPTION]...",
         description=_DESCRIPTION,
-        epilog=_EPILOG,
+        epilog=EPILOG,
     )
     whole.declare((*COMMON, *OF_MONITOR))
     commands = whole.add_subparsers(
@@ -688,71 +702,3 @@ def nearest(word: str, known: Collection[str], cutoff: float) -> str | None:
     import difflib  # 4 ms, only when something is wrong
 
     return next(iter(difflib.get_close_matches(word, known, 1, cutoff=cutoff)), None)
-
-
-# The function uses no arrays of the shell's own, which zsh counts from 1.
-_BASH = """_slurper_tui() {{
-    local options command= previous= word
-    for word in ${{COMP_LINE% *}}; do
-        case "$previous" in
-            {valued}) ;;
-            *) case "$word" in {commands}) command=$word; break ;; esac ;;
-        esac
-        previous=$word
-    done
-    case "$command" in
-{cases}
-        *) options="{first}" ;;
-    esac
-    COMPREPLY=($(compgen -W "$options" -- "$2"))
-}}
-complete -o default -F _slurper_tui {prog}
-"""
-_ZSH = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n"
-
-
-def completion_script(shell: str) -> str:
-    """Return the script for `bash`, `zsh` or `fish`."""
-    if shell == "fish":
-        return "".join(_fish_lines())
-    cases = (
-        f'        {name}) options="{_words((*COMMON, *command.arguments))}" ;;'
-        for name, command in COMMANDS.items()
-    )
-    script = _BASH.format(
-        valued="|".join(name for a in (*COMMON, *OF_MONITOR) if a.takes_word for name in a.names),
-        commands="|".join(COMMANDS),
-        cases="\n".join(cases),
-        first=f"{' '.join(COMMANDS)} {_words((*COMMON, *OF_MONITOR))}",
-        prog=PROG,
-    )
-    return _ZSH + script if shell == "zsh" else script
-
-
-def _words(arguments: Iterable[Argument]) -> str:
-    """Return the names of options, and the words that an operand may be."""
-    words = ["--help"]
-    for argument in arguments:
-        options = [name for name in argument.names if name.startswith("-")]
-        words += options or argument.words
-    return " ".join(words)
-
-
-def _fish_lines() -> Iterable[str]:
-    for name, command in COMMANDS.items():
-        what = _quoted(command.summary)
-        yield f"complete -c {PROG} -n __fish_use_subcommand -a {name} -d {what}\n"
-    forms: list[tuple[str, tuple[Argument, ...]]] = [("", (*COMMON, *OF_MONITOR))]
-    forms += [(name, command.arguments) for name, command in COMMANDS.items()]
-    for name, arguments in forms:
-        where = f" -n '__fish_seen_subcommand_from {name}'" if name else ""
-        for argument in arguments:
-            if argument.names[0].startswith("--"):
-                value = " -r" if argument.takes_word else ""
-                what = _quoted(str(argument.settings["help"]))
-                yield f"complete -c {PROG}{where} -l {argument.names[0][2:]}{value} -d {what}\n"
-
-
-def _quoted(text: str) -> str:
-    """Return the text in single quotes, as fish reads it."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

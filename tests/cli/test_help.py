@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -193,3 +195,54 @@ def _names(value: Any) -> Iterator[str]:
         yield name
         if name not in ("source", "target") or "connectivityStatus" in inner:
             yield from _names(inner)
+
+
+def rendered(text: str) -> str:
+    """The manual page as `groff` prints it, without any warning."""
+    done = subprocess.run(
+        ["groff", "-man", "-Tutf8", "-P-cbou", "-Kutf8", "-ww", "-rLL=100n"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
+def test_the_manual_page_has_every_command_option_and_example() -> None:
+    ran = perform(None, "help", "--man")
+    assert (ran.code, ran.err) == (0, [])
+    text = rendered("\n".join(ran.out) + "\n")
+    plain = " ".join(re.sub(r"-\n\s+", "-", text).replace("\u2010\n", "").split())
+    sections = re.findall(r"^([A-Z][A-Z ]+)$", text, re.MULTILINE)
+    assert sections == [
+        *("NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "COMMANDS", "TOPICS"),
+        *("ENVIRONMENT", "EXIT CODES"),
+    ]
+    for name, command in COMMANDS.items():
+        assert re.search(rf"^   {name}$", text, re.MULTILINE)
+        for argument in command.arguments:
+            assert all(option in plain for option in argument.names if option.startswith("-"))
+        for line in command.example:
+            assert f"slurper-tui {line}" in plain
+    for topic, about in TOPICS.items():
+        assert f"{topic} {about}" in plain.replace("  ", " ")
+    assert "CLOUDFLARE_API_TOKEN, or CLOUDFLARE_EMAIL" in plain
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="man is not installed")
+def test_man_shows_the_page(tmp_path: Path) -> None:
+    page = tmp_path / "slurper-tui.1"
+    page.write_text("\n".join(perform(None, "help", "--man").out) + "\n", encoding="utf-8")
+    done = subprocess.run(
+        ["man", "--warnings", "-l", str(page)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "80", "PAGER": "cat"},
+    )
+    assert done.stderr == ""
+    assert done.stdout.startswith("SLURPER-TUI(1)")
+    assert "slurper-tui - monitor of Cloudflare R2 Super Slurper jobs" in done.stdout
