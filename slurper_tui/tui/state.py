@@ -347,11 +347,6 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
         return self.place if isinstance(self.place, JobKey) else None
 
     @property
-    def job(self) -> JobView | None:
-        """The highlighted job; None if a migration or no line is highlighted."""
-        return None if self.line is None or self.line.is_migration else self.line.view
-
-    @property
     def migration(self) -> Migration | None:
         """The highlighted migration; None if a job or no line is highlighted."""
         return self.line.migration if self.line and self.line.is_migration else None
@@ -361,7 +356,7 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
         """The jobs that keys act on: the highlighted job, or those of a highlighted migration."""
         if self.migration is not None:
             return self.migration.jobs
-        return (self.job,) if self.job is not None else ()
+        return (self.line.view,) if self.line is not None else ()
 
     @property
     def many_accounts(self) -> bool:

@@ -223,7 +223,7 @@ async def test_the_detail_pane_describes_a_migration() -> None:
     async with staged(snapshot(*JOBS)) as stage:
         for part in ("photos → media", "transferred        1,687", "3 of 3 in use", "122/s now"):
             assert part in stage.text
-        assert stage.app.main.state.job is None
+        assert stage.app.main.state.migration is not None
         assert stage.job is None
         moved = replace(ONE, counts=Counts(1000, 500, 0, 0))
         await stage.show(snapshot(moved, *JOBS[1:], taken_at=NOW + 5))

@@ -69,7 +69,8 @@ class Watched:
 
     @property
     def job(self) -> JobView | None:
-        return self.app.main.state.job
+        line = self.app.main.state.line
+        return None if line is None or line.is_migration else line.view
 
     @property
     def complete(self) -> bool:

@@ -261,7 +261,7 @@ def _done(view: JobView, context: DrawContext, width: int) -> Line:
     """Return done and total; an ended job with everything done shows its count in full."""
     done, objects = view.counts.done, view.counts.objects
     if done is None and objects is None:
-        return _text(fmt.DASH, context.look)
+        return _unknown(context)
     whole = fmt.count(done)
     if not view.live and done == objects and len(whole) <= width:
         return (Piece(whole),)
@@ -280,32 +280,36 @@ def _bar(view: JobView, context: DrawContext, width: int) -> Line:
     return (Piece(bar, "bar" if view.live else "bar-ended"),)
 
 
-def _text(text: str, look: Look, style: str = "") -> Line:
-    """Return a cell of our own text; the dash of an unknown value is faint."""
-    return (Piece(look.to_ascii(text), "faint" if text == fmt.DASH else style),)
+def _unknown(context: DrawContext) -> Line:
+    return (Piece(context.look.to_ascii(fmt.DASH), "faint"),)
 
 
 def _percent(view: JobView, context: DrawContext, _width: int) -> Line:
-    return _text(fmt.percent(view.percent, provisional=view.provisional), context.look)
+    if view.percent is None:
+        return _unknown(context)
+    return (Piece(fmt.percent(view.percent, provisional=view.provisional)),)
 
 
 def _failed(view: JobView, context: DrawContext, _width: int) -> Line:
     failed = view.counts.failed
-    return _text(fmt.short_count(failed), context.look, "error" if failed else "faint")
+    if failed is None:
+        return _unknown(context)
+    return (Piece(fmt.short_count(failed), "error" if failed else "faint"),)
 
 
 def _rate(view: JobView, context: DrawContext, _width: int) -> Line:
-    return _text(fmt.rate(shown_rate(view)), context.look)
+    rate = fmt.rate(shown_rate(view))
+    return _unknown(context) if rate == fmt.DASH else (Piece(rate),)
 
 
 def _eta(view: JobView, context: DrawContext, _width: int) -> Line:
     forecast = shown_forecast(view)
-    text = fmt.DASH
-    if forecast is None and (age := _age(view, context)):
-        return (Piece(age[0].text.strip(), age[0].style),)
     if forecast is not None:
         text = eta_short(forecast.low_seconds, forecast.high_seconds, at_least=forecast.at_least)
-    return _text(text, context.look)
+        return _unknown(context) if text == fmt.DASH else (Piece(context.look.to_ascii(text)),)
+    if age := _age(view, context):
+        return (Piece(age[0].text.strip(), age[0].style),)
+    return _unknown(context)
 
 
 def _eta_value(view: JobView) -> float | None:

@@ -384,7 +384,7 @@ def _numbers(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     percent = fmt.percent(view.percent, provisional=view.provisional)
     yield (
         *_split_bar(counts, look, max(1, width - 7)),
-        Piece(pad(look.to_ascii(percent), 5, right=True), "strong"),
+        Piece(look.to_ascii(percent).rjust(5), "strong"),
         Piece(" %", "muted"),
     )
     yield ()
@@ -418,9 +418,9 @@ def _count_width(width: int) -> int:
 
 def _count_line(name: str, number: int | None, whole: int | None, look: Look, width: int) -> Line:
     style = _PART_STYLES[name] if number else "faint"
-    count = pad(look.to_ascii(fmt.count(number)), _count_width(width), right=True)
+    count = look.to_ascii(fmt.count(number)).rjust(_count_width(width))
     roomy = width >= LABEL + max(_count_width(width), len(count)) + SHARE
-    share = pad(look.to_ascii(fmt.share(number, whole)), SHARE, right=True) if roomy else ""
+    share = look.to_ascii(fmt.share(number, whole)).rjust(SHARE) if roomy else ""
     failed = "error" if name == "failed" and number else ""
     return (
         Piece(look.part(name), style),
@@ -510,15 +510,16 @@ class DetailPane(TextLines):
         key = self._window_key
         if one := state.migration:
             return migration_lines(one, context, width, trace, key=key, events=events)
-        if state.job is None:
+        if state.line is None:
             return ()
-        return detail_lines(state.job, context, width, trace, key=key, events=events)
+        return detail_lines(state.line.view, context, width, trace, key=key, events=events)
 
     def watch_state(self, before: ScreenState, after: ScreenState) -> None:
         """Show the new data, scrolled to the top if another line was highlighted."""
         self.set_class(not after.total, "-empty")
-        same = before.job is after.job and before.migration is after.migration
-        same = same and before.deadline == after.deadline
+        one, other = before.line, after.line
+        same = (one and one.view) is (other and other.view)
+        same = same and before.migration is after.migration and before.deadline == after.deadline
         if same and before.now == after.now and _events(before) == _events(after):
             return
         if before.place != after.place:

@@ -168,30 +168,48 @@ class JobTable(LineList):
         self._drawn: dict[RowKey, tuple[Row, tuple[object, ...], Line]] = {}
 
     def line_at(self, y: int) -> Line:
-        """Draw the header, a job or migration, or the notice of an empty list."""
+        """Draw the header, a job or migration, or the notice of an empty list.
+
+        A row is drawn again when its view or its age has changed.
+        """
         state = self.state
         if not state.lines:
-            lines = notice_lines(state, self._look, self.size.width - 2 * MARGIN)
-            place = y - max(0, (self.size.height - len(lines)) // 3)
-            return (Piece(" " * MARGIN), *lines[place]) if 0 <= place < len(lines) else ()
+            return self._notice(y)
         if y < self.HEADER:
-            view = state.view
-            titles = columns.header(self._columns, self._look, view.sort, view.inverted)
-            if not self.has_focus:
-                return (Piece(" " * MARGIN), *titles)
-            focused = (
-                Piece(text, "heading-focused" if style == "heading" else style)
-                for text, style in titles
-            )
-            sign = self._look.to_ascii(FOCUS_SIGN)
-            return (Piece(sign, "accent"), Piece(" " * (MARGIN - 1)), *focused)
-        line: Line = ()
+            return self._header()
         number = self.row_at(y)
-        if number is not None:
-            row = state.lines[number]
-            mark = Piece(self._look.to_ascii(mark_of(row, state)), "accent")
-            line = (self.cursor_sign(number), mark, *self._cells(row))
+        if number is None:
+            return (*fill((), self.room.width - 1), self.thumb(y))
+        row = state.lines[number]
+        now = state.now if columns.is_dated(row.view) else 0.0
+        age = columns.state_age(row.view, state.now)
+        content = (id(row.view), id(row.migration), row.unfolded, row.retry, now, age)
+        drawn = self._drawn.get(row.key)
+        if drawn is None or drawn[1] != content:
+            context = DrawContext(self._look, state.now, state.deadline)
+            cells = columns.cells(row.view, self._columns, context, partial(row_name, row, context))
+            # the row keeps its view and migration alive, so that their ids stay unique
+            drawn = self._drawn[row.key] = (row, content, cells)
+        mark = Piece(self._look.to_ascii(mark_of(row, state)), "accent")
+        line = (self.cursor_sign(number), mark, *drawn[2])
         return (*fill(line, self.room.width - 1), self.thumb(y))
+
+    def _notice(self, y: int) -> Line:
+        lines = notice_lines(self.state, self._look, self.size.width - 2 * MARGIN)
+        place = y - max(0, (self.size.height - len(lines)) // 3)
+        return (Piece(" " * MARGIN), *lines[place]) if 0 <= place < len(lines) else ()
+
+    def _header(self) -> Line:
+        view = self.state.view
+        titles = columns.header(self._columns, self._look, view.sort, view.inverted)
+        if not self.has_focus:
+            return (Piece(" " * MARGIN), *titles)
+        focused = (
+            Piece(text, "heading-focused" if style == "heading" else style)
+            for text, style in titles
+        )
+        sign = self._look.to_ascii(FOCUS_SIGN)
+        return (Piece(sign, "accent"), Piece(" " * (MARGIN - 1)), *focused)
 
     def row_style(self, y: int) -> str:
         """Return the style of the cursor's row, and of rows that are stale or not yet confirmed."""
@@ -230,19 +248,6 @@ class JobTable(LineList):
             return jobs.union(*(one.keys for one in sums))
         unknown = (view.key for one in sums for view in one.jobs if view.as_of is None)
         return jobs.union(islice(unknown, MOST_SUMMED))
-
-    def _cells(self, row: Row) -> Line:
-        """Draw the cells of a line; cached while the view and its age are the same."""
-        now = self.state.now if columns.is_dated(row.view) else 0.0
-        age = columns.state_age(row.view, self.state.now)
-        content = (id(row.view), id(row.migration), row.unfolded, row.retry, now, age)
-        drawn = self._drawn.get(row.key)
-        if drawn is None or drawn[1] != content:
-            context = DrawContext(self._look, self.state.now, self.state.deadline)
-            line = columns.cells(row.view, self._columns, context, partial(row_name, row, context))
-            # the row keeps its view and migration alive, so that their ids stay unique
-            drawn = self._drawn[row.key] = (row, content, line)
-        return drawn[2]
 
     def watch_state(self, before: ScreenState, after: ScreenState) -> None:
         """Show a new state; if only the cursor moved, compare just the two rows."""
