@@ -24,7 +24,7 @@ from slurper_tui.monitor.model.events import (
     RequestState,
     What,
 )
-from slurper_tui.monitor.model.job import NOT_FOUND, JobView, has_ended, why_not
+from slurper_tui.monitor.model.job import JobView, has_ended, why_not
 
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
@@ -159,10 +159,10 @@ class JobControl:
         if pending := self._pending(action, key):
             return pending
         try:
-            reason = await self._why_pointless(action, key)
+            view = await self._read_again(key)
         except ApiError as error:
             return self._finish([key], replace(request, error=_unread(error)))
-        if reason:
+        if reason := _why_pointless(view, action):
             self._job_store.ask(key)
             return self._finish([key], replace(request, state=RequestState.MOOT, detail=reason))
         if pending := self._pending(action, key):  # sent while the state was read for this one
@@ -177,26 +177,22 @@ class JobControl:
             return request
         return None
 
-    async def _why_pointless(self, action: Action, key: JobKey) -> str:
-        """Re-read the state; return why the action is pointless now, "" if not. Raises ApiError."""
+    async def _read_again(self, key: JobKey) -> JobView:
+        """Return a job with its present status; gone if the API lacks it. Raises ApiError."""
+        view = self._job_store.view(key) or JobView(key.account_id, Job(id=key.job_id))
         try:
             progress = await self._metered.at_once(lambda: self._metered.api.progress(*key))
         except NotFound:
-            return NOT_FOUND
-        view = self._job_store.view(key) or JobView(key.account_id, Job(id=key.job_id))
+            return replace(view, gone=True)
         status = progress.status or view.job.status
         ended = has_ended(view.job, status)
-        view = replace(view, status=status, ended=ended, gone=False, phase=None, from_history=False)
-        reason = why_not(view, action)
-        if not reason or action is Action.DELETE:
-            return reason
-        return _CHANGED.get(status or "", reason)
+        return replace(view, status=status, ended=ended, gone=False, phase=None, from_history=False)
 
     async def _send(self, action: Action, keys: Sequence[JobKey], send: Send) -> ActionRequest:
         """Send once. Without an answer (yet), the action may have been carried out."""
         sent = ActionRequest(action, self._metered.now().wall, RequestState.SENT)
+        self._notes.note([Event(key, sent.at, What.ASKED, str(action)) for key in keys])
         for key in keys:
-            self._note(key, What.ASKED, sent)
             self._job_store.set_request(key, sent)
         try:
             await self._metered.at_once(send)
@@ -210,16 +206,21 @@ class JobControl:
 
     def _finish(self, keys: Sequence[JobKey], request: ActionRequest) -> ActionRequest:
         """Attach the outcome to the jobs, and record it unless the request was sent or moot."""
+        if what := _OUTCOMES.get(request.state):
+            message = "" if request.error is None else str(request.error)
+            at, action = self._metered.now().wall, str(request.action)
+            self._notes.note([Event(key, at, what, action, message) for key in keys])
         for key in keys:
-            if what := _OUTCOMES.get(request.state):
-                self._note(key, what, request)
             self._job_store.set_request(key, request)
         return request
 
-    def _note(self, key: JobKey, what: What, request: ActionRequest) -> None:
-        message = "" if request.error is None else str(request.error)
-        at = self._metered.now().wall
-        self._notes.note([Event(key, at, what, str(request.action), message)])
+
+def _why_pointless(view: JobView, action: Action) -> str:
+    """Return why an action is pointless in a job's present state; "" if it is not."""
+    reason = why_not(view, action)
+    if not reason or view.gone or action is Action.DELETE:
+        return reason
+    return _CHANGED.get(view.status or "", reason)
 
 
 def _locked() -> Locked:

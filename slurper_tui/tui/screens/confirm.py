@@ -158,41 +158,31 @@ def question_lines(
     If not airy, the object counts of a single job are left out too. Several jobs are listed after
     their number in each state, or below everything else if the lines would exceed the room.
     """
-    lines = [*_question_lines(question, context, width, airy=airy)]
-    if len(lines) > room and len(question.jobs) + len(question.left_out) > 1:
-        lines = [*_question_lines(question, context, width, airy=airy, list_last=True)]
-    return lines
-
-
-def _question_lines(
-    question: Question, context: DrawContext, width: int, *, airy: bool, list_last: bool = False
-) -> Iterator[Line]:
     air: list[Line] = [()] if airy else []
-    for part in wrap_words(question.title, width):
-        yield (Piece(part, "strong"),)
-    yield from air
-    if len(question.jobs) == 1 and not question.left_out:
+    one = len(question.jobs) == 1 and not question.left_out
+    lines: list[Line] = [(Piece(part, "strong"),) for part in wrap_words(question.title, width)]
+    lines += air
+    if one:
         view = question.jobs[0]
-        yield _row(view, context, width)
+        lines.append(_row(view, context, width))
         done, objects = view.counts.done, view.counts.objects
         if airy and done is not None and objects is not None:
             percent = fmt.percent(view.percent, provisional=view.provisional)
             text = f"{fmt.count(done)} of {fmt.count(objects)} objects done · {percent} %"
-            yield from _indented(context.look.to_ascii(text), width)
-        yield from air
+            lines += _indented(context.look.to_ascii(text), width)
+        lines += air
     elif question.jobs:
-        for part in wrap_words(state_tally(question.jobs), width):
-            yield (Piece(part, "accent"),)
-        yield from air
-        if not list_last:
-            yield from _several(question, context, width)
-            yield from air
+        tally = wrap_words(state_tally(question.jobs), width)
+        lines += [*((Piece(part, "accent"),) for part in tally), *air]
     text = context.look.to_ascii(question.consequence)
-    for part in wrap_words(text[:1].upper() + text[1:], width):
-        yield (Piece(part, "warning" if question.harsh else ""),)
-    if list_last:
-        yield ()
-        yield from _several(question, context, width)
+    style = "warning" if question.harsh else ""
+    effect = [(Piece(part, style),) for part in wrap_words(text[:1].upper() + text[1:], width)]
+    if one or not question.jobs:
+        return lines + effect
+    several = [*_several(question, context, width)]
+    if len(lines) + len(several) + len(air) + len(effect) > room:
+        return [*lines, *effect, (), *several]
+    return [*lines, *several, *air, *effect]
 
 
 def _indented(text: str, width: int) -> Iterator[Line]:
