@@ -13,6 +13,8 @@ from contextlib import aclosing, contextmanager
 from datetime import tzinfo
 from typing import Any
 
+from msgspec.structs import replace
+
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.api.models import LogRow, is_exact
@@ -259,7 +261,7 @@ async def failures(context: CommandContext) -> ExitCode:
         context.out.line(fmt.as_json(records[0] if is_one_job(options) else records))
         _note_inexact(reading.inexact_keys(options.type or list(view.counts.by_type)), context.out)
     else:
-        for line in _sheet(view, jobs, options, context):
+        for line in _sheet(replace(view, groups=reading.groups()), jobs, options, context):
             context.out.line(line)
     return ExitCode.OK if view.counts.whole else ExitCode.API
 

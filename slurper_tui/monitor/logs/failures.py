@@ -158,8 +158,8 @@ class Reasons:
             groups.append(group)
         return _in_order(groups)
 
-    def groups_of(self, job: JobKey) -> tuple[FailureGroup, ...]:
-        """Return the groups of one job, with their numbers of objects only."""
+    def numbers(self, job: JobKey | None = None) -> tuple[FailureGroup, ...]:
+        """Return the groups of one job, or of all, with their numbers of objects only."""
         found = (
             (type, cause_of(type), reason.count(job)) for type, reason in self._by_type.items()
         )

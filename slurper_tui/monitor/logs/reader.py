@@ -42,6 +42,7 @@ from slurper_tui.monitor.logs.paging import Found, PageRequest, Paging
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.logs import (
+    FailureGroup,
     FailuresView,
     LogCounts,
     LogView,
@@ -118,7 +119,7 @@ class PageSizes:
 class LogFetcher:
     """Reads one log. Closing the generator of `steps` cancels the pending request.
 
-    sizes: the page lengths seen from this API. job_store: notes the rows; None for nothing.
+    sizes: the page lengths seen from this API. job_store: its track notes the rows; may be None.
     idle: send only requests that nobody else needs.
     """
 
@@ -174,8 +175,8 @@ class LogFetcher:
                 begun = (page, part + rows) if incomplete else (None, ())
                 if not incomplete:
                     found = paging.take(part + rows)
-                    if self._job_store is not None:
-                        self._job_store.note_rows(self._key, (*found.newer, *found.older))
+                    if self._job_store and (track := self._job_store.track(self._key)):
+                        track.note_rows((*found.newer, *found.older))
                     yield FetchStep(found)
             finally:
                 request.cancel()
@@ -631,11 +632,40 @@ class FailingObjects:
         self._keep = keep
         self._reasons = Reasons()
 
-    async def views(self, most_failures: int | None = None) -> AsyncGenerator[FailuresView, None]:
+    async def views(self) -> AsyncGenerator[FailuresView, None]:
         """Yield the groups after every page until every log was read to its end.
 
         A transient error is shown in a view and the request is retried; a permanent error stays in
-        the views. most_failures: consecutive transient errors that count as a permanent one.
+        the views.
+        """
+        async with aclosing(self._views_of_all(None)) as parts:
+            async for jobs in parts:
+                yield all_failures(jobs, self._reasons.groups())
+
+    async def read(self, on_progress: Callable[[FailuresView], object]) -> FailuresView:
+        """Read the logs and return the last view; call `on_progress` with every view.
+
+        The groups in these views have only their numbers of objects, see `groups`. A log is given
+        up after a permanent error, or after `MOST_FAILURES` consecutive transient errors: then the
+        last view has a problem, and that of the job if there are several.
+        """
+        view = all_failures([FailuresView(key) for key in self._keys], ())
+        async with aclosing(self._views_of_all(MOST_FAILURES)) as parts:
+            async for jobs in parts:
+                view = all_failures(jobs, self._reasons.numbers())
+                on_progress(view)
+        return view
+
+    def groups(self) -> tuple[FailureGroup, ...]:
+        """Return the groups of all objects that were read so far."""
+        return self._reasons.groups()
+
+    async def _views_of_all(
+        self, most_failures: int | None
+    ) -> AsyncGenerator[list[FailuresView], None]:
+        """Read the logs and yield the view of each job after every page.
+
+        most_failures: consecutive transient errors that count as a permanent one; None for any.
         """
         none = FetchStep(), LogCounts()
         jobs = {key: self._view(key, RowCounts(), *none) for key in self._keys}
@@ -643,19 +673,7 @@ class FailingObjects:
         async with aclosing(interleaved(sources, AT_ONCE)) as views:
             async for key, view in views:
                 jobs[key] = view
-                yield all_failures([*jobs.values()], self._reasons.groups())
-
-    async def read(self, on_progress: Callable[[FailuresView], object]) -> FailuresView:
-        """Read the logs and return the last view; call `on_progress` with every view.
-
-        A log is given up after a permanent error, or after `MOST_FAILURES` consecutive transient
-        errors: then the last view has a problem, and that of the job if there are several.
-        """
-        view = all_failures([FailuresView(key) for key in self._keys], ())
-        async with aclosing(self.views(MOST_FAILURES)) as views:
-            async for view in views:
-                on_progress(view)
-        return view
+                yield [*jobs.values()]
 
     def keys(self, log_types: Collection[str], job: JobKey | None = None) -> tuple[str, ...]:
         """Return the exact keys of the rows of these types, each once, in the order of the rows.
@@ -711,7 +729,7 @@ class FailingObjects:
         job_counts = Counts() if view is None else view.counts
         return FailuresView(
             key=key,
-            groups=self._reasons.groups_of(key),
+            groups=self._reasons.numbers(key),
             counts=counts,
             failed_objects=job_counts.failed,
             skipped_objects=job_counts.skipped,

@@ -23,7 +23,7 @@ from slurper_tui.api.errors import (
     Refused,
     Rejected,
 )
-from slurper_tui.api.models import Job, LogRow, Progress
+from slurper_tui.api.models import Job, Progress
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.events import (
     ActionRequest,
@@ -385,11 +385,6 @@ class JobStore:
         else:
             self.log_counts[key] = counts
         self.wake()
-
-    def note_rows(self, key: JobKey, rows: Iterable[LogRow]) -> None:
-        """Note rows of a job's log that were read, for a preview of its failures."""
-        if track := self.track(key):
-            track.note_rows(rows)
 
     def add_link(self, link: RetryLink) -> None:
         """Add a link between a retry and its original job."""

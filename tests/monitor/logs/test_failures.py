@@ -288,7 +288,7 @@ def test_objects_of_several_jobs_are_grouped_by_reason_prefix_and_job() -> None:
     assert reasons.keys([FAILED_TYPE]) == ("a/1", "a/2", "b/1", "b/2")
     assert reasons.keys([FAILED_TYPE], OTHER) == ("a/2",)
     assert (reasons.without_key([FAILED_TYPE]), reasons.without_key([FAILED_TYPE], KEY)) == (2, 1)
-    assert [(g.log_type, g.count) for g in reasons.groups_of(OTHER)] == [
+    assert [(g.log_type, g.count) for g in reasons.numbers(OTHER)] == [
         (FAILED_TYPE, 2),
         (TIER, 1),
     ]

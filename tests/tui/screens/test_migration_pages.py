@@ -71,7 +71,7 @@ class Reading:
             parts.append(
                 FailuresView(
                     job.key,
-                    self.reasons.groups_of(job.key),
+                    self.reasons.numbers(job.key),
                     LogCounts({"migrationStart": 1}, whole=read),
                     job.counts.failed,
                     int(job.key == MONTH.key),
