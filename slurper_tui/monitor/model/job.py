@@ -26,6 +26,7 @@ from slurper_tui.monitor.model.events import (
 )
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.model.logs import LogCounts
     from slurper_tui.monitor.model.timeline import Trace
 
 
@@ -336,6 +337,8 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     request: the latest action request of this program, as long as it is of interest.
     not_copied: skipped objects that are not in the target; None if that is not known, because the
         log was not read to its end, is empty or lacks rows for some failures.
+    not_copied_at_least: lower bound of `not_copied`.
+    log: the numbers of rows in its log; None before the log was read, and for a sum of jobs.
     listing_broke: the log reports that the source could not be listed to its end.
     partial: this is a sum of jobs, and the counts of some are unknown.
     parts: the jobs of which this is the sum; empty for a job.
@@ -376,6 +379,8 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     from_history: bool = False
     request: ActionRequest | None = None
     not_copied: int | None = None
+    not_copied_at_least: int = 0
+    log: LogCounts | None = None
     listing_broke: bool = False
     partial: bool = False
     parts: tuple[JobView, ...] = ()

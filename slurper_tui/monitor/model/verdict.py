@@ -65,10 +65,13 @@ def with_log(view: JobView, log: LogCounts | None, *, as_is: bool = False) -> Jo
     """
     if log is not None and view.ended and not (as_is or log.covers(end_of(view))):
         log = replace(log, whole=False)
+    number = not_copied(view.counts, log)
     return replace(
         view,
         verdict=verdict(view.counts, view.status, log),
-        not_copied=not_copied(view.counts, log),
+        not_copied=number,
+        not_copied_at_least=number or (log.not_copied if log else 0),
+        log=log,
         listing_broke=log is not None and log.listing_broke,
     )
 

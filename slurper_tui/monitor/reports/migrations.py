@@ -265,6 +265,7 @@ def family_view(views: Sequence[JobView], links: Sequence[RetryLink]) -> JobView
         total=least_final,
         verdict=family_verdict(roots, [child for _, child in retries], sums),
         not_copied=sums.not_copied,
+        not_copied_at_least=sums.at_least if sums.not_copied is None else sums.not_copied,
         listing_broke=any(view.listing_broke for view in roots),
         partial=some_unknown,
         parts=tuple(views),

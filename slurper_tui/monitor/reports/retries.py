@@ -175,7 +175,7 @@ def _not_copied(view: JobView) -> int | None:
 
 def _at_least(view: JobView) -> int:
     """Return how many skipped objects of a job are known not to be in the target."""
-    return _not_copied(view) or (view.verdict.at_least if view.verdict else 0)
+    return _not_copied(view) or view.not_copied_at_least
 
 
 def _moved(counts: Counts, link: RetryLink, child: Counts) -> _Moved | None:

@@ -38,6 +38,9 @@ NAME_BESIDE_BAR = 49
 Where panes share the width, a list has as many columns only from 160 columns on.
 """
 
+NOT_COPIED = "!"
+"""The mark behind a number of lost objects of which some were skipped and not copied."""
+
 SIGN_ALONE = 30
 """A table narrower than this many cells shows the sign of a status without its word."""
 
@@ -174,7 +177,7 @@ def header(columns: Fitted, look: Look, sort: str | None, inverted: bool) -> Lin
             continue
         arrow = look.to_ascii("▾" if column.descending != inverted else "▴")
         # the arrow follows the title directly, one cell into the gap
-        title = title if column.right else title.rstrip()
+        title = title.rstrip()
         row.append(Piece(pad(title + arrow, width + 1), "sorted"))
     return tuple(row)
 
@@ -262,10 +265,10 @@ def _done(view: JobView, context: DrawContext, width: int) -> Line:
     done, objects = view.counts.done, view.counts.objects
     if done is None and objects is None:
         return _unknown(context)
-    whole = fmt.count(done)
+    more = "+" if view.total_at_least else ""
+    whole = fmt.count(done) + more
     if not view.live and done == objects and len(whole) <= width:
         return (Piece(whole),)
-    more = "+" if view.total_at_least else ""
     total = context.look.to_ascii(f"/{fmt.short_count(objects)}{more}")
     return (Piece(context.look.to_ascii(fmt.short_count(done))), Piece(total, "muted"))
 
@@ -290,11 +293,26 @@ def _percent(view: JobView, context: DrawContext, _width: int) -> Line:
     return (Piece(fmt.percent(view.percent, provisional=view.provisional)),)
 
 
+def lost(view: JobView) -> int | None:
+    """Return the objects that failed or are known not to be copied; None when unknown."""
+    failed, left = view.counts.failed, view.not_copied_at_least
+    return left or None if failed is None else failed + left
+
+
+def lost_text(view: JobView) -> tuple[str, str]:
+    """Return the lost objects and their style: `904`, or `340!` if some were not copied."""
+    style = "error" if view.counts.failed else "warning"
+    mark = NOT_COPIED if view.not_copied_at_least else ""
+    number = lost(view)
+    return fmt.short_count(number) + mark, style if number else "faint"
+
+
 def _failed(view: JobView, context: DrawContext, _width: int) -> Line:
-    failed = view.counts.failed
-    if failed is None:
-        return _unknown(context)
-    return (Piece(fmt.short_count(failed), "error" if failed else "faint"),)
+    """Return the lost objects; the last cell is for the mark of those that were not copied."""
+    if lost(view) is None:
+        return (*_unknown(context), Piece(" "))
+    text, style = lost_text(view)
+    return (Piece(text if text.endswith(NOT_COPIED) else f"{text} ", style),)
 
 
 def _rate(view: JobView, context: DrawContext, _width: int) -> Line:
@@ -379,7 +397,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("done", "Done", 12, _done, lambda v: v.counts.done, 7, right=True, descending=True),
     Column("bar", "", 10, _bar, lambda v: v.percent, 2, leave=NAME_BESIDE_BAR),
     Column("percent", "%", 4, _percent, lambda v: v.percent, right=True, gap=1, descending=True),
-    Column("failed", "Fail", 5, _failed, lambda v: v.counts.failed, 8, right=True, descending=True),
+    Column("failed", "Fail ", 6, _failed, lost, 8, right=True, gap=1, descending=True),
     Column("rate", "/s", 4, _rate, shown_rate, 3, right=True, leave=20, descending=True),
     Column("eta", "ETA", 8, _eta, _eta_value, 6, right=True, gap=1),
     Column("due", "Due", 8, _due, lambda _: None, 4, gap=2),

@@ -222,6 +222,7 @@ _SIGN_HELP = (
     ("≥4h", "At least: more work may be added."),
     ("completed !", "Objects failed, were not copied or are unaccounted for."),
     ("completed ?", "Objects were skipped, and the log is not read yet."),
+    ("340!", "Failed objects and those that were skipped and not copied, together."),
     ("name !", "Prefixes overlap: some objects may be copied twice."),
     ("▲", "Look at it first: nothing moves, or many objects fail."),
     ("● ○", "Marked with Space; ○ some jobs of this migration."),

@@ -13,7 +13,7 @@ from slurper_tui import format as fmt
 from slurper_tui.eta import eta_short
 from slurper_tui.monitor.estimate.deadline import against_all, needed_words, promise_words
 from slurper_tui.monitor.model.job import JobView, State, percent_of, shown_forecast, shown_rate
-from slurper_tui.tui.render.columns import DEADLINE_STYLES, promise_short, short_id
+from slurper_tui.tui.render.columns import DEADLINE_STYLES, NOT_COPIED, promise_short, short_id
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
@@ -43,10 +43,13 @@ class Sums(msgspec.Struct, frozen=True):
     at_least: the total is a lower bound: it grows, or some counts are unknown.
     provisional: the percent may fall.
     remaining: None if no running job has a forecast.
+    failed, not_copied: objects as far as they are known.
     """
 
     done: int
     objects: int
+    failed: int
+    not_copied: int
     percent: int | None
     rate: float | None
     at_least: bool
@@ -76,6 +79,8 @@ def sums(state: ScreenState) -> Sums:
     return Sums(
         done=done,
         objects=objects,
+        failed=sum(view.counts.failed or 0 for view in parts),
+        not_copied=sum(view.not_copied_at_least for view in parts),
         percent=None if bound else percent_of(done, objects, finished=finished),
         rate=sum(rates) if rates else None,
         at_least=bound or any(view.growing for view in (*live, *parts)),
@@ -116,13 +121,14 @@ def totals_line(state: ScreenState, look: Look, width: int) -> Line:
     if short and numbers:
         numbers[-1] = (*numbers[-1], Piece("  "), *short)
     some = numbers[:2] + numbers[3:] if total.remaining else numbers[:3]
+    lost = _lost(total)
+    lefts = (join([who, states], "   "), join([who[:1], states], "   "), states)
+    rights = [[*numbers[:2], one, *numbers[2:]] for one in lost]
+    rights += [[*some[:2], one, *some[2:]] for one in lost]
+    rights += [numbers, some]
     for left, right in (
         *([(join([who, states], "   "), [*numbers[:-1], numbers[-1][:2], full])] if full else []),
-        (join([who, states], "   "), numbers),
-        (join([who, states], "   "), some),
-        (join([who[:1], states], "   "), some),
-        (states, numbers),
-        (states, some),
+        *((left, right) for right in rights for left in lefts),
         *fewer,
     ):
         line = join(right, "   ")
@@ -201,6 +207,24 @@ def _numbers(total: Sums, look: Look) -> list[Line]:
         (Piece(look.to_ascii(fmt.rate(total.rate))), Piece("/s", "muted")),
         (Piece("ETA ", "muted"), eta),
     ]
+
+
+def _lost(total: Sums) -> list[Line]:
+    """Return the objects that failed or were not copied, in full and short; empty without any."""
+    found = [
+        (Piece(fmt.short_count(number)), Piece(f" {word}", style))
+        for number, word, style in (
+            (total.failed, "failed", "error"),
+            (total.not_copied, "not copied", "warning"),
+        )
+        if number
+    ]
+    if not found:
+        return []
+    style = "error" if total.failed else "warning"
+    mark = NOT_COPIED if total.not_copied else " failed"
+    short = Piece(fmt.short_count(total.failed + total.not_copied) + mark, style)
+    return [join(found, ", "), (short,)]
 
 
 def deadline_total(state: ScreenState, look: Look) -> tuple[Line, Line]:

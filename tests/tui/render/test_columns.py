@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from textual.geometry import Size
 
 from slurper_tui.monitor.model.job import Counts, Failing, JobView, Phase, State, Total
+from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.verdict import with_log
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.tui.render.columns import (
     SORTS,
@@ -17,6 +19,7 @@ from slurper_tui.tui.render.columns import (
     cells,
     fit,
     header,
+    lost_text,
     numbers_width,
     sorted_jobs,
 )
@@ -307,3 +310,55 @@ def test_the_sorted_column_shows_the_direction() -> None:
     assert "%▾" in text_of(header(columns, Look(), "percent", False))
     assert "%▴" in text_of(header(columns, Look(), "percent", True))
     assert "Migration▴" in text_of(header(columns, Look(), "migration", False))
+
+
+ARCHIVED = LogCounts({"importSkippedStorageClass": 340}, whole=True, read_at=NOW + 999)
+
+
+def ended(failed: int, skipped: int, log: LogCounts | None, number: int = 1) -> JobView:
+    """Return a completed job of a thousand objects with a log."""
+    counts = Counts(1000, 1000 - skipped - failed, skipped, failed)
+    return with_log(replace(view(number, "completed", 1000), counts=counts), log)
+
+
+@pytest.mark.parametrize(
+    ("failed", "skipped", "log", "shown", "style"),
+    [
+        (0, 340, ARCHIVED, "340!", "warning"),
+        (60, 340, ARCHIVED, "400!", "error"),
+        (60, 0, None, "60", "error"),
+        (0, 340, None, "0", "faint"),
+        (0, 0, None, "0", "faint"),
+        (0, 400, replace(ARCHIVED, whole=False), "340!", "warning"),
+    ],
+)
+def test_objects_that_were_not_copied_stand_beside_the_failed_ones(
+    failed: int, skipped: int, log: LogCounts | None, shown: str, style: str
+) -> None:
+    job = ended(failed, skipped, log)
+    assert cell("failed", job).strip() == shown
+    assert lost_text(job)[1] == style
+    both = family([job, ended(0, 0, None, 2)]).view
+    assert cell("failed", both).strip() == shown
+    assert cell("failed", family([job, view(2)]).view).strip() == shown
+
+
+def test_numbers_with_and_without_a_mark_are_aligned() -> None:
+    one, other = ended(0, 340, ARCHIVED), ended(340, 0, None)
+    assert [cell("failed", job) for job in (one, other)] == ["340!", "340 "]
+    titles = text_of(header(fit(77), Look(), "failed", False))
+    line = text_of(cells(one, fit(77), CONTEXT))
+    assert titles.index("Fail▾") + 3 == line.index("340!") + 2
+
+
+def test_more_lost_objects_are_sorted_before_fewer() -> None:
+    jobs = [ended(0, 340, ARCHIVED, 1), ended(60, 0, None, 2), ended(60, 340, ARCHIVED, 3)]
+    assert [job.job.id[-1] for job in sorted_jobs(jobs, "failed", False)] == ["3", "1", "2"]
+
+
+def test_an_ended_sum_without_the_counts_of_a_part_is_a_lower_bound() -> None:
+    unknown = replace(view(2, "completed"), counts=Counts())
+    one = family([ended(0, 0, None), unknown]).view
+    assert not one.live
+    assert cell("done", one).strip() == "1,000+"
+    assert cell("done", ended(0, 0, None)).strip() == "1,000"

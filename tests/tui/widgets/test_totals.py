@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.model.job import Failing, JobView, Phase, Total
+from slurper_tui.monitor.model.job import Counts, Failing, JobView, Phase, Total
+from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted
+from slurper_tui.monitor.model.verdict import with_log
 from slurper_tui.tui.render.columns import COLUMNS, DrawContext
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of
@@ -167,3 +169,29 @@ def test_header_migration_and_job_give_a_deadline_the_same_words(
         [due] = [column for column in COLUMNS if column.name == "due"]
         in_list = text_of(due.draw(line.view, context, 8))
         assert in_list == text_of(short) or not line.view.live
+
+
+def completed(number: int, skipped: int, log: LogCounts | None, failed: int = 0) -> JobView:
+    """Return a completed job of a thousand objects with a log."""
+    counts = Counts(1000, 1000 - skipped - failed, skipped, failed)
+    return with_log(replace(view(number, "completed", 1000), counts=counts), log)
+
+
+ARCHIVED = LogCounts({"importSkippedStorageClass": 340}, whole=True, read_at=NOW + 999)
+
+
+def test_jobs_whose_skips_are_not_explained_are_counted_apart() -> None:
+    unread, lost = completed(1, 340, None), completed(2, 340, ARCHIVED)
+    assert "2 ended, 1 !, 1 ?" in row(unread, lost, width=80)
+    assert "1 ended, 1 ?" in row(unread, width=80)
+    assert "1 ended   " in row(completed(3, 0, None), width=80)
+
+
+def test_failed_and_uncopied_objects_are_summed_up() -> None:
+    jobs = completed(1, 340, ARCHIVED), completed(2, 0, None, failed=60)
+    assert "100 %   60 failed, 340 not copied" in row(*jobs)
+    assert "60 failed" in row(jobs[1])
+    assert "not copied" not in row(jobs[1])
+    assert "400!" in row(*jobs, width=60)
+    assert "failed" not in row(view(1))
+    assert not {len(row(*jobs, width=width)) > width for width in range(20, 200)} - {False}
