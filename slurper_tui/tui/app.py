@@ -20,7 +20,7 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.session import Session
 from slurper_tui.tui.keys import MAIN_KEYS
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.painted import PaintedApp
+from slurper_tui.tui.render.painted import PaintedApp, QuietPalette
 from slurper_tui.tui.screens.main import MainScreen
 from slurper_tui.tui.state import ScreenOptions, ViewState
 
@@ -93,25 +93,27 @@ class SlurperApp(PaintedApp):
             self.stylesheet.set_variables(self.get_css_variables())
 
     async def on_event(self, event: Event) -> None:
-        """Buffer keys that are typed while the palette opens and has no focused widget yet.
+        """Buffer keys that are typed while the palette opens, or while Enter waits for its search.
 
         Drop keys that were typed before it closed: they were meant for its input.
         """
         if not isinstance(event, Key) or event.is_forwarded or event.key == "ctrl+c":
             await super().on_event(event)
-        elif self.screen.id != "palette":
+        elif not isinstance(palette := self.screen, QuietPalette):
+            self._buffered.clear()
             if event.time > self.main.palette_closed_at:
                 await super().on_event(event)
-        elif self.focused is None:
+        elif self.focused is None or (palette.choosing and event.key != "escape"):
             self._buffered.append(event)
         else:
+            palette.choosing = event.key == "enter"
             await super().on_event(event)
 
     async def on_palette_ready(self) -> None:
         """Replay the keys that were buffered while the palette opened."""
         buffered, self._buffered = self._buffered, []
         for key in buffered:
-            await super().on_event(key)
+            await self.on_event(key)
 
     def action_leave(self) -> None:
         """Exit, after a confirmation if jobs of a plan wait for this program."""

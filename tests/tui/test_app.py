@@ -362,7 +362,7 @@ async def test_a_terminal_that_refuses_shows_the_text_at_once(environ: dict[str,
 
 @pytest.mark.parametrize("opens", ["question_mark", "f1"])
 async def test_help_names_every_key_and_goes_away(opens: str) -> None:
-    async with staged(snapshot(*THREE), size=(90, 110)) as stage:
+    async with staged(snapshot(*THREE), size=(75, 120)) as stage:
         await stage.press(opens)
         assert isinstance(stage.app.screen, HelpDialog)
         assert all(key.tooltip in stage.text for key in MAIN_KEYS)
@@ -372,7 +372,7 @@ async def test_help_names_every_key_and_goes_away(opens: str) -> None:
 
 
 async def test_help_is_grouped_and_explains_the_signs() -> None:
-    async with staged(snapshot(*THREE), size=(90, 110)) as stage:
+    async with staged(snapshot(*THREE), size=(75, 120)) as stage:
         await stage.press("question_mark")
         lines = [line.strip() for line in stage.text.splitlines()]
         titles = ["Move", "Look", "Act", "Change jobs", "Only in the palette: : and a word"]
@@ -383,7 +383,7 @@ async def test_help_is_grouped_and_explains_the_signs() -> None:
             assert any(line.startswith(sign) for line in signs), sign
 
 
-@pytest.mark.parametrize(("width", "columns"), [(80, 1), (120, 2), (200, 3)])
+@pytest.mark.parametrize(("width", "columns"), [(60, 1), (80, 2), (120, 2), (200, 3)])
 async def test_help_has_several_columns_where_there_is_room(width: int, columns: int) -> None:
     async with staged(snapshot(*THREE), size=(width, 60)) as stage:
         await stage.press("question_mark")
@@ -533,6 +533,29 @@ async def test_the_palette_runs_an_action_once_if_enter_is_pressed_several_times
         await wait_for(stage, lambda: stage.saved)
         await stage.pilot.pause()
         assert [view.hide_ended for view in stage.saved] == [True]
+
+
+async def test_an_enter_that_waits_for_its_search_is_not_lost_to_the_next_keys() -> None:
+    async with staged(snapshot(*many(300))) as stage:
+        await stage.press("colon")
+        for char in "go to photos-127":
+            stage.app.post_message(Key(char, char))
+        for key in (Key("enter", None), Key("q", "q"), Key("m", "m")):
+            stage.app.post_message(key)
+        await wait_for(stage, lambda: stage.app.screen is stage.app.main)
+        await wait_for(stage, lambda: stage.job == "job0127")
+        assert stage.app.is_running
+        assert stage.app.main.state.view.migrations
+
+
+async def test_the_palette_searches_again_when_the_job_list_arrives() -> None:
+    async with staged(snapshot()) as stage:
+        await stage.press("colon", *"photos-27")
+        await wait_for(stage, lambda: "photos-27 →" not in stage.text)
+        await stage.show(snapshot(*many(30)))
+        await wait_for(stage, lambda: "photos-27 →" in stage.text)
+        await stage.press("enter")
+        await wait_for(stage, lambda: stage.job == "job0027")
 
 
 @pytest.mark.parametrize("how", ["enter", "escape"])

@@ -401,7 +401,12 @@ for _override in MISSING & {"_background_screens", "_handle_exception"}:
 
 
 class QuietPalette(CommandPalette):
-    """Textual's palette without its busy indicator: the search is too short for one."""
+    """Textual's palette without its busy indicator: the search is too short for one.
+
+    choosing: Enter was pressed, and what it chooses is not known yet.
+    """
+
+    choosing = False
 
     def _start_busy_countdown(self) -> None:
         """Start nothing."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.events import Resize
@@ -33,10 +34,14 @@ PADDING = 4
 MOST_WIDTH, MOST_HELP_WIDTH = 84, 164
 """Maximum widths in cells that the stylesheet gives a dialog, and the help."""
 
-KEY_COLUMN = 16
+KEY_COLUMN, NARROW_KEY_COLUMN = 16, 10
+"""Cells for a term of the help, and in a narrow column; a longer term has a line of its own."""
 
-HELP_COLUMN, HELP_GAP, HELP_COLUMNS = 42, 4, 3
+HELP_COLUMN, HELP_GAP, HELP_COLUMNS = 34, 3, 3
 """Least width in cells of a column of the help, the blanks between two, and the most of them."""
+
+BROAD_COLUMN = 42
+"""A narrower column of the help has `NARROW_KEY_COLUMN` cells for a term."""
 
 
 class Page(TextLines):
@@ -127,6 +132,8 @@ class PageHelp(Dialog):
         """Yield the title, then the blocks in as many columns as fit."""
         yield from _title(self.TITLE_TEXT)
         number = max(1, min(HELP_COLUMNS, (width + HELP_GAP) // (HELP_COLUMN + HELP_GAP)))
+        if number > 2 and (width + HELP_GAP) // number - HELP_GAP < BROAD_COLUMN:
+            number = 2
         column = (width + HELP_GAP) // number - HELP_GAP
         blocks = [[(Piece(title, "strong"),), *lines, ()] for title, lines in self.blocks(column)]
         for row in zip_longest(*_in_columns(blocks, number), fillvalue=()):
@@ -160,8 +167,14 @@ class PageHelp(Dialog):
     def _row(
         self, term: str, text: str, width: int, style: str = "key", text_style: str = ""
     ) -> Iterator[Line]:
-        parts = wrap_words(self.look.to_ascii(text), max(8, width - KEY_COLUMN))
-        return _labelled(self.look.to_ascii(term), parts, KEY_COLUMN, style, text_style)
+        column, label = KEY_COLUMN, self.look.to_ascii(term)
+        if width < BROAD_COLUMN:
+            column = NARROW_KEY_COLUMN
+            if cell_len(label) >= column:
+                yield (Piece(label, style),)
+                label = ""
+        parts = wrap_words(self.look.to_ascii(text), max(8, width - column))
+        yield from _labelled(label, parts, column, style, text_style)
 
 
 def _in_columns(blocks: Sequence[list[Line]], number: int) -> list[list[Line]]:

@@ -518,7 +518,7 @@ class MainScreen(NotedScreen[None]):
         self.clear_note()
         from slurper_tui.tui.screens.palette import Palette
 
-        self.app.push_screen(Palette(), self._palette_closed)
+        self.app.push_screen(Palette(self), self._palette_closed)
 
     def _palette_closed(self, _: object) -> None:
         self.palette_closed_at = Message().time  # same clock as key events

@@ -37,7 +37,7 @@ from slurper_tui.tui.keys import MAIN_KEYS, PALETTE_ONLY, key_sign
 from slurper_tui.tui.render.columns import DrawContext, migration, short_id
 from slurper_tui.tui.render.lines import shorten, text_of
 from slurper_tui.tui.render.painted import MISSING, QuietPalette
-from slurper_tui.tui.state import fold_text
+from slurper_tui.tui.state import ScreenState, fold_text
 from slurper_tui.tui.widgets.form_fields import MOST_TYPED
 
 if TYPE_CHECKING:
@@ -197,16 +197,21 @@ CHOOSING = "choose"
 
 
 class Palette(QuietPalette):
-    """Textual's palette without animations, with signs that every terminal can show."""
+    """Textual's palette without animations, with signs that every terminal can show.
+
+    choosing: Enter was pressed, and what it chooses is not known yet.
+    """
 
     CSS_PATH = "../pages.tcss"
 
     class Ready(Message):
         """Posted when the palette accepts keys."""
 
-    def __init__(self) -> None:
+    def __init__(self, main: MainScreen) -> None:
         super().__init__([Everything], id="palette")
+        self._main = main
         self._selected = False
+        self._jobs = 0
 
     def compose(self) -> ComposeResult:
         """Yield the input, and the list below it."""
@@ -226,6 +231,17 @@ class Palette(QuietPalette):
         """Post `Ready`, so that keys typed meanwhile are delivered."""
         self.post_message(self.Ready())
 
+    def on_mount(self) -> None:
+        """Search again when the list of jobs grows."""
+        self._jobs = self._main.state.total
+        self.watch(self._main, "state", self._repeat_search, init=False)
+
+    def _repeat_search(self, state: ScreenState) -> None:
+        if state.total != self._jobs and not self.choosing:
+            self._jobs = state.total
+            line = self.query_one(CommandInput)
+            line.post_message(Input.Changed(line, line.value))
+
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         """Select only after the search for the full input has ended, however fast it was typed.
@@ -239,6 +255,13 @@ class Palette(QuietPalette):
         if searches:
             again = Input.Submitted(event.input, event.value)
             self.run_worker(self._submit_after(searches, again), group=CHOOSING, exclusive=True)
+        else:
+            self.call_after_refresh(self._end_choice)
+
+    def _end_choice(self) -> None:
+        """Accept keys again: Enter chose nothing, or an entry that does not close the palette."""
+        self.choosing = False
+        self.post_message(self.Ready())
 
     @on(CommandList.OptionSelected)
     def _select_once(self, event: CommandList.OptionSelected) -> None:
