@@ -9,6 +9,7 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import Counter
+from collections.abc import Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -34,6 +35,7 @@ class LogState(msgspec.Struct, frozen=True, eq=False):
     only, filter_text: which rows are shown.
     sought: the search text.
     matches: indices of the rows that contain it.
+    names: of several jobs, the name of each by its id; filter and search find it.
     """
 
     view: LogView
@@ -47,6 +49,7 @@ class LogState(msgspec.Struct, frozen=True, eq=False):
     filter_text: str = ""
     sought: str = ""
     matches: tuple[int, ...] = ()
+    names: Mapping[str, str] = {}
 
     @property
     def row(self) -> LogRow | None:
@@ -156,7 +159,7 @@ def _filtered(rows: tuple[LogRow, ...], state: LogState) -> tuple[LogRow, ...]:
     needed = [term for term in terms if term == "!" or not term.startswith("!")]
 
     def shown(row: LogRow) -> bool:
-        text = fold_text(text_of_row(row))
+        text = fold_text(text_of_row(row, state.names))
         return all(term in text for term in needed) and not any(term in text for term in excluded)
 
     return tuple(filter(shown, rows)) if terms else rows
@@ -166,8 +169,8 @@ def _matched(state: LogState) -> LogState:
     pattern = pattern_of(state.sought)
     if pattern is None:
         return replace(state, matches=())
-    found = (n for n, row in enumerate(state.rows) if pattern.search(text_of_row(row)))
-    return replace(state, matches=tuple(found))
+    texts = (text_of_row(row, state.names) for row in state.rows)
+    return replace(state, matches=tuple(n for n, text in enumerate(texts) if pattern.search(text)))
 
 
 def pattern_of(text: str) -> re.Pattern[str] | None:
@@ -179,10 +182,11 @@ def pattern_of(text: str) -> re.Pattern[str] | None:
     return re.compile(pattern, re.IGNORECASE) if text else None
 
 
-def text_of_row(row: LogRow) -> str:
-    """Return the searchable text of a row: the API's fields and our wording of its reason.
+def text_of_row(row: LogRow, names: Mapping[str, str] = {}) -> str:
+    """Return the searchable text of a row: the API's fields, our wording of its reason, its job.
 
-    Very long texts are bounded to the part that can be displayed.
+    Very long texts are bounded to the part that can be displayed. names: of the jobs, by id.
     """
-    texts = (row.log_type, reason_of(row.log_type), row.object_key, row.message)
+    name = names.get(row.job or "")
+    texts = (row.log_type, reason_of(row.log_type), row.object_key, row.message, name)
     return "\n".join(fmt.bounded(text) for text in texts if text)

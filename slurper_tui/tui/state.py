@@ -285,6 +285,10 @@ requests and by this share.
 """
 
 
+NEWS_SECONDS = 120.0
+"""How long the end of an outage is shown, if no key is pressed before."""
+
+
 class ScreenState(msgspec.Struct, frozen=True, eq=False):
     """The state of the main screen.
 
@@ -385,7 +389,10 @@ def arrange(state: ScreenState) -> ScreenState:
     """
     snapshot = state.snapshot
     jobs = snapshot.jobs if snapshot else ()
-    groups = grouped(state.snapshot, state.groups) if state.view.migrations else Groups()
+    if state.view.migrations:
+        groups = grouped(state.snapshot, state.groups)
+    else:
+        groups = _only_planned(snapshot) if snapshot else Groups()
     planned = [one for one in groups.by_key.values() if not one.jobs]
     if state.filter_text:
         matches = matcher(state.filter_text)
@@ -443,14 +450,33 @@ def adopt(state: ScreenState, base: ScreenState, arranged: ScreenState) -> Scree
     )
 
 
+def _only_planned(snapshot: Snapshot) -> Groups:
+    """Return the migrations of which no job was started yet; they have no other line."""
+    if not snapshot.unstarted:
+        return Groups()
+    found = migrations(snapshot.jobs, unstarted=snapshot.unstarted)
+    return Groups(by_key={one.key: one for one in found if not one.jobs})
+
+
 def _place(state: ScreenState, rows: Mapping[RowKey, int], groups: Groups) -> RowKey | None:
     """Return the line to highlight: the sought one, the previous one, or its folded migration."""
     keys = (state.sought or state.home, state.place, groups.by_job.get(state.place))
-    return next((key for key in keys if key in rows), None)
+    if (found := next((key for key in keys if key in rows), None)) is not None:
+        return found
+    planned = (key for key in keys if isinstance(key, MigrationKey) and not key.endpoint)
+    return next(filter(None, (_begun(key, groups) for key in planned)), None)
+
+
+def _begun(planned: MigrationKey, groups: Groups) -> MigrationKey | None:
+    """Return the migration of a plan whose first job has an endpoint that the plan omits."""
+    same = (key for key in groups.by_key if key._replace(endpoint="") == planned)
+    return next(same, None)
 
 
 def see(state: ScreenState, snapshot: Snapshot) -> ScreenState:
     """Return the state with a new snapshot; an outage that has just ended is shown as `news`.
+
+    The news is old after `NEWS_SECONDS`.
 
     The shown request figure is kept if no count moved, so that a quiet round repaints nothing.
     """
@@ -458,6 +484,8 @@ def see(state: ScreenState, snapshot: Snapshot) -> ScreenState:
     shown = {account.outage for account in previous.accounts} if previous else set()
     ended = (account.outage for account in snapshot.accounts if account.outage)
     news = next((outage for outage in ended if outage not in shown), state.news)
+    if news is not None and snapshot.taken_at - news.until > NEWS_SECONDS:
+        news = None
     if previous is not None:
         used, used_now = previous.budget.used, snapshot.budget.used
         moved = abs(used_now - used) >= max(BUDGET_STEP, BUDGET_PART * used_now)

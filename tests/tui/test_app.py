@@ -362,7 +362,7 @@ async def test_a_terminal_that_refuses_shows_the_text_at_once(environ: dict[str,
 
 @pytest.mark.parametrize("opens", ["question_mark", "f1"])
 async def test_help_names_every_key_and_goes_away(opens: str) -> None:
-    async with staged(snapshot(*THREE), size=(75, 120)) as stage:
+    async with staged(snapshot(*THREE), size=(75, 140)) as stage:
         await stage.press(opens)
         assert isinstance(stage.app.screen, HelpDialog)
         assert all(key.tooltip in stage.text for key in MAIN_KEYS)
@@ -372,7 +372,7 @@ async def test_help_names_every_key_and_goes_away(opens: str) -> None:
 
 
 async def test_help_is_grouped_and_explains_the_signs() -> None:
-    async with staged(snapshot(*THREE), size=(75, 120)) as stage:
+    async with staged(snapshot(*THREE), size=(75, 140)) as stage:
         await stage.press("question_mark")
         lines = [line.strip() for line in stage.text.splitlines()]
         titles = ["Move", "Look", "Act", "Change jobs", "Only in the palette: : and a word"]
@@ -758,6 +758,14 @@ async def test_the_end_of_an_outage_is_shown_until_a_key() -> None:
         assert news not in stage.status
         await stage.show(snapshot(*THREE, accounts=(back,)))
         assert news not in stage.status
+
+
+async def test_the_end_of_an_outage_gives_the_status_line_back_after_two_minutes() -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        back = AccountView(ACCOUNT, listed=True, answered=True, outage=Outage(NOW - 7800, NOW, 1))
+        for seconds, shown in ((5, True), (115, True), (125, False)):
+            await stage.show(snapshot(*THREE, accounts=(back,), taken_at=NOW + seconds))
+            assert ("back after 2 h 10 min" in stage.status) is shown
 
 
 async def test_one_refused_account_gets_a_banner_and_the_rest_goes_on() -> None:

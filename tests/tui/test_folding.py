@@ -43,7 +43,7 @@ def rows(stage: Stage) -> list[str]:
     """The lines of the list, without the panes beside or below it."""
     lines = stage.text.splitlines()[3:]
     table = (line.partition("│")[0] for line in lines)
-    shown = [line for line in table if any(sign in line[2:4] for sign in "▶◔▲‖✔✖?·")]
+    shown = [line for line in table if any(sign in line[2:4] for sign in "▶◔▲‖✔✖◇?·")]
     return [" ".join(line.lstrip("▌ ").split()) for line in shown]
 
 
@@ -53,7 +53,7 @@ async def test_a_migration_waits_while_a_plan_has_jobs_to_start() -> None:
     waiting = unstarted([Plan(1, ACCOUNT, 0.0, (Step(1, draft), Step(2, draft)))])
     async with staged(snapshot(*ended, unstarted=waiting), size=(120, 30)) as stage:
         [row] = rows(stage)
-        assert row.startswith("? waiting ▸ photos 2 to start")
+        assert row.startswith("◇ waiting ▸ photos 2 to start")
         assert "2.00k/2.00k+" in row
         assert "~99" not in stage.text
         assert "100 %" not in stage.text
@@ -72,13 +72,42 @@ async def test_a_plan_stands_in_the_list_before_its_first_job_is_started() -> No
     paused = view(1, "paused", source="backups")
     async with staged(snapshot(paused, unstarted=waiting), size=(120, 30)) as stage:
         [row] = [row for row in rows(stage) if "photos" in row]
-        assert row.startswith("? waiting ▸ photos 12 to start")
+        assert row.startswith("◇ waiting ▸ photos 12 to start")
         assert "12 to start · 1 paused" in stage.text.splitlines()[0]
         await stage.press("slash", *"photos", "enter", "end")
         assert stage.app.main.state.migration is not None
         assert "to start     12 of 12, as slots" in stage.text
         await stage.press("slash", *" !photos", "enter")
         assert [row for row in rows(stage) if "photos" in row] == []
+
+
+async def test_a_plan_without_jobs_has_a_row_beside_single_jobs_too() -> None:
+    waiting = unstarted([Plan(1, ACCOUNT, 0.0, (Step(1, Draft("s3", "photos", "media")),))])
+    jobs = view(1, source="logs", prefix="a/"), view(2, source="logs", prefix="b/")
+    async with staged(snapshot(*jobs, unstarted=waiting), size=(120, 30)) as stage:
+        await stage.press("m")
+        shown = rows(stage)
+        assert [row for row in shown if row.startswith("◇ waiting ▸ photos 1 to start")]
+        assert [row for row in shown if "logs/a/" in row]
+        assert "1 to start" in stage.text.splitlines()[0]
+        started = view(3, source="photos", target="media")
+        await stage.show(snapshot(*jobs, started, unstarted=waiting))
+        assert not [row for row in rows(stage) if "waiting" in row]
+
+
+async def test_a_highlighted_plan_stays_highlighted_when_its_first_job_has_an_endpoint() -> None:
+    draft = Draft("s3", "photos", "media")
+    waiting = unstarted([Plan(1, ACCOUNT, 0.0, (Step(1, draft), Step(2, draft)))])
+    left = unstarted([Plan(1, ACCOUNT, 0.0, (Step(2, draft),))])
+    other = view(1, source="backups")
+    async with staged(snapshot(other, unstarted=waiting), size=(120, 30)) as stage:
+        await stage.press("G")
+        assert stage.app.main.state.migration is not None
+        assert stage.app.main.state.migration.unstarted == 2
+        started = view(2, source="photos", prefix="2024/", target="media")
+        await stage.show(snapshot(other, started, unstarted=left))
+        assert stage.app.main.state.migration is not None
+        assert stage.app.main.state.migration.keys == {started.key}
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,7 @@ class Total(StrEnum):
 class State(StrEnum):
     """Status shown to the user: the API's status combined with the phase and the counts.
 
+    WAITING: of a migration, no job runs, and plans have jobs to start.
     FAILING: it runs, and too many objects have failed lately.
     COMPLETED_UNREAD: nothing is known to be lost, but why objects were skipped is not known.
     COMPLETED_WITH_LOSS: objects failed, were not copied or are unaccounted for.
@@ -149,6 +150,7 @@ class State(StrEnum):
     COMPLETED_UNREAD = "completed ?"
     COMPLETED_WITH_LOSS = "completed !"
     ABORTED = "aborted"
+    WAITING = "waiting"
     OTHER = "other"
     GONE = "gone"
 
@@ -411,6 +413,8 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
             if self.failing:
                 return State.FAILING
             return State.LISTING if self.phase is Phase.LISTING else State.RUNNING
+        if self.status == State.WAITING and self.job.id is None:
+            return State.WAITING
         return {"paused": State.PAUSED, "aborted": State.ABORTED}.get(
             self.status or "", State.OTHER
         )

@@ -463,10 +463,6 @@ def _time(text: str | None) -> float:
     return math.inf if at is None else at
 
 
-WAITING = "waiting"
-"""Status of a migration with jobs to start, of which none is live."""
-
-
 def migrations(
     views: Iterable[JobView],
     links: Sequence[RetryLink] = (),
@@ -594,7 +590,10 @@ def _planned_view(key: MigrationKey) -> JobView:
     )
     target = Target("r2", key.target, key.target_jurisdiction or None)
     return JobView(
-        key.account_id, Job(source=source, target=target), status=WAITING, total=Total.INCOMPLETE
+        key.account_id,
+        Job(source=source, target=target),
+        status=State.WAITING,
+        total=Total.INCOMPLETE,
     )
 
 
@@ -630,7 +629,7 @@ def _as_lower_bound(view: JobView) -> JobView:
     if view.live:
         return view
     job = replace(view.job, finished_at=None)
-    return replace(view, job=job, status=WAITING, phase=None, ended=False, gone=False)
+    return replace(view, job=job, status=State.WAITING, phase=None, ended=False, gone=False)
 
 
 def jobs_to_come(key: MigrationKey, unstarted: Iterable[Unstarted]) -> int:

@@ -150,6 +150,15 @@ def failing_words(view: JobView) -> str:
     return f"{words} ({share}){now}"
 
 
+def superseded_words(jobs: int) -> str:
+    """Return that these jobs are not counted: `2 jobs superseded by a later one, not counted`."""
+    return f"{'1 job' if jobs == 1 else f'{fmt.count(jobs)} jobs'} {SUPERSEDED}, not counted"
+
+
+SUPERSEDED = "superseded by a later one"
+"""What became of a job that a later one repeats completely."""
+
+
 # Reading a log
 
 WAITING = "waiting for the request budget"

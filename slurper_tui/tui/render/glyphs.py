@@ -32,6 +32,7 @@ STATUS: Mapping[State, Status] = {
     State.COMPLETED_UNREAD: Status("✔", "+", "neutral"),
     State.COMPLETED_WITH_LOSS: Status("✔", "+", "warning"),
     State.ABORTED: Status("✖", "x", "error"),
+    State.WAITING: Status("◇", "o", "accent"),
     State.OTHER: Status("?", "?", "neutral"),
     State.GONE: Status("·", ".", "muted"),
 }

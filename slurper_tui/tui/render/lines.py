@@ -38,6 +38,15 @@ def width_of(line: Iterable[Piece]) -> int:
     return sum([len(text) if text.isascii() else cell_len(text) for text, _ in line])
 
 
+def cut(text: str, width: int, ellipsis: str) -> str:
+    """Cut the end of a text that is longer than `width` cells."""
+    text = text[: MARKS * max(1, width) + 1]
+    if cell_len(text) <= width:
+        return text
+    dots = ellipsis[: max(0, width)]
+    return set_cell_size(text, max(0, width - len(dots))) + dots
+
+
 def shorten(text: str, width: int, ellipsis: str = "…") -> str:
     """Fit text into `width` cells by cutting its middle."""
     if len(text) <= MARKS * width and cell_len(text) <= width:

@@ -253,6 +253,7 @@ _STATE_HELP = {
     State.COMPLETED_UNREAD: "Ended, but why objects were skipped is not known (yet).",
     State.COMPLETED_WITH_LOSS: "Ended, but objects failed, were not copied or are unaccounted for.",
     State.ABORTED: "Somebody has ended it.",
+    State.WAITING: "Planned: jobs start as slots become free, while this program runs.",
     State.OTHER: "A status that only the API knows, in its own word.",
     State.GONE: "The API no longer knows it; the last values stay.",
 }

@@ -79,7 +79,10 @@ class FailuresPage(JobPage):
         self._counted = frozenset(job.key for job in counted(jobs))
         names = job_names(jobs) if len(jobs) > 1 else {}
         self.rows = FailureLines(
-            self.look, {key.job_id: name for key, name in names.items()}, id="rows"
+            self.look,
+            {key.job_id: name for key, name in names.items()},
+            superseded=len(jobs) - len(self._counted),
+            id="rows",
         )
         self.rows.now = main.state.now
         self.set_reactive(FailuresPage.state, FailureState(FailuresView(self.keys[0])))

@@ -140,12 +140,11 @@ class LogPage(JobPage):
     def __init__(self, main: MainScreen, jobs: tuple[JobView, ...]) -> None:
         super().__init__(main, jobs)
         self._typing = SEARCH
-        names = job_names(jobs) if len(jobs) > 1 else {}
-        self.rows = LogLines(
-            self.look, {key.job_id: name for key, name in names.items()}, id="rows"
-        )
+        found = job_names(jobs) if len(jobs) > 1 else {}
+        names = {key.job_id: name for key, name in found.items()}
+        self.rows = LogLines(self.look, names, id="rows")
         self.rows.now = main.state.now
-        self.set_reactive(LogPage.state, LogState(LogView(self.keys[0])))
+        self.set_reactive(LogPage.state, LogState(LogView(self.keys[0]), names=names))
 
     def compose(self) -> ComposeResult:
         """Yield the rows in their frame, and the input line."""

@@ -23,7 +23,7 @@ from slurper_tui.monitor.model.job import Counts, JobView, State, Total, shown_f
 from slurper_tui.monitor.model.logs import BROKE_TYPE, reason_of
 from slurper_tui.monitor.model.timeline import Trace
 from slurper_tui.monitor.reports.migrations import Migration
-from slurper_tui.monitor.reports.wording import failing_words, if_resumed_words
+from slurper_tui.monitor.reports.wording import failing_words, if_resumed_words, superseded_words
 from slurper_tui.tui.render.columns import DEADLINE_STYLES, DrawContext, migration, short_id
 from slurper_tui.tui.render.glyphs import STATUS, Look, style_of
 from slurper_tui.tui.render.lines import (
@@ -485,8 +485,7 @@ def _jobs(one: Migration, context: DrawContext, width: int) -> Iterator[Line]:
             text = f"{short_id(child.job_id, look)} of {short_id(parent.job_id, look)}"
             yield from _field("retry", text, width)
     if number := len(one.superseded):
-        jobs = "1 job" if number == 1 else f"{fmt.count(number)} jobs"
-        yield from _field("superseded", f"{jobs} by a later one, not counted", width)
+        yield from _wrapped(superseded_words(number), width, "muted")
 
 
 class DetailPane(TextLines):

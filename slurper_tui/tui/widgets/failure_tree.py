@@ -27,12 +27,14 @@ from slurper_tui.monitor.reports.wording import (
     failed_words,
     group_words,
     skipped_words,
+    superseded_words,
     unread_words,
 )
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import (
     Line,
     Piece,
+    cut,
     fill,
     join,
     pad,
@@ -242,13 +244,17 @@ class FailureLines(LineList):
     """The failure report as a list with a cursor.
 
     names: of several jobs, the name of each by its id.
+    superseded: jobs that are left out, because a later one repeats them.
     now: the time of the newest data, UTC seconds.
     """
 
     state: var[FailureState] = var(NOTHING, init=False)
 
-    def __init__(self, look: Look, names: Mapping[str, str], *, id: str) -> None:
+    def __init__(
+        self, look: Look, names: Mapping[str, str], *, superseded: int = 0, id: str
+    ) -> None:
         super().__init__(look, id=id)
+        self._superseded = superseded
         self.now = 0.0
         self._names = names
         self._above: tuple[Line, ...] = ()
@@ -304,7 +310,8 @@ class FailureLines(LineList):
         )
         style = "" if kind in (PREFIX, JOB) else "muted"
         room = max(1, width - width_of(head))
-        left: Line = (*head, Piece(shorten(text, room, look.ellipsis), style))
+        short = cut if kind == MESSAGE else shorten  # a message tells most at its beginning
+        left: Line = (*head, Piece(short(text, room, look.ellipsis), style))
         return spread(left, (Piece(owner, "muted"),) if owner else (), width)
 
     def _job_words(self, job_id: str) -> str:
@@ -342,6 +349,8 @@ class FailureLines(LineList):
         """Compute the summary and the entries for this width."""
         width = max(1, self.size.width - MARGIN - 1)
         above = [*summary(self.state.view, self._look, width)]
+        if self._superseded:
+            above += text_lines(superseded_words(self._superseded), width, "muted")
         self._entries = entries(self.state)
         air = [()] if above and self._entries and self.size.height > len(above) + 2 else []
         self._above = (*above, *air)

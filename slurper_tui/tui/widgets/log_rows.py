@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from textual.reactive import var
 
 from slurper_tui import format as fmt
@@ -28,7 +28,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, LogView, cause_of, reason_of
 from slurper_tui.tui.log_state import LogState, pattern_of
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import MARKS, Line, Piece, fill, pad, shorten, width_of, wrap
+from slurper_tui.tui.render.lines import MARKS, Line, Piece, cut, fill, pad, shorten, width_of, wrap
 from slurper_tui.tui.widgets.line_list import MARGIN, LineList
 
 GAP = 2
@@ -85,7 +85,7 @@ class RowLayout(msgspec.Struct, frozen=True, eq=False):
     sought: the pattern whose matches are marked; None for none.
     names: of several jobs, the name of each by its id; empty for the log of one job.
     name: cells for the job's name and the gap behind it; 0 for the log of one job.
-    widest: cells of the widest reason in a row with a key.
+    widest: cells of the widest reason in a shown row with a key.
     """
 
     look: Look
@@ -110,7 +110,7 @@ class RowLayout(msgspec.Struct, frozen=True, eq=False):
     @property
     def reason(self) -> int:
         """Cells for the reason; 0 if it has no column."""
-        return 0 if self.narrow else max(_REASON, min(self.widest, _BROAD_REASON))
+        return 0 if self.narrow else min(self.widest, _BROAD_REASON)
 
 
 def sign_of(log_type: str | None, look: Look) -> Piece:
@@ -199,7 +199,7 @@ def _head(row: LogRow, layout: RowLayout) -> Line:
     if not layout.name:
         return head
     name = _short(layout.names.get(row.job or "", row.job or ""), layout, layout.name - GAP)
-    return (*head, Piece(pad(name, layout.name), "accent"))
+    return (*head, *_cell(name, layout.name, "accent", layout))
 
 
 def _fitted(line: Line, layout: RowLayout) -> Line:
@@ -222,12 +222,7 @@ def _short(text: str, layout: RowLayout, width: int) -> str:
 
 def _cut(text: str, layout: RowLayout, width: int) -> str:
     """Cut the end of a text that is longer than `width` cells."""
-    look = layout.look
-    clean = look.sanitise(text)[: MARKS * max(1, width) + 1]
-    if cell_len(clean) <= width:
-        return clean
-    dots = look.ellipsis[: max(0, width)]
-    return set_cell_size(clean, max(0, width - len(dots))) + dots
+    return cut(layout.look.sanitise(text), width, layout.look.ellipsis)
 
 
 def _cell(text: str, width: int, style: str, layout: RowLayout) -> Line:
@@ -421,7 +416,7 @@ class LogLines(LineList):
         name = min(most, self._longest_name) + GAP if self._names else 0
         sought = pattern_of(state.sought)
         layout = RowLayout(self._look, width, times, longest, sought, self._names, name)
-        types = {row.log_type for row in state.view.rows if row.object_key is not None}
+        types = {row.log_type for row in state.rows if row.object_key is not None}
         reasons = (cell_len(self._look.sanitise(_reason(type, layout))) for type in types)
         return replace(layout, widest=max(reasons, default=0))
 

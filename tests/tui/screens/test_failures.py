@@ -266,6 +266,16 @@ async def test_the_cursor_stays_on_its_reason_while_more_is_read() -> None:
         assert "over 1 TB" in cursor_line(program)
 
 
+async def test_a_long_message_is_cut_at_its_end() -> None:
+    text = "source answered 403: the storage class does not allow this operation " + "x" * 60
+    async with opened("e", size=(80, 24)) as program:
+        await show(program, failures(group(FAILED_TYPE, 1, messages=((text, 1),), prefixes=())))
+        await program.press("enter")
+        [line] = [line for line in program.lines if "source answered" in line]
+        assert "the storage class does not allow this oper" in line
+        assert line.rstrip().endswith("…")
+
+
 async def test_enter_on_a_key_or_a_message_shows_it_whole_and_y_copies_it_exactly() -> None:
     evil = "2024/\x1b[31m\u202e" + "x" * 200 + "\nend"
     prefixes = (PrefixGroup("2024/", 1, (evil,)),)

@@ -122,6 +122,23 @@ async def test_e_on_a_migration_shows_the_failures_of_all_its_jobs(size: tuple[i
         assert any("2024/" in line for line in tree(program))
 
 
+@SIZES
+async def test_failures_say_how_many_superseded_jobs_are_left_out(size: tuple[int, int]) -> None:
+    again = job(4, "2024/", failed=0)
+    ended = tuple(replace(one, status="completed", ended=True) for one in (YEAR, again))
+    times = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
+    jobs = tuple(
+        replace(one, job=replace(one.job, status="completed", created_at=at, finished_at=at))
+        for one, at in zip(ended, times, strict=True)
+    )
+    words = "1 job superseded by a later one, not counted"
+    async with migration("e", size=size, jobs=(*jobs, MONTH)) as program:
+        assert words in " ".join(tree(program))
+        assert program.logs.asked == [("failures", jobs[1].key, MONTH.key)]
+    async with migration("e", size=size) as program:
+        assert words not in program.text
+
+
 async def test_failures_are_grouped_by_reason_prefix_and_job() -> None:
     async with migration("e") as program:
         await program.press("enter")
@@ -257,6 +274,12 @@ async def test_l_on_a_migration_shows_the_merged_log_and_each_row_names_its_job(
         ):
             assert name in line
         assert "paused" in shown[-1]
+        await program.press("slash", *"2023/", "enter")
+        assert "“2023/” 1 of 3" in program.text
+        await program.press("ampersand", *"2023/", "enter")
+        left = [line for line in program.lines[2:-1] if line.strip()]
+        assert [("2023/05/" in line) for line in left] == [True] * 3
+        await program.press("ampersand", "escape")
         await program.press("s")
         await program.see("7 rows saved to")
     assert len((folder / "log-photos-3-jobs.jsonl").read_text().splitlines()) == 7

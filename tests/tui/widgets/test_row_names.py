@@ -202,7 +202,7 @@ def test_the_details_show_retries_and_superseded_jobs() -> None:
     child = keyed(photos(3), 10)
     lines = drawn(family([old, parent, child], [RetryLink(child.key, parent.key, 10)]), 60)
     assert "retry        job0003 of job0002" in lines
-    assert "superseded   1 job by a later one, not counted" in lines
+    assert "1 job superseded by a later one, not counted" in lines
 
 
 @pytest.mark.parametrize("width", [1, 8, 20, 36, 69, 70, 120])
