@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import tzinfo
 
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import JobKey, Window
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.plans import Plan
-from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.reports.digest import Digest
 from slurper_tui.monitor.session import Services, Session
 from tests.patience import PATIENCE

@@ -39,8 +39,8 @@ from slurper_tui.cli.signals import Guard
 from slurper_tui.cli.terminal import Terminal, wait_for_foreground
 from slurper_tui.config import Config, read_bytes
 from slurper_tui.monitor.history.files import make_folder
+from slurper_tui.monitor.model.base import Window
 from slurper_tui.monitor.model.samples import snapshot_from_history
-from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.session import Session
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.state import ScreenOptions, ViewState

@@ -14,13 +14,13 @@ from slurper_tui.config import Config, locate, nearest
 if TYPE_CHECKING:
     from textual.binding import Binding
 
-    from slurper_tui.monitor.model.timeline import Window
+    from slurper_tui.monitor.model.base import Window
 
 
 def mistakes_of_screen(config: Config) -> Iterator[str]:
     """Yield a line for each unknown word, and for keys that clash on a screen."""
     if config.theme is not None:
-        from slurper_tui.tui.app import theme_names
+        from slurper_tui.tui.themes import theme_names
 
         yield from _unknown(config, "theme", [config.theme], theme_names())
     if config.columns or config.sort is not None:
@@ -38,7 +38,7 @@ def mistakes_of_screen(config: Config) -> Iterator[str]:
 
 def windows() -> Mapping[str, Window]:
     """Return the periods of the charts by their words."""
-    from slurper_tui.monitor.model.timeline import Window
+    from slurper_tui.monitor.model.base import Window
 
     return {window.words: window for window in Window}
 

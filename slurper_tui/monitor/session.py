@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import JobKey, Window
 from slurper_tui.monitor.model.job import JobView, Snapshot, State
 from slurper_tui.monitor.model.selection import Selection, fits, is_part
-from slurper_tui.monitor.model.timeline import Window
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.jobs.actions import JobControl

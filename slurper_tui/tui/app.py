@@ -1,7 +1,6 @@
-"""The Textual app: the worker that reads snapshots from the session, exit codes, themes.
+"""The Textual app: the worker that reads snapshots from the session, and the exit codes.
 
 `PaintedApp` writes the repaints and keeps the exception of a crash (see render/painted.py).
-Both themes use quiet greys and one blue accent; every other colour shows a job's status.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 from textual.screen import Screen
-from textual.theme import BUILTIN_THEMES, Theme
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.session import Session
@@ -23,6 +21,7 @@ from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.painted import PaintedApp, QuietPalette
 from slurper_tui.tui.screens.main import MainScreen
 from slurper_tui.tui.state import ScreenOptions, ViewState
+from slurper_tui.tui.themes import DEFAULT, THEMES
 
 EXIT_REJECTED = 3
 EXIT_BUG = 70
@@ -126,42 +125,3 @@ class SlurperApp(PaintedApp):
     def exit_for_signal(self, code: int) -> None:
         """Exit at once with this return code. Call it from the event loop."""
         self.exit(code, return_code=code)
-
-
-DARK = Theme(
-    name="slurper-dark",
-    dark=True,
-    primary="#6cb6ff",
-    secondary="#b09cf0",
-    accent="#6cb6ff",
-    success="#6bc77e",
-    warning="#e0af4b",
-    error="#f2777a",
-    foreground="#d9dce1",
-    background="#121416",
-    surface="#1b1d20",
-    panel="#242629",
-)
-
-LIGHT = Theme(
-    name="slurper-light",
-    dark=False,
-    primary="#0b62b8",
-    secondary="#6b4fc4",
-    accent="#0b62b8",
-    success="#1c7a3a",
-    warning="#8f5a00",
-    error="#bf2f2a",
-    foreground="#1f2730",
-    background="#fcfcfa",
-    surface="#f1f2f3",
-    panel="#e2e4e7",
-)
-
-THEMES = (DARK, LIGHT)
-DEFAULT = DARK.name
-
-
-def theme_names() -> frozenset[str]:
-    """Return the names of our own themes and of Textual's."""
-    return frozenset({*BUILTIN_THEMES, *(theme.name for theme in THEMES)})

@@ -18,9 +18,8 @@ import msgspec
 from msgspec.structs import replace
 from textual.geometry import Size
 
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import JobKey, Window
 from slurper_tui.monitor.model.job import JobView, Outage, Snapshot
-from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.reports.migrations import (
     Migration,
     MigrationKey,

@@ -13,9 +13,10 @@ from slurper_tui.api.models import Job
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.recorder import THIN_SECONDS, Recorder
 from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.model.base import Window
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import Recorded, StoredJob
-from slurper_tui.monitor.model.timeline import Window, step_of, trace_of
+from slurper_tui.monitor.model.timeline import step_of, trace_of
 
 DAYS = 32
 EVERY = 5

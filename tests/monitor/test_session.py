@@ -8,10 +8,9 @@ from datetime import UTC
 from typing import Any, cast
 
 from slurper_tui.cli.context import resolve
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import JobKey, Window
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.selection import ALL_JOBS
-from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.session import Session
 from tests.fake_feed import FakeFeed

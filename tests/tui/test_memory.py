@@ -6,9 +6,10 @@ import pytest
 from msgspec.structs import replace
 from textual.widgets import Input
 
+from slurper_tui.monitor.model.base import Window
 from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Phase
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.model.timeline import Trace, Window, trace_of
+from slurper_tui.monitor.model.timeline import Trace, trace_of
 from slurper_tui.monitor.reports.digest import Digest, JobDigest
 from slurper_tui.tui.render.glyphs import style_of
 from slurper_tui.tui.screens.dialogs import HelpDialog

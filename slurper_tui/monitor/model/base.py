@@ -1,7 +1,8 @@
-"""Job identity, a two-clock timestamp and the limits that detect an implausible clock."""
+"""Job identity, an instant on two clocks, a chart's period, and limits of a plausible clock."""
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import NamedTuple
 
 
@@ -44,6 +45,30 @@ class Moment(NamedTuple):
 
     mono: float
     wall: float
+
+
+class Window(Enum):
+    """Period that a chart covers; the value is in seconds, infinite for everything."""
+
+    TEN_MINUTES = 600.0
+    HOUR = 3600.0
+    SIX_HOURS = 21_600.0
+    DAY = 86_400.0
+    ALL = float("inf")
+
+    @property
+    def words(self) -> str:
+        """Label shown to the user: `10 min`, `1 h`, `6 h`, `24 h` or `all`."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Window.TEN_MINUTES: "10 min",
+    Window.HOUR: "1 h",
+    Window.SIX_HOURS: "6 h",
+    Window.DAY: "24 h",
+    Window.ALL: "all",
+}
 
 
 def is_too_early(at: float, created_at: float | None) -> bool:

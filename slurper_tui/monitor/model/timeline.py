@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from enum import Enum
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -15,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import JobKey, Window
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import Recorded
 
@@ -31,30 +30,6 @@ _LONG = (0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24)
 
 _HUGE = 10**200
 """Upper bound for an object count; a larger one would overflow the rate to a non-finite number."""
-
-
-class Window(Enum):
-    """Period that a chart covers; the value is in seconds, infinite for everything."""
-
-    TEN_MINUTES = 600.0
-    HOUR = 3600.0
-    SIX_HOURS = 21_600.0
-    DAY = 86_400.0
-    ALL = float("inf")
-
-    @property
-    def words(self) -> str:
-        """Label shown to the user: `10 min`, `1 h`, `6 h`, `24 h` or `all`."""
-        return _WORDS[self]
-
-
-_WORDS = {
-    Window.TEN_MINUTES: "10 min",
-    Window.HOUR: "1 h",
-    Window.SIX_HOURS: "6 h",
-    Window.DAY: "24 h",
-    Window.ALL: "all",
-}
 
 
 class Trace(msgspec.Struct, frozen=True):

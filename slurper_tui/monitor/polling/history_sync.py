@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec.structs import replace
 
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.model.base import JobKey, Moment
+from slurper_tui.monitor.model.base import JobKey, Moment, Window
 from slurper_tui.monitor.model.events import Event
 from slurper_tui.monitor.model.job import has_ended
 from slurper_tui.monitor.model.samples import Recorded, StoredJob
 from slurper_tui.monitor.model.timeline import (
     Trace,
-    Window,
     extended,
     moved,
     step_of,

@@ -21,11 +21,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, RateLimited
-from slurper_tui.monitor.model.base import JobKey, Moment
+from slurper_tui.monitor.model.base import JobKey, Moment, Window
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.samples import final
 from slurper_tui.monitor.model.selection import ALL_JOBS, Selection
-from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.polling.budget import Metered
 from slurper_tui.monitor.polling.history_sync import HistorySync, StoredHistory
 from slurper_tui.monitor.polling.job_store import AnswerApplier, JobStore

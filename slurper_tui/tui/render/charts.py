@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui import format as fmt
+from slurper_tui.monitor.model.base import Window
 from slurper_tui.monitor.model.job import Forecast, JobView, shown_forecast
-from slurper_tui.monitor.model.timeline import Trace, Window, spans_of
+from slurper_tui.monitor.model.timeline import Trace, spans_of
 from slurper_tui.tui.render.chart_grid import (
     NOTHING,
     Cell,

@@ -27,10 +27,9 @@ from textual.reactive import var
 from textual.widgets import Input
 from textual.worker import Worker
 
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import JobKey, Window
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
-from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.session import Session
 from slurper_tui.tui import state as states
 from slurper_tui.tui.keys import MAIN_KEYS, Hint, hints_for, key_hint, next_interval

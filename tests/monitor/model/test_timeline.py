@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import JobKey, Window
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.timeline import (
@@ -15,7 +15,6 @@ from slurper_tui.monitor.model.timeline import (
     UNKNOWN_STEP,
     Span,
     Trace,
-    Window,
     extended,
     moved,
     spans_of,

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import JobKey, Window
 from slurper_tui.monitor.model.job import JobView, Phase, Snapshot, State
 from slurper_tui.monitor.model.samples import HistoryView, Keeping, snapshot_from_history
 from slurper_tui.monitor.model.selection import ALL_JOBS, Selection
-from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.monitor.bench import EPOCH, Bench, Request, bench, make_accounts, now, wall

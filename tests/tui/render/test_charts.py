@@ -9,10 +9,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import JobKey, Window
 from slurper_tui.monitor.model.job import Counts, Forecast
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.model.timeline import Trace, Window, extended, moved, spans_of, trace_of
+from slurper_tui.monitor.model.timeline import (
+    Trace,
+    extended,
+    moved,
+    spans_of,
+    trace_of,
+)
 from slurper_tui.tui.render.chart_grid import (
     Columns,
     Label,

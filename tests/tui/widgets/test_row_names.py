@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Source
+from slurper_tui.monitor.model.base import Window
 from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.model.timeline import Trace, Window, summed, trace_of
+from slurper_tui.monitor.model.timeline import Trace, summed, trace_of
 from slurper_tui.monitor.reports.migrations import MOST_CHARTED, Migration, family
 from slurper_tui.tui.render.columns import DrawContext
 from slurper_tui.tui.render.glyphs import Look
