@@ -34,13 +34,14 @@ class Problem(msgspec.Struct, frozen=True):
     """An error that blocks an account's polls.
 
     since, retry_at: UTC seconds. last_good: time of the last successful answer, UTC seconds; None
-    if there was none.
+    if there was none. lasting: so many polls failed that the account's jobs are stale.
     """
 
     error: ApiError
     since: float
     retry_at: float | None = None
     last_good: float | None = None
+    lasting: bool = False
 
 
 class Outage(msgspec.Struct, frozen=True):

@@ -333,6 +333,7 @@ class AccountTrack:
             since=self.problem.since if self.problem else now.wall,
             retry_at=None if math.isinf(wait) else now.wall + wait,
             last_good=good.wall if good else None,
+            lasting=self.misses >= STALE_POLLS,
         )
 
     def everyone_missed(self, asked: JobTrack | None, *, just_begun: bool) -> None:

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from slurper_tui.api.models import escape_invalid_bytes
 from slurper_tui.format import bounded, safe
 from slurper_tui.monitor.model.job import JobView, State
+from slurper_tui.monitor.reports.totals import SIGNS
 
 
 class Status(NamedTuple):
@@ -22,19 +23,23 @@ class Status(NamedTuple):
     style: str
 
 
+_STYLES: Mapping[State, str] = {
+    State.RUNNING: "primary",
+    State.LISTING: "primary",
+    State.STALLED: "warning",
+    State.FAILING: "error",
+    State.PAUSED: "secondary",
+    State.COMPLETED: "success",
+    State.COMPLETED_UNREAD: "neutral",
+    State.COMPLETED_WITH_LOSS: "warning",
+    State.ABORTED: "error",
+    State.WAITING: "accent",
+    State.OTHER: "neutral",
+    State.GONE: "muted",
+}
+
 STATUS: Mapping[State, Status] = {
-    State.RUNNING: Status("▶", ">", "primary"),
-    State.LISTING: Status("◔", "~", "primary"),
-    State.STALLED: Status("▲", "!", "warning"),
-    State.FAILING: Status("▼", "v", "error"),
-    State.PAUSED: Status("‖", "=", "secondary"),
-    State.COMPLETED: Status("✔", "+", "success"),
-    State.COMPLETED_UNREAD: Status("✔", "+", "neutral"),
-    State.COMPLETED_WITH_LOSS: Status("✔", "+", "warning"),
-    State.ABORTED: Status("✖", "x", "error"),
-    State.WAITING: Status("◇", "o", "accent"),
-    State.OTHER: Status("?", "?", "neutral"),
-    State.GONE: Status("·", ".", "muted"),
+    state: Status(*SIGNS[state], style) for state, style in _STYLES.items()
 }
 
 _PLAIN_WORDS = str.maketrans(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-import msgspec
-from msgspec.structs import replace
 from textual.reactive import var
 
 from slurper_tui import format as fmt
 from slurper_tui.eta import eta_short
 from slurper_tui.monitor.estimate.deadline import against_all, needed_words, promise_words
-from slurper_tui.monitor.model.job import JobView, State, percent_of, shown_forecast, shown_rate
+from slurper_tui.monitor.model.job import JobView, State
+from slurper_tui.monitor.reports.totals import Summary, Sums, summary, sums_of
 from slurper_tui.tui.render.columns import DEADLINE_STYLES, NOT_COPIED, promise_short, short_id
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
@@ -21,44 +20,8 @@ from slurper_tui.tui.render.problem_text import blocked_words, problem_of_all_ac
 from slurper_tui.tui.state import ScreenState
 
 
-class Remaining(msgspec.Struct, frozen=True):
-    """The time until the last of several jobs is done.
-
-    low, high: seconds from the last poll.
-    at_least: some running job's forecast is missing or a lower bound, so only `low` is shown.
-    """
-
-    low: float
-    high: float
-    at_least: bool
-
-
-class Sums(msgspec.Struct, frozen=True):
-    """The sums of several jobs.
-
-    done, objects: objects.
-    percent: rounded down, 100 only if every job has completed; None if some counts are unknown or
-    jobs are still to be started.
-    rate: objects per second; None if no rate is known.
-    at_least: the total is a lower bound: it grows, or some counts are unknown.
-    provisional: the percent may fall.
-    remaining: None if no running job has a forecast.
-    failed, not_copied: objects as far as they are known.
-    """
-
-    done: int
-    objects: int
-    failed: int
-    not_copied: int
-    percent: int | None
-    rate: float | None
-    at_least: bool
-    provisional: bool
-    remaining: Remaining | None
-
-
 def sums(state: ScreenState) -> Sums:
-    """Add up the known numbers of the shown jobs; lower bounds while plans have jobs to start.
+    """Add up the known numbers of the shown jobs, see `sums_of`.
 
     A migration counts each object once. While a filter is set, its jobs are counted that match.
     """
@@ -67,39 +30,14 @@ def sums(state: ScreenState) -> Sums:
         tops = (line for line in state.lines if line.is_migration or line.migration is None)
         parts = [line.view for line in tops]
     unstarted = state.snapshot is not None and bool(state.snapshot.unstarted)
-    counts = [(view.counts.done, view.counts.objects) for view in parts]
-    complete = [(min(d, o), o) for d, o in counts if d is not None and o is not None]
-    done, objects = sum(done for done, _ in complete), sum(objects for _, objects in complete)
-    partial = len(complete) < len(counts) or any(view.partial for view in parts)
-    bound = unstarted or partial
-    finished = all(view.percent == 100 for view in parts)
-    live = [view for view in state.jobs if view.live]
-    rates = [rate for rate in map(shown_rate, live) if rate is not None]
-    left = remaining(live)
-    return Sums(
-        done=done,
-        objects=objects,
-        failed=sum(view.counts.failed or 0 for view in parts),
-        not_copied=sum(view.not_copied_at_least for view in parts),
-        percent=None if bound else percent_of(done, objects, finished=finished),
-        rate=sum(rates) if rates else None,
-        at_least=bound or any(view.growing for view in (*live, *parts)),
-        provisional=bound or any(view.provisional for view in (*live, *parts)),
-        remaining=replace(left, at_least=True) if left and unstarted else left,
-    )
+    return sums_of(parts, state.jobs, unstarted=unstarted)
 
 
-def remaining(jobs: Sequence[JobView]) -> Remaining | None:
-    """Return the time until the last running job is done; None if no forecast is known."""
-    forecasts = [shown_forecast(v) for v in jobs if v.live and v.status == "running"]
-    known = [forecast for forecast in forecasts if forecast is not None]
-    if not known:
-        return None
-    return Remaining(
-        low=max(forecast.low_seconds for forecast in known),
-        high=max(forecast.high_seconds for forecast in known),
-        at_least=len(known) < len(forecasts) or any(forecast.at_least for forecast in known),
-    )
+def title_of(state: ScreenState, look: Look) -> Summary:
+    """Return the shown jobs in a few words, for the terminal's title and tab."""
+    if state.snapshot is None:
+        return Summary()
+    return summary(sums(state), state.jobs, state.snapshot, ascii_only=look.ascii_only)
 
 
 def totals_line(state: ScreenState, look: Look, width: int) -> Line:

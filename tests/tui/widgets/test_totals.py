@@ -14,18 +14,13 @@ from slurper_tui.monitor.model.job import Counts, Failing, JobView, Phase, Total
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted
 from slurper_tui.monitor.model.verdict import with_log
+from slurper_tui.monitor.reports.totals import Remaining, remaining
 from slurper_tui.tui.render.columns import COLUMNS, DrawContext
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of
 from slurper_tui.tui.state import ScreenState, see
 from slurper_tui.tui.widgets.detail_pane import detail_lines, migration_lines
-from slurper_tui.tui.widgets.totals import (
-    Remaining,
-    deadline_total,
-    remaining,
-    tiny_line,
-    totals_line,
-)
+from slurper_tui.tui.widgets.totals import deadline_total, tiny_line, totals_line
 from tests.tui.jobs import ACCOUNT, NOW, forecast, snapshot, view
 
 LOOK = Look()
