@@ -66,6 +66,30 @@ CREDENTIAL_KEYS = ("token_env", "token_file", "token_command", "email_env", "key
 _ONE_CREDENTIAL = "exactly one of token_env, token_file, token_command, or email_env with key_env"
 
 
+EVENTS = ("end", "job", "failing", "stall", "outage", "token", "deadline")
+"""The kinds of events that a user can be told about."""
+
+_USUAL_EVENTS = tuple(event for event in EVENTS if event != "job")
+
+
+class Notify(msgspec.Struct, frozen=True):
+    """How the user is told about events.
+
+    events: the kinds to tell. title: the state of all jobs as the terminal's title; None: on the
+    screen alone. bell: ring once. osc: a notification of the terminal, OSC 9 or 777; None for none.
+    progress: on the terminal's tab. command: words of a program that gets the event; empty for
+    none. url: of a webhook; None for none.
+    """
+
+    events: tuple[str, ...] = _USUAL_EVENTS
+    title: bool | None = None
+    bell: bool = False
+    osc: int | None = None
+    progress: bool = False
+    command: tuple[str, ...] = ()
+    url: str | None = None
+
+
 class Config(msgspec.Struct, frozen=True):
     """All settings of one run.
 
@@ -99,6 +123,7 @@ class Config(msgspec.Struct, frozen=True):
     file: Path | None = None
     accounts_from: str = ACCOUNT_VARIABLE
     notice: str = ""
+    notify: Notify = Notify()
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -322,6 +347,7 @@ class File(
     utc: bool | UnsetType = UNSET
     keys: dict[str, str] | UnsetType = UNSET
     named: dict[str, Account] | UnsetType = UNSET
+    notify: Notify | UnsetType = UNSET
 
     def settings(self) -> dict[str, Any]:
         """Return the fields that are set, by their names in `Config`."""
@@ -388,6 +414,8 @@ def _mistakes(
             good = False
     if good and kind is Account:
         yield from _account_mistakes(msgspec.convert(table, Account), path)
+    elif good and kind is Notify:
+        yield from _notify_mistakes(table, path)
 
 
 def _value_mistakes(value: Any, kind: Any, path: tuple[str, ...]) -> Iterator[Mistake]:
@@ -462,6 +490,20 @@ def _account_mistakes(account: Account, path: tuple[str, ...]) -> Iterator[Mista
     if given != ["email_env", "key_env"] and (len(given) != 1 or given[0] not in _ALONE):
         where = path if len(given) == 0 else (*path, given[-1])
         yield Mistake(where, f"{'.'.join(path)} needs {_ONE_CREDENTIAL}")
+
+
+def _notify_mistakes(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[Mistake]:
+    """Yield what is wrong with the ways of being told, whose keys and types are right."""
+    for event in table.get("events", ()):
+        if event not in EVENTS:
+            kinds = f"the kinds are: {', '.join(EVENTS)}"
+            text = f"unknown kind {event!r}{nearest(event, EVENTS)}; {kinds}"
+            yield Mistake((*path, "events"), text)
+    if table.get("osc") not in (None, 9, 777):
+        yield Mistake((*path, "osc"), "osc must be 9 or 777")
+    command = table.get("command")
+    if command is not None and not (command and command[0]):
+        yield Mistake((*path, "command"), "command names no program")
 
 
 _ALONE = ("token_env", "token_file", "token_command")

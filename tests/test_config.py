@@ -313,3 +313,46 @@ def test_the_origin_of_each_value(tmp_path: Path) -> None:
         "base_url": "CLOUDFLARE_BASE_URL",
     }
     assert config.origins(Flags(), {"LC_ALL": "C"}, None) == {"ascii_only": "LC_ALL"}
+
+
+def test_the_ways_of_being_told_are_read(tmp_path: Path) -> None:
+    assert load(tmp_path).notify == config.Notify()
+    assert "job" not in config.Notify().events
+    text = (
+        '[notify]\nevents = ["end", "failing"]\ntitle = false\nbell = true\nosc = 777\n'
+        'progress = true\ncommand = ["notify-send", "slurper"]\nurl = "https://example.com/x"'
+    )
+    assert load(tmp_path, text).notify == config.Notify(
+        events=("end", "failing"),
+        title=False,
+        bell=True,
+        osc=777,
+        progress=True,
+        command=("notify-send", "slurper"),
+        url="https://example.com/x",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[notify]\nbel = true", "2:1: unknown key 'bel'; did you mean 'bell'?"),
+        ("notify.bell = 1", "1:1: bell must be true or false"),
+        (
+            '[notify]\nbell = true\n  events = ["fail"]',
+            "3:3: unknown kind 'fail'; did you mean 'failing'?; "
+            "the kinds are: end, job, failing, stall, outage, token, deadline",
+        ),
+        ('[notify]\nevents = "end"', "2:1: events must be a list of texts"),
+        ("[notify]\nosc = 8", "2:1: osc must be 9 or 777"),
+        ("[notify]\nosc = true", "2:1: osc must be a whole number"),
+        ("[notify]\ncommand = []", "2:1: command names no program"),
+        ('[notify]\ncommand = "notify-send"', "2:1: command must be a list of texts"),
+        ("[notify]\nurl = 5", "2:1: url must be a text"),
+        ("notify = true", "1:1: notify must be a table"),
+    ],
+)
+def test_a_mistake_in_the_ways_of_being_told_has_a_place(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    assert complaint(tmp_path, text).startswith(said)

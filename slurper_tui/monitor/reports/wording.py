@@ -30,7 +30,7 @@ from slurper_tui.api.errors import (
 from slurper_tui.eta import eta_long
 from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.events import GONE, Action, ActionRequest, Event, RequestState, What
-from slurper_tui.monitor.model.job import JobView, State
+from slurper_tui.monitor.model.job import AccountView, JobView, Problem, State
 from slurper_tui.monitor.model.logs import (
     BROKE_TYPE,
     Cause,
@@ -157,6 +157,75 @@ def superseded_words(jobs: int) -> str:
 
 SUPERSEDED = "superseded by a later one"
 """What became of a job that a later one repeats completely."""
+
+
+# Notices
+
+
+def pair_name(view: JobView) -> str:
+    """Return `bucket/prefix → bucket` of a job, or of the jobs of a migration."""
+    source, target = view.job.source, view.job.target
+    prefix = f"/{source.path_prefix}" if source and source.path_prefix else ""
+    bucket = (source and source.bucket) or fmt.DASH
+    return f"{bucket}{prefix} → {(target and target.bucket) or fmt.DASH}"
+
+
+def end_words(view: JobView) -> str:
+    """Return how a job or a migration ended: `photos → media: completed · 10 failed`."""
+    if view.gone:
+        return f"{pair_name(view)}: gone, the API no longer knows it"
+    return f"{pair_name(view)}: {view.verdict.text if view.verdict else view.word}"
+
+
+def failing_notice(view: JobView, jobs: int, at: float) -> str:
+    """Return that jobs of a migration begin to fail, how often, and the most frequent reason."""
+    reason = f": {view.newest_reasons[0][0]}" if view.newest_reasons else ""
+    return f"{_who(view, jobs)} failing: {failing_words(view)}{reason}"
+
+
+def stall_notice(view: JobView, jobs: int, at: float) -> str:
+    """Return that jobs of a migration stall. at: time of the snapshot, UTC seconds."""
+    since = view.stalled_since
+    span = "" if since is None else f": nothing has moved for {fmt.duration(at - since)}"
+    return f"{_who(view, jobs)} stalled{span}"
+
+
+def _who(view: JobView, jobs: int) -> str:
+    return f"{pair_name(view)}:" + (f" {fmt.count(jobs)} jobs" if jobs > 1 else "")
+
+
+def outage_notice(account: AccountView, problem: Problem, at: float, *, several: bool) -> str:
+    """Return that an account does not answer, or rejects the credentials. at: UTC seconds.
+
+    several: there are several accounts.
+    """
+    who = f"account {account.account_id}" if several else "the API"
+    if isinstance(problem.error, Rejected):
+        return f"{who} rejects the credentials: {problem.error}"
+    since = problem.since if problem.last_good is None else problem.last_good
+    return f"{who} has not answered for {fmt.duration(at - since)}: {problem.error.message}"
+
+
+def deadline_notice(live: Sequence[JobView], to_come: int) -> str:
+    """Return that the deadline has passed. live: jobs that have not ended. to_come: not started."""
+    number = len(live) + to_come
+    jobs = "1 job has" if number == 1 else f"{fmt.count(number)} jobs have"
+    names = list(dict.fromkeys(map(pair_name, live)))
+    return f"the deadline has passed: {jobs} not ended" + (f" ({_listed(names)})" if names else "")
+
+
+def many_notices(texts: Sequence[str], most: int) -> str:
+    """Return several notices of one kind as one sentence, of which `most` are named."""
+    return f"{fmt.count(len(texts))} at once: {_listed(texts, most)}"
+
+
+_MOST_NAMED = 3
+
+
+def _listed(names: Sequence[str], most: int = _MOST_NAMED) -> str:
+    """Join names; those after the first `most` are counted."""
+    more = len(names) - most
+    return "; ".join([*names[:most], *([f"and {fmt.count(more)} more"] if more > 0 else [])])
 
 
 # Reading a log
