@@ -15,7 +15,7 @@ from slurper_tui.monitor.model.job import (
     Snapshot,
     Total,
 )
-from slurper_tui.monitor.reports.totals import Summary, TabState, sums_of, summary
+from slurper_tui.monitor.reports.totals import Summary, TabState, summary, sums_of
 from tests.tui.jobs import ACCOUNT, NOW, forecast, snapshot, view
 
 
