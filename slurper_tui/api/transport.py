@@ -215,7 +215,7 @@ def _api_errors(length: int) -> Iterator[None]:
         raise BadAddress(reason) from None
     except (httpx.HTTPError, OSError) as error:
         kind = NotSent if isinstance(error, _UNSENT) else Unreachable
-        raise kind(_reason(error)) from None
+        raise kind(reason_of(error)) from None
 
 
 async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
@@ -282,7 +282,7 @@ def parse_base_url(text: str) -> httpx.URL:
     return url
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Describe an error in words, with the system's or the library's message where it helps."""
     if kind := next(filter(_REASONS.get, type(error).__mro__), None):
         return _REASONS[kind]

@@ -201,7 +201,11 @@ class TerminalDriver(LinuxDriver):
     def _drained(self) -> None:
         """Request a repaint after dropped frames. Called in the writer's thread."""
         with suppress(RuntimeError):  # the event loop is closed
-            self._loop.call_soon_threadsafe(self._repaint)
+            self._loop.call_soon_threadsafe(self._draw_again)
+
+    def _draw_again(self) -> None:
+        self.terminal.marks.show_again()
+        self._repaint()
 
     def _get_terminal_size(self) -> tuple[int, int]:
         return terminal_size()
@@ -212,6 +216,7 @@ class TerminalDriver(LinuxDriver):
         self._screen.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]  # untyped there
         self.terminal.screen_open = self._key_thread is not None and self._key_thread.is_alive()
+        _show_marks(self, self.terminal)
         # In the event loop: signal handlers interrupt one another, so an older size could be posted
         # last.
         signal.signal(signal.SIGWINCH, lambda *_: self._loop.call_soon_threadsafe(self._tell_size))
@@ -247,6 +252,7 @@ class TerminalDriver(LinuxDriver):
             # SIGTTOU would stop a background process that changes the terminal's settings.
             signal.signal(signal.SIGTTOU, signal.SIG_IGN)
         self._screen.finish()
+        _take_marks_back(self, self.terminal)
         if self._mouse_pixels:
             self.write("\x1b[?1016l")
         super().stop_application_mode()
@@ -354,6 +360,12 @@ class PlainDriver(LinuxDriver):
         """Open the screen."""
         self.terminal.screen_open = True
         super().start_application_mode()  # type: ignore[no-untyped-call]  # untyped there
+        _show_marks(self, self.terminal)
+
+    def stop_application_mode(self) -> None:
+        """Close the screen."""
+        _take_marks_back(self, self.terminal)
+        super().stop_application_mode()
 
     def close(self) -> None:
         """Wait until all output is written."""
@@ -368,6 +380,19 @@ DRIVER: type[LinuxDriver] = PlainDriver if MISSING else TerminalDriver
 def driver_for(terminal: Terminal, guard: Guard) -> type[LinuxDriver]:
     """Return a driver class bound to one run; Textual instantiates it without these arguments."""
     return type("BoundDriver", (DRIVER,), {"terminal": terminal, "guard": guard})
+
+
+def _show_marks(driver: LinuxDriver, terminal: Terminal) -> None:
+    """Let the terminal's title and progress be written among the frames."""
+    terminal.marks.write = driver.write
+    terminal.marks.show()
+
+
+def _take_marks_back(driver: LinuxDriver, terminal: Terminal) -> None:
+    """Restore the terminal's title and clear its progress."""
+    terminal.marks.write = None
+    if sequences := terminal.marks.leave():
+        driver.write(sequences)
 
 
 def _stop_job() -> None:

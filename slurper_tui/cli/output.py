@@ -67,6 +67,18 @@ class Output:
         return self._out is not None and self._out.isatty()
 
     @property
+    def terminal(self) -> TextIO | None:
+        """The stream for control sequences: stderr, else stdout; None if neither is a terminal."""
+        return next((one for one in (self._err, self._out) if one and one.isatty()), None)
+
+    def control(self, sequence: str) -> None:
+        """Write a control sequence to the terminal, if there is one; ignore write errors."""
+        with suppress(OSError, ValueError):
+            if terminal := self.terminal:
+                terminal.write(sequence)
+                terminal.flush()
+
+    @property
     def width(self) -> int | None:
         """The width of the terminal in characters; None without a terminal."""
         return (self.size[0] or 80) if self.on_terminal else None

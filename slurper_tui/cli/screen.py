@@ -34,12 +34,14 @@ from slurper_tui.cli.context import (
 )
 from slurper_tui.cli.driver import MISSING, driver_for
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code, rejected
+from slurper_tui.cli.notify import QUIT_SECONDS, Notifier
 from slurper_tui.cli.settings import mistakes_of_screen, windows
 from slurper_tui.cli.signals import Guard
-from slurper_tui.cli.terminal import Terminal, wait_for_foreground
+from slurper_tui.cli.terminal import Marks, Terminal, wait_for_foreground
 from slurper_tui.config import Config, read_bytes
 from slurper_tui.monitor.history.files import make_folder
 from slurper_tui.monitor.model.base import Window
+from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.samples import snapshot_from_history
 from slurper_tui.monitor.session import Session
 from slurper_tui.tui.app import SlurperApp
@@ -144,11 +146,11 @@ def show(
         partial(save_view, saved, default=default),
     )
     wait_for_foreground()
-    terminal = Terminal()
+    terminal = Terminal(marks)
     with Guard(terminal.restore) as guard:
         app.driver_class = driver_for(terminal, guard)
         try:
-            asyncio.run(_drive(app, connection, history, guard, mouse=config.mouse))
+            asyncio.run(_drive(app, connection, history, notifier, guard, mouse=config.mouse))
         finally:
             terminal.restore()
     return _outcome(app, guard, process)
@@ -209,7 +211,13 @@ def load_the_rest() -> None:
 
 
 async def _drive(
-    app: SlurperApp, connection: Connection, history: OpenHistory, guard: Guard, *, mouse: bool
+    app: SlurperApp,
+    connection: Connection,
+    history: OpenHistory,
+    notifier: Notifier,
+    guard: Guard,
+    *,
+    mouse: bool,
 ) -> None:
     """Run the app; the guard enforces the end if the shutdown of the loop hangs."""
     loop = asyncio.get_running_loop()
@@ -221,6 +229,7 @@ async def _drive(
     finally:
         guard.enforce(exit_code(app.return_code))
         await history.close()
+        await notifier.close(QUIT_SECONDS)
         await connection.client.close()
 
 

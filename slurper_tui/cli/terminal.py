@@ -1,4 +1,4 @@
-"""The terminal: its saved settings, its size and the environment that Textual may read.
+"""The terminal: its saved settings, size, title and tab, and the environment that Textual may read.
 
 Nothing here imports Textual: the environment is cleaned before that.
 """
@@ -12,9 +12,11 @@ import signal
 import sys
 import termios
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from slurper_tui.cli.errors import CliError
+from slurper_tui.format import safe
 
 KEYBOARD = 0
 """The file descriptor that Textual reads keys from."""
@@ -42,21 +44,105 @@ LEAVE = (
 )
 
 
+BELL = "\x07"
+
+_MOST_TITLE = 120
+_MOST_TEXT = 240
+"""Characters of a title and of a notification, at most."""
+
+_WITHOUT_TITLE = ("linux", "vt", "dumb", "unknown", "cons")
+"""Beginnings of TERM for terminals that have no title and may print what they do not know."""
+
+
+class Marks:
+    """The terminal's title and the progress on its tab, as they are and as they were found.
+
+    write: writes to the terminal; None while that is not possible. Nothing is written before the
+    first title or progress, and only what has changed. `leave` may be called from any thread.
+    ascii_only: write letters instead of symbols.
+    """
+
+    def __init__(self, environ: Mapping[str, str], *, ascii_only: bool = False) -> None:
+        self.write: Callable[[str], None] | None = None
+        self._ascii_only = ascii_only
+        self._term = environ.get("TERM", "")
+        self._in_tmux = bool(environ.get("TMUX"))
+        self._title = ""
+        self._progress = ""
+        self._shown = ("", "")
+
+    def set_title(self, text: str) -> None:
+        """Set the title; in tmux, that is the title of the pane."""
+        if not self._term.startswith(_WITHOUT_TITLE):
+            self._title = f"\x1b]2;{self._plain(text, _MOST_TITLE)}\x1b\\"
+            self.show()
+
+    def set_progress(self, state: int, percent: int) -> None:
+        """Set the progress on the tab (OSC 9;4): state 0 to 4, 0 to 100 percent."""
+        self._progress = f"\x1b]9;4;{state};{percent}\x1b\\" if state else _NO_PROGRESS
+        self.show()
+
+    def show(self) -> None:
+        """Write what the terminal does not show yet; on the first title, save the one found."""
+        if self.write is None:
+            return
+        title, progress = self._shown
+        text = ""
+        if self._title != title:
+            text += self._title if title else f"{_SAVE_TITLE}{self._title}"
+        if self._progress != progress and (progress or self._progress != _NO_PROGRESS):
+            text += self._progress
+        self._shown = (self._title, self._progress)
+        if text:
+            self.write(text)
+
+    def show_again(self) -> None:
+        """Write title and progress again, after output was lost."""
+        if self.write is not None and any(self._shown):
+            self.write("".join(self._shown))
+
+    def leave(self) -> str:
+        """Return the sequences that restore the title and clear the progress; "" if none is set."""
+        (title, progress), self._shown = self._shown, ("", "")
+        cleared = _NO_PROGRESS if progress not in ("", _NO_PROGRESS) else ""
+        return f"{_RESTORE_TITLE if title else ''}{cleared}"
+
+    def notification(self, code: int, text: str) -> str:
+        """Return a notification of the terminal, OSC 9 or 777; tmux is told to pass it on."""
+        plain = self._plain(text, _MOST_TEXT)
+        body = f"777;notify;slurper-tui;{plain}" if code == 777 else f"9;slurper-tui: {plain}"
+        sequence = f"\x1b]{body}{BELL if self._in_tmux else _END}"
+        return f"\x1bPtmux;\x1b{sequence}{_END}" if self._in_tmux else sequence
+
+    def _plain(self, text: str, most: int) -> str:
+        """Return a text without control characters, in at most `most` characters."""
+        signs = text.translate(_LETTERS) if self._ascii_only else text
+        plain = safe(signs, ascii_only=self._ascii_only)
+        return plain if len(plain) <= most else f"{plain[: most - 3]}..."
+
+
+_LETTERS = str.maketrans({"→": "->", "·": "-", "\N{EN DASH}": "-", "≥": ">=", "—": "-"})
+_END = "\x1b\\"
+_NO_PROGRESS = f"\x1b]9;4;0;0{_END}"
+_SAVE_TITLE, _RESTORE_TITLE = "\x1b[22;2t", "\x1b[23;2t"
+
+
 class Terminal:
     """Saves the terminal's settings; `restore` may be called from any thread, repeatedly.
 
-    screen_open: the alternate screen and its modes are on; set by the driver.
+    screen_open: the alternate screen and its modes are on; set by the driver. marks: its title.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, marks: Marks) -> None:
         self.screen_open = False
+        self.marks = marks
         self._attributes = termios.tcgetattr(KEYBOARD)
 
     def restore(self) -> None:
         """Leave the alternate screen if it is open, and restore the settings."""
         if self.screen_open:
             self.screen_open = False
-            _write_without_waiting(LEAVE.encode())
+            write_without_waiting(f"{LEAVE}{self.marks.leave()}".encode())
         if not in_background():
             with suppress(termios.error):
                 termios.tcsetattr(KEYBOARD, termios.TCSANOW, self._attributes)
@@ -133,7 +219,7 @@ def take_keyboard() -> None:
         setattr(sys, "__stdin__", stream)  # noqa: B010  # declared final, yet it is missing
 
 
-def _write_without_waiting(data: bytes) -> None:
+def write_without_waiting(data: bytes) -> None:
     """Write to the terminal without blocking, also when its output is stopped; drop the excess."""
     with suppress(OSError):
         terminal = os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)

@@ -15,12 +15,13 @@ from textual.events import Event, Key
 from textual.screen import Screen
 
 from slurper_tui.api.errors import ApiError
+from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.session import Session
 from slurper_tui.tui.keys import MAIN_KEYS
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.painted import PaintedApp, QuietPalette
 from slurper_tui.tui.screens.main import MainScreen
-from slurper_tui.tui.state import ScreenOptions, ViewState
+from slurper_tui.tui.state import ScreenOptions, ScreenState, ViewState
 from slurper_tui.tui.themes import DEFAULT, THEMES
 
 EXIT_REJECTED = 3
@@ -31,6 +32,7 @@ class SlurperApp(PaintedApp):
     """The monitor as a full-screen app.
 
     fatal: the error of the first account when all accounts were rejected, else None.
+    tell: called with each snapshot and the state that shows it, for what is told off the screen.
     """
 
     BUG_CODE = EXIT_BUG
@@ -44,7 +46,11 @@ class SlurperApp(PaintedApp):
     ]
 
     def __init__(
-        self, session: Session, options: ScreenOptions, save_view: Callable[[ViewState], None]
+        self,
+        session: Session,
+        options: ScreenOptions,
+        save_view: Callable[[ViewState], None],
+        tell: Callable[[Snapshot, ScreenState], None] = lambda snapshot, state: None,
     ) -> None:
         super().__init__()
         self.animation_level = "none"
@@ -52,6 +58,7 @@ class SlurperApp(PaintedApp):
         self._buffered: list[Event] = []
         self._session = session
         self._options = options
+        self._tell = tell
         look = Look(options.ascii_only, options.zone)
         self.main = MainScreen(session, options, look, save_view)
         for theme in THEMES:
@@ -76,6 +83,7 @@ class SlurperApp(PaintedApp):
         async for snapshot in self._session.snapshots():
             if not snapshot.rejected:
                 self.main.take(snapshot)
+                self._tell(snapshot, self.main.state)
                 continue
             problems = (account.problem for account in snapshot.accounts if account.problem)
             self.fatal = next(problems).error

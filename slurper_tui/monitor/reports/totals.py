@@ -1,4 +1,4 @@
-"""The sums of all shown jobs, and their summary for the terminal's title and the progress on its tab.
+"""The sums of all shown jobs, and their summary for the terminal's title and its tab.
 
 `Sums` are the numbers of the totals row. Both faces compute them from migrations and single jobs,
 so that each object counts once.

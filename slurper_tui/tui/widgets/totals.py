@@ -33,11 +33,11 @@ def sums(state: ScreenState) -> Sums:
     return sums_of(parts, state.jobs, unstarted=unstarted)
 
 
-def title_of(state: ScreenState, look: Look) -> Summary:
+def title_of(state: ScreenState, *, ascii_only: bool = False) -> Summary:
     """Return the shown jobs in a few words, for the terminal's title and tab."""
     if state.snapshot is None:
         return Summary()
-    return summary(sums(state), state.jobs, state.snapshot, ascii_only=look.ascii_only)
+    return summary(sums(state), state.jobs, state.snapshot, ascii_only=ascii_only)
 
 
 def totals_line(state: ScreenState, look: Look, width: int) -> Line:
