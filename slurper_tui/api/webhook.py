@@ -59,31 +59,33 @@ def _check(scheme: str, host: str, port: int) -> None:
 class Webhook:
     """The webhook at a URL. scrubber: receives the part of the URL that may be secret.
 
-    Raises BadSetting for a URL to which nothing may be sent.
+    pauses: seconds before each further try. Raises BadSetting for a URL to which nothing may be
+    sent.
     """
 
-    def __init__(self, url: str, scrubber: Scrubber) -> None:
+    def __init__(self, url: str, scrubber: Scrubber, pauses: tuple[float, ...] = PAUSES) -> None:
         check_webhook(url)
         parts = urlsplit(url)
         self.host = parts.netloc
         self._url = url
+        self._pauses = pauses
         self._scrubber = scrubber
         scrubber.add(*(part for part in (parts.path, parts.query) if len(part) >= PIECE))
         self._client: httpx.AsyncClient | None = None
 
     async def send(self, body: bytes) -> None:
-        """Post a JSON body, up to three times. Raises WebhookFailed.
+        """Post a JSON body; try again where that fails. Raises WebhookFailed.
 
         An answer that was lost is asked for again, so the same event may arrive twice.
         """
         reason = ""
-        for pause in (0.0, *PAUSES):
+        for pause in (0.0, *self._pauses):
             await asyncio.sleep(pause)
             reason = await self._try(body)
             if not reason:
                 return
             _log.debug("webhook at %s: %s", self.host, reason)
-        raise WebhookFailed(f"{reason}, {len(PAUSES) + 1} times")
+        raise WebhookFailed(f"{reason}, {len(self._pauses) + 1} times")
 
     async def close(self) -> None:
         """Close the connection."""

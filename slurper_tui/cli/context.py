@@ -33,6 +33,7 @@ from slurper_tui.monitor.reports.migrations import MigrationKey, migration_of
 if TYPE_CHECKING:
     import httpx
 
+    from slurper_tui.cli.notify import Notifier
     from slurper_tui.cli.output import ProgressOutput
     from slurper_tui.monitor.session import Session
 
@@ -45,7 +46,8 @@ class CommandContext(NamedTuple):
     """What a command works with: its options, the session and the output.
 
     zone: time zone of printed times, None for local time. accounts: account ids.
-    scrubber: receives the bucket secrets, to remove them from logs and reports.
+    scrubber: receives the bucket secrets, to remove them from logs and reports. notifier: tells
+    about events; None for a command that ends after one look.
     """
 
     options: argparse.Namespace
@@ -56,6 +58,7 @@ class CommandContext(NamedTuple):
     accounts: Sequence[str]
     environ: Mapping[str, str]
     scrubber: Scrubber | None = None
+    notifier: Notifier | None = None
 
 
 def deadline_of(options: argparse.Namespace, config: Config) -> float | None:

@@ -17,15 +17,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from slurper_tui.api.errors import BadSetting
 from slurper_tui.api.scrub import Scrubber
-from slurper_tui.api.webhook import Webhook, WebhookFailed, check_webhook
+from slurper_tui.api.webhook import Webhook, WebhookFailed
 from slurper_tui.cli.connect import SECRET_VARIABLES
-from slurper_tui.cli.errors import CliError
 from slurper_tui.cli.terminal import BELL, Marks
-from slurper_tui.config import Config, locate
+from slurper_tui.config import Config
 from slurper_tui.format import as_json
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.reports.totals import Summary, summary, sums_of
@@ -48,18 +46,6 @@ MOST_WAITING = 50
 _log = logging.getLogger("slurper_tui.cli")
 
 
-def check_notify(config: Config) -> None:
-    """Raise CliError, with the place in the file, if the webhook's URL may not be used."""
-    url = config.notify.url
-    if url is None:
-        return
-    try:
-        check_webhook(url)
-    except BadSetting as error:
-        place = locate(config.file, ("notify", "url")) if config.file else None
-        raise CliError(f"{f'{place}: ' if place else ''}notify.url: {error}") from None
-
-
 class Notifier:
     """Tells about what changes from snapshot to snapshot. marks: the terminal's title and tab.
 
@@ -80,7 +66,6 @@ class Notifier:
         demo: bool = False,
         deadline: float | None = None,
     ) -> None:
-        check_notify(config)
         notify = config.notify
         self._settings = notify
         self._marks = marks
@@ -114,8 +99,9 @@ class Notifier:
 
         self._known, notices = compare(self._known, snapshot, deadline)
         chosen = [notice for notice in notices if notice.kind in self._settings.events]
-        if chosen and self._marks.write is not None:
-            self._marks.write(self._signals(chosen))
+        signals = self._signals(chosen) if chosen else ""
+        if signals and self._marks.write is not None:
+            self._marks.write(signals)
         for notice in chosen:
             _log.info("told: %s: %s", notice.kind, notice.text)
             if self._outboxes:
@@ -157,7 +143,17 @@ class Notifier:
         from slurper_tui.monitor.reports.notices import notice_record
 
         record = {**notice_record(notice), "text": self._text(notice), "demo": self._demo}
-        return f"{self._clean(as_json(record, default=str))}\n".encode()
+        return f"{as_json(self._cleaned(record), default=str)}\n".encode()
+
+    def _cleaned(self, value: Any) -> Any:
+        """Return a value of JSON without secrets in any of its texts."""
+        if isinstance(value, str):
+            return self._clean(value)
+        if isinstance(value, Mapping):
+            return {self._clean(name): self._cleaned(inner) for name, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._cleaned(inner) for inner in value]
+        return value
 
     async def close(self, seconds: float) -> None:
         """Stop; give up what is not told after some seconds."""
@@ -220,11 +216,20 @@ class Outbox:
 
 
 class Command:
-    """A program of the user that gets events on stdin. environ: returns its environment."""
+    """A program of the user that gets events on stdin.
 
-    def __init__(self, words: Collection[str], environ: Callable[[], Mapping[str, str]]) -> None:
+    environ: returns its environment. seconds: time limit.
+    """
+
+    def __init__(
+        self,
+        words: Collection[str],
+        environ: Callable[[], Mapping[str, str]],
+        seconds: float = COMMAND_SECONDS,
+    ) -> None:
         self._words = tuple(words)
         self._environ = environ
+        self._seconds = seconds
 
     async def run(self, body: bytes) -> None:
         """Run the program on one event, without a shell. Raises NotDelivered.
@@ -244,10 +249,10 @@ class Command:
         except (OSError, ValueError) as error:
             raise NotDelivered(str(getattr(error, "strerror", None) or error)) from None
         try:
-            async with asyncio.timeout(COMMAND_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 await process.communicate(body)
         except TimeoutError:
-            raise NotDelivered(f"not done within {COMMAND_SECONDS:.0f} s") from None
+            raise NotDelivered(f"not done within {self._seconds:g} s") from None
         finally:
             if process.returncode is None:
                 with suppress(ProcessLookupError):

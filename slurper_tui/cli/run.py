@@ -37,9 +37,12 @@ from slurper_tui.cli.context import (
     zone_works,
 )
 from slurper_tui.cli.errors import CliError, ExitCode
+from slurper_tui.cli.notify import FINISH_SECONDS, QUIT_SECONDS, Notifier
 from slurper_tui.cli.output import Output, ProgressOutput
 from slurper_tui.cli.parser import MONITOR
+from slurper_tui.cli.settings import mistakes_of_notify
 from slurper_tui.cli.signals import Guard
+from slurper_tui.cli.terminal import Marks, write_without_waiting
 from slurper_tui.config import Config, ConfigError, Flags, load
 
 _CHANGES = ("pause", "resume", "abort", "delete")
@@ -94,6 +97,8 @@ def perform(options: argparse.Namespace, process: Process) -> ExitCode:
         out.note("TZ is no time zone of less than a day, so times are in UTC")
         config = msgspec.structs.replace(config, utc=True)
     process.scrubber.add(*secrets_in(process.environ))
+    if mistake := next(mistakes_of_notify(config), None):
+        raise CliError(mistake)
     deadline_of(options, config)  # reject an invalid --deadline even where it is not used
     on_screen = options.command == MONITOR and _takes_screen(process, out)
     if options.log is not None:
@@ -214,6 +219,8 @@ def _lines(
     )
     session = Session(lambda: monitor, ALL_JOBS if once else selection, resolve)
     session.start()
+    marks = Marks(process.environ, ascii_only=out.ascii_only)
+    notifier = None if once else _notifier(options, config, process, out, marks)
     context = CommandContext(
         options,
         session,
@@ -223,34 +230,62 @@ def _lines(
         connection.accounts,
         process.environ,
         process.scrubber,
+        notifier,
     )
     module, function = _COMMAND_FUNCTIONS[options.command]
     command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)
-    with Guard() as guard:
+    with Guard(lambda: write_without_waiting(marks.leave().encode())) as guard:
         try:
-            return asyncio.run(_guarded(partial(command, context), connection, history, guard))
+            return asyncio.run(
+                _guarded(partial(command, context), connection, history, notifier, guard)
+            )
         except asyncio.CancelledError:
             if guard.ending is None:
                 raise
             return guard.ending
+        finally:
+            out.control(marks.leave())
+
+
+def _notifier(
+    options: argparse.Namespace, config: Config, process: Process, out: Output, marks: Marks
+) -> Notifier:
+    """Return what tells about events; to a terminal that understands control sequences, if any."""
+    if out.terminal is not None and process.environ.get("TERM", "dumb") not in _NO_SCREEN:
+        marks.write = out.control
+    return Notifier(
+        config,
+        marks,
+        environ=process.environ,
+        scrubber=process.scrubber,
+        report=out.note,
+        on_screen=False,
+        demo=options.demo,
+        deadline=deadline_of(options, config),
+    )
 
 
 async def _guarded(
     command: Callable[[], Awaitable[ExitCode]],
     connection: Connection,
     history: OpenHistory,
+    notifier: Notifier | None,
     guard: Guard,
 ) -> ExitCode:
-    """Run the command as a task that a signal cancels."""
+    """Run the command as a task that a signal cancels; then deliver what is still to be told."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     loop.set_exception_handler(log_loop_error)
     loop.call_later(LATER_SECONDS, enable_garbage_collection)
     guard.when_ending(lambda _: loop.call_soon_threadsafe(task.cancel))
+    seconds = QUIT_SECONDS
     try:
         code = await command()
+        seconds = FINISH_SECONDS
     finally:
         await history.close()
+        if notifier is not None:
+            await notifier.close(seconds)
         await connection.client.close()
     # A DNS lookup that hangs in a thread would block the shutdown of the event loop.
     guard.enforce(code)

@@ -45,7 +45,8 @@ from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.samples import snapshot_from_history
 from slurper_tui.monitor.session import Session
 from slurper_tui.tui.app import SlurperApp
-from slurper_tui.tui.state import ScreenOptions, ViewState
+from slurper_tui.tui.state import ScreenOptions, ScreenState, ViewState
+from slurper_tui.tui.widgets.totals import title_of
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.polling.poller import Monitor
@@ -139,11 +140,22 @@ def show(
             selection=selection,
         )
 
+    marks = Marks(process.environ, ascii_only=config.ascii_only)
+    notifier = Notifier(
+        config,
+        marks,
+        environ=process.environ,
+        scrubber=process.scrubber,
+        report=lambda text: app.main.show_note(app.main.look.sentence(text)),
+        on_screen=True,
+        demo=options.demo,
+    )
     saved, default = view_file(process.state, demo=options.demo), _default_view(config)
     app = SlurperApp(
         Session(make_monitor, selection, resolve, from_history),
         _options(config, load_view(saved, default), options, process),
         partial(save_view, saved, default=default),
+        partial(_tell, notifier, ascii_only=config.ascii_only),
     )
     wait_for_foreground()
     terminal = Terminal(marks)
@@ -154,6 +166,13 @@ def show(
         finally:
             terminal.restore()
     return _outcome(app, guard, process)
+
+
+def _tell(notifier: Notifier, snapshot: Snapshot, state: ScreenState, *, ascii_only: bool) -> None:
+    """Tell about what changed with a snapshot; show the totals in the terminal's title."""
+    notifier.update(snapshot, state.deadline)
+    if notifier.shows_summary:
+        notifier.show(title_of(state, ascii_only=ascii_only))
 
 
 def _default_view(config: Config) -> ViewState:

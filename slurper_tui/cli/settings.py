@@ -1,4 +1,4 @@
-"""Checks the settings whose words the screen defines: theme, columns, sort, window and keys.
+"""Checks the webhook's URL, and the settings whose words the screen defines.
 
 The names are those of the modules that draw, so checking them imports Textual; only a setting that
 is there is checked.
@@ -34,6 +34,19 @@ def mistakes_of_screen(config: Config) -> Iterator[str]:
         yield from _unknown(config, "window", [config.window], windows())
     if config.keys:
         yield from _key_mistakes(config)
+
+
+def mistakes_of_notify(config: Config) -> Iterator[str]:
+    """Yield a line if events may not be sent to the webhook's URL."""
+    if config.notify.url is None:
+        return
+    from slurper_tui.api.errors import BadSetting
+    from slurper_tui.api.webhook import check_webhook
+
+    try:
+        check_webhook(config.notify.url)
+    except BadSetting as error:
+        yield f"{_place(config, ('notify', 'url'))}url: {error}"
 
 
 def windows() -> Mapping[str, Window]:

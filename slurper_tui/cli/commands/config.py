@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,13 +15,14 @@ from slurper_tui.cli.connect import EMAIL, KEY, TOKEN, WHERE_ACCOUNT
 from slurper_tui.cli.context import Process
 from slurper_tui.cli.errors import PERMISSION, CliError, ExitCode
 from slurper_tui.cli.output import Output
-from slurper_tui.cli.settings import mistakes_of_screen
+from slurper_tui.cli.settings import mistakes_of_notify, mistakes_of_screen
 from slurper_tui.config import (
     FILE,
     Account,
     Config,
     ConfigError,
     Flags,
+    Notify,
     load,
     locate,
     mistakes_in,
@@ -44,6 +46,15 @@ FIRST_FILE = f"""\
 
 # [keys]                      # any key by its id: slurper-tui help keys
 # "list.filter" = "f"
+
+# [notify]                    # being told: slurper-tui help notify
+# events = ["end", "failing", "stall", "outage", "token", "deadline"]
+# title = true                # of the terminal
+# bell = false
+# osc = 9                     # a notification of the terminal: 9 or 777
+# progress = false            # on the terminal's tab
+# command = ["notify-send", "slurper-tui"]  # the event is JSON on its stdin
+# url = "https://ntfy.example.com/migrations"  # a webhook
 
 # An account: {PERMISSION};
 # {WHERE_ACCOUNT}.
@@ -109,7 +120,8 @@ def _check(file: Path, flags: Flags, process: Process, out: Output) -> ExitCode:
         mistakes = mistakes_in(read_text(file), str(file))
         if not mistakes:
             config = load(flags, process.environ, process.config_file)
-            mistakes = [*_bad_addresses(config), *mistakes_of_screen(config)]
+            mistakes = [*_bad_addresses(config), *mistakes_of_notify(config)]
+            mistakes += mistakes_of_screen(config)
     except ConfigError as error:
         mistakes = [str(error)]
     for mistake in mistakes:
@@ -158,6 +170,10 @@ def _rows(
     yield "utc", str(config.utc).lower(), origin("utc")
     for id, bound in config.keys.items():
         yield f"keys.{id}", bound, origin("keys", "keys", id)
+    for key, value in _notify_rows(config.notify):
+        is_default = getattr(config.notify, key) == getattr(Notify(), key)
+        came = "default" if is_default else origin("notify", "notify", key)
+        yield f"notify.{key}", value, came
     yield "base_url", _shown_address(config.base_url), origin("base_url")
     shown = (config.names.get(id, id) for id in config.accounts)
     yield "accounts", ", ".join(shown) or "none", origin("accounts", "accounts")
@@ -167,6 +183,23 @@ def _rows(
     for variable in (TOKEN, EMAIL, KEY):
         if process.environ.get(variable, "").strip():
             yield variable, HIDDEN, f"variable {variable}"
+
+
+def _notify_rows(notify: Notify) -> Iterator[tuple[str, str]]:
+    """Yield the ways of being told that are on. A webhook's URL may hold a secret."""
+    yield "events", ", ".join(notify.events)
+    if notify.title is not None:
+        yield "title", str(notify.title).lower()
+    if notify.bell:
+        yield "bell", "true"
+    if notify.osc is not None:
+        yield "osc", str(notify.osc)
+    if notify.progress:
+        yield "progress", "true"
+    if notify.command:
+        yield "command", shlex.join(notify.command)
+    if notify.url is not None:
+        yield "url", HIDDEN
 
 
 def _shown_address(base_url: str | None) -> str:

@@ -441,6 +441,7 @@ async def watch(context: CommandContext) -> ExitCode:
                 continue
             for view in _changed(snapshot, printed):
                 out.line(record_line(view) if options.json else _line(view, snapshot, context))
+            _tell(context, snapshot)
             if named:
                 _note_undocumented(undocumented, snapshot, out)
                 if _all_ended(snapshot, context):
@@ -449,6 +450,12 @@ async def watch(context: CommandContext) -> ExitCode:
             if rounds is not None and snapshot.rounds >= rounds:
                 return ExitCode.OK
     raise AssertionError("the monitor ended by itself")
+
+
+def _tell(context: CommandContext, snapshot: Snapshot) -> None:
+    """Tell about what changed in the ways that the user has configured."""
+    if context.notifier is not None:
+        context.notifier.follow(snapshot)
 
 
 def _changed(snapshot: Snapshot, printed: dict[JobKey, Printed]) -> Iterator[JobView]:
@@ -550,6 +557,7 @@ async def _ended(context: CommandContext, last: list[Snapshot], most_failed: int
             if not last:
                 _note_waiting(snapshot, context)
             last[:] = [snapshot]
+            _tell(context, snapshot)
             context.session.look_at(None, frozenset(view.key for view in snapshot.jobs))
             _note_undocumented(undocumented, snapshot, context.out)
             if context.options.progress:

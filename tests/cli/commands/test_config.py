@@ -73,6 +73,7 @@ def test_check_prints_a_line_for_each_mistake(tmp_path: Path) -> None:
         ('window = "7 h"', "1:1: unknown window '7 h'; did you mean '6 h'?"),
         ('[keys]\n"app.qiut" = "x"', "2:1: unknown key id 'app.qiut'; did you mean 'app.quit'?"),
         (f'{PROD}base_url = "http://x"', "4:1: the base URL must be https: plain http is for"),
+        ('[notify]\nurl = "http://x/hush"', "2:1: url: it must be https: plain http is for"),
         (f'{PROD}base_url = "https://u:hush@x"', "4:1: the base URL must hold no user"),
         ("theme = ", "1:9: Invalid value"),
     ],
@@ -100,6 +101,7 @@ def test_show_says_where_each_value_comes_from_and_no_secret(tmp_path: Path) -> 
         f'theme = "nord"\n[keys]\n"app.quit" = "Q"\n{PROD}[accounts.other]\nid = "0b"\n'
         'token_command = ["op", "hush"]\nbase_url = "https://u:hush@x"\n'
         '[accounts.file]\nid = "0c"\ntoken_file = "none"\n'
+        '[notify]\nbell = true\ncommand = ["my-bell", "x y"]\nurl = "https://x.example/hush"\n'
     )
     secrets = {"PROD": "hush-prod", "CLOUDFLARE_API_TOKEN": "hush-token"}
     ran = config(
@@ -120,6 +122,10 @@ def test_show_says_where_each_value_comes_from_and_no_secret(tmp_path: Path) -> 
         "mouse": ("false", "default"),
         "utc": ("false", "default"),
         "keys.app.quit": ("Q", f"{file}:3"),
+        "notify.events": ("end, failing, stall, outage, token, deadline", "default"),
+        "notify.bell": ("true", f"{file}:15"),
+        "notify.command": ("my-bell 'x y'", f"{file}:16"),
+        "notify.url": ("***", f"{file}:17"),
         "base_url": ("https://api.cloudflare.com/client/v4", "default"),
         "accounts": ("prod", "variable CLOUDFLARE_ACCOUNT_ID"),
         "accounts.prod.id": ("0a", f"{file}:5"),
