@@ -158,12 +158,15 @@ _MIGRATION = _values(
 SELECTION = (_JOBS, _MIGRATION)
 """Which jobs a command is about."""
 
+_DEADLINE = _value("--deadline", "TIME", 'compare each job with a deadline: "Fri 18:00"')
+_TOLD_DEADLINE = _value("--deadline", "TIME", "notify where jobs have not ended by then")
+
 OF_MONITOR = (
     _MIGRATION,
     _flag("--mouse", "listen to the mouse", default=None),
     _flag("--write", "allow changing jobs"),
     _value("--theme", "NAME", "the colours"),
-    _value("--deadline", "TIME", 'compare each job with a deadline: "Fri 18:00"'),
+    _DEADLINE,
     _flag("--version", "print the version and exit"),
 )
 
@@ -263,6 +266,7 @@ TOPICS: Mapping[str, str] = {
     "json": "the fields of every command's --json",
     "config": "variables, the configuration file, the history",
     "forecast": "how totals, rates, finish times and charts are calculated",
+    "notify": "being told of ends, failures, stalls, outages: bell, command, webhook",
     "safety": "what can change a job, secrets, what is written",
 }
 """Topics of `help`, each a text file in `slurper_tui/help/`, and what they are about."""
@@ -308,6 +312,7 @@ COMMANDS: Mapping[str, Command] = {
     "watch": Command(
         "a plain line whenever something changes",
         *SELECTION,
+        _TOLD_DEADLINE,
         _json("JSON Lines"),
         usage=_OF_ANY_JOBS,
         description="Prints each job once and then a line whenever its status, phase, whole "
@@ -320,6 +325,7 @@ COMMANDS: Mapping[str, Command] = {
         *SELECTION,
         Argument("--timeout", dest="limit", metavar="S", help="wait at most S seconds"),
         _value("--max-failed", "N", "end with 0 though N objects failed, over all jobs (0)"),
+        _TOLD_DEADLINE,
         _flag("--progress", "meanwhile print each change to stderr, as watch does"),
         _json("JSON Lines, one job each"),
         usage=_OF_ANY_JOBS,

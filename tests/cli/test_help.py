@@ -18,7 +18,7 @@ import pytest
 
 from slurper_tui.cli.help import FOLDER
 from slurper_tui.cli.parser import COMMANDS, TOPICS, make_parser
-from slurper_tui.config import ACCOUNT_VARIABLE, BASE_URL_VARIABLE, File
+from slurper_tui.config import ACCOUNT_VARIABLE, BASE_URL_VARIABLE, EVENTS, File, Notify
 from slurper_tui.simulated.account import SimulatedAccount
 from tests import keys_topic
 from tests.cli.making import KEYS
@@ -116,6 +116,14 @@ def test_the_config_topic_names_every_setting_and_variable() -> None:
     credentials = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY")
     for name in (*credentials, ACCOUNT_VARIABLE, BASE_URL_VARIABLE, *KEYS):
         assert name in text
+
+
+def test_the_notify_topic_names_every_setting_and_kind() -> None:
+    text = (FOLDER / "notify.txt").read_text(encoding="utf-8")
+    for field in msgspec.structs.fields(Notify):
+        assert re.search(rf"^    {field.encode_name} = ", text, re.MULTILINE), field.encode_name
+    for kind in EVENTS:
+        assert re.search(rf"^  {kind} +[a-z-]", text, re.MULTILINE), kind
 
 
 @pytest.mark.parametrize(("name", "line"), EXAMPLES)
