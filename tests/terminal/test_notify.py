@@ -85,10 +85,12 @@ def test_the_title_is_all_that_the_screen_tells_by_default(person: Person) -> No
         assert program.ended() == 0
         program.assert_restored()
         assert program.raw.count(SAVE) == program.raw.count(RESTORE) == 1
-        assert all(re.match(r"slurper-tui|[▶◔] ", title) for title in titles(program.raw))
         found = titles(program.raw)
+        assert [title for title in found if not re.match("slurper-tui|[▶◔]", title)] == []
         assert all(one != other for one, other in pairwise(found))
-        assert b"\a" not in program.raw
+        assert b"\a" not in program.raw.replace(b"\x1b]22;default\a", b""), (
+            "but the pointer's shape"
+        )
         assert b"\x1b]9;" not in program.raw
         assert b"\x1b]777;" not in program.raw
 
@@ -157,7 +159,7 @@ def test_an_end_rings_once_and_notifies_among_whole_frames(person: Person) -> No
         program.see("aborted")
         program.type("q")
         assert program.ended() == 0
-        rest = re.sub(rb"\x1b\][^\x1b\a]*\x1b\\", b"", program.raw)
+        rest = re.sub(rb"\x1b\][^\x1b\a]*(\x1b\\|\a)", b"", program.raw)
         assert rest.count(b"\a") == 1
         program.assert_restored()
 
