@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slurper_tui.api.models import DEFAULT_BASE_URL, Job
 from slurper_tui.cli.parser import COMMANDS, COMMON, OF_MONITOR, make_parser
@@ -23,7 +24,9 @@ from slurper_tui.format import safe
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import memory_store, read_store
 from slurper_tui.monitor.history.schema import HistoryError
-from slurper_tui.monitor.model.samples import StoredJob
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.samples import StoredJob
 
 _SAFE_WORD = re.compile(r"[A-Za-z0-9._/][A-Za-z0-9._/-]{0,255}")
 """Words of these characters mean themselves in every shell, and are no options."""

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slurper_tui import version
-from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import write_note
 from slurper_tui.format import safe
 from slurper_tui.monitor.history.files import make_folder
 
 if TYPE_CHECKING:
+    from slurper_tui.api.scrub import Scrubber
     from slurper_tui.cli.context import Process
 
 

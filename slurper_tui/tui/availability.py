@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action
 from slurper_tui.monitor.model.job import JobView, Snapshot, why_not
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.model.base import JobKey
     from slurper_tui.monitor.reports.migrations import MigrationKey
     from slurper_tui.tui.state import ScreenState
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from slurper_tui.monitor.estimate.estimator import Estimate, Sample, advance
 from slurper_tui.monitor.estimate.forecast import forecast
 from slurper_tui.monitor.estimate.rates import CLOSE_SECONDS, rate_over
 from slurper_tui.monitor.model.base import AHEAD_SECONDS, EARLIEST, Moment, is_too_early
-from slurper_tui.monitor.model.job import Counts, Forecast
 from slurper_tui.monitor.model.samples import Recorded
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.job import Counts, Forecast
 
 GAP_ROUNDS = 3
 """A time between samples longer than this many usual intervals is a gap in polling."""

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby, pairwise
+from typing import TYPE_CHECKING
 
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import Recorded
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.samples import Recorded
 
 WHOLE_SECONDS = 86_400.0
 """Every sample younger than this is kept."""

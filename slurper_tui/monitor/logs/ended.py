@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from slurper_tui.monitor.logs.paging import Paging
 from slurper_tui.monitor.logs.reader import LogFetcher, PageSizes
-from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import OrderKey, State, default_order
 from slurper_tui.monitor.model.logs import RowCounts
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import HistoryNotes
+    from slurper_tui.monitor.model.base import JobKey
     from slurper_tui.monitor.polling.budget import Metered
     from slurper_tui.monitor.polling.job_store import JobStore
     from slurper_tui.monitor.polling.job_tracker import JobTrack

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import (
     Cause,
@@ -17,6 +17,9 @@ from slurper_tui.monitor.model.logs import (
     Span,
     cause_of,
 )
+
+if TYPE_CHECKING:
+    from slurper_tui.api.models import LogRow
 
 MOST_GROUPS = 20
 """Prefix groups of one reason, at most."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from slurper_tui.api.models import Job, Source
+if TYPE_CHECKING:
+    from slurper_tui.api.models import Job, Source
 
 ARROWS = ("→", "->", ":")
 """What may stand between source and target in the name of a migration."""

@@ -18,9 +18,7 @@ from msgspec.structs import replace
 
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey, Moment, Window
-from slurper_tui.monitor.model.events import Event
 from slurper_tui.monitor.model.job import has_ended
-from slurper_tui.monitor.model.samples import Recorded, StoredJob
 from slurper_tui.monitor.model.timeline import (
     Trace,
     extended,
@@ -32,6 +30,8 @@ from slurper_tui.monitor.model.timeline import (
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder
+    from slurper_tui.monitor.model.events import Event
+    from slurper_tui.monitor.model.samples import Recorded, StoredJob
     from slurper_tui.monitor.polling.job_store import JobStore, Unsaved
 
 

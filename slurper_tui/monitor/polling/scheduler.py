@@ -15,12 +15,12 @@ from enum import IntEnum
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import BudgetView
 from slurper_tui.monitor.polling.budget import GRANTED, SHARE, WINDOW, Budget, TokenBucket
 from slurper_tui.monitor.polling.job_tracker import JobTrack, PollMode
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.model.base import JobKey
     from slurper_tui.monitor.polling.account_tracker import AccountTrack
 
 LIST_SECONDS = 10.0

@@ -12,14 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from operator import is_
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.model.base import SHORT_ID, SLOTS, JobKey
-from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import (
     Failing,
     Forecast,
@@ -46,6 +45,9 @@ from slurper_tui.monitor.reports.retries import (
     together,
     total,
 )
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.events import RetryLink
 
 MOST_CHARTED = 60
 """The history of at most this many jobs is read to draw the charts of their migration."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -11,9 +11,11 @@ from slurper_tui import format as fmt
 from slurper_tui.api.models import LogRow, Source, Target, surrogate_invalid_bytes
 from slurper_tui.monitor.model.job import Counts, Forecast, JobView, shown_forecast, shown_rate
 from slurper_tui.monitor.model.logs import reason_of
-from slurper_tui.monitor.reports.migrations import Migration
 from slurper_tui.monitor.reports.observed import SpanKind
 from slurper_tui.monitor.reports.receipt import JobReceipt, Reason, Receipt, reasons_of
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.reports.migrations import Migration
 
 
 def job_record(view: JobView) -> dict[str, Any]:

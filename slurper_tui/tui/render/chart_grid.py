@@ -19,11 +19,11 @@ import msgspec
 from slurper_tui.format import END_OF_CALENDAR
 from slurper_tui.monitor.model.base import Window
 from slurper_tui.monitor.model.timeline import Span, Trace, spans_of
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, spread, text_of
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.samples import Recorded
+    from slurper_tui.tui.render.glyphs import Look
 
 _ENDED = ("completed", "aborted")
 

@@ -38,12 +38,12 @@ from slurper_tui.tui.render.chart_grid import (
     seen_in,
     title_of,
 )
-from slurper_tui.tui.render.columns import DrawContext
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.samples import Recorded
+    from slurper_tui.tui.render.columns import DrawContext
+    from slurper_tui.tui.render.glyphs import Look
 
 HOURLY = 0.1
 """Objects per second; slower rates are shown per hour."""

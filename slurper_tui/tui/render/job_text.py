@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from slurper_tui import format as fmt
-from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import (
     Action,
     ActionRequest,
@@ -13,11 +13,14 @@ from slurper_tui.monitor.model.events import (
     RequestState,
     What,
 )
-from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.reports.wording import event_words, request_words
 from slurper_tui.tui.render.columns import DrawContext, short_id
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, text_lines, wrap_words
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.base import JobKey
+    from slurper_tui.monitor.model.job import JobView
+    from slurper_tui.tui.render.glyphs import Look
 
 GAP = 2
 _EVENT_STYLES = {

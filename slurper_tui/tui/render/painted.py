@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import accumulate, groupby
 from opcode import opmap
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from rich.color import ColorSystem
@@ -44,8 +44,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.worker import WorkerFailed
 
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, fill
+
+if TYPE_CHECKING:
+    from slurper_tui.tui.render.glyphs import Look
 
 try:
     from textual._compositor import ChopsUpdate, LayoutUpdate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -14,9 +14,11 @@ from textual.reactive import var
 from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
 
-from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import Line
 from slurper_tui.tui.render.painted import PaintedLines
+
+if TYPE_CHECKING:
+    from slurper_tui.tui.render.glyphs import Look
+    from slurper_tui.tui.render.lines import Line
 
 LOW = 16
 """Height in rows below which a page has no blank lines."""

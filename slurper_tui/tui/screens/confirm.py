@@ -8,7 +8,7 @@ only if it was pressed after the question was painted (see `ConfirmDialog`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -20,8 +20,6 @@ from textual.strip import Strip
 
 from slurper_tui import format as fmt
 from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action
-from slurper_tui.monitor.model.job import JobView, Snapshot
-from slurper_tui.monitor.model.plans import Plan
 from slurper_tui.monitor.reports.migrations import jobs_to_come
 from slurper_tui.monitor.reports.wording import (
     SOURCE_BUCKET,
@@ -37,6 +35,10 @@ from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, width_of, wrap, wrap_words
 from slurper_tui.tui.screens.base import DrawnLines
 from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.job import JobView, Snapshot
+    from slurper_tui.monitor.model.plans import Plan
 
 MOST_JOBS = 12
 """Maximum number of jobs listed one by one; beyond it, the list ends with a count."""

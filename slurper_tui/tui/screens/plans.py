@@ -7,7 +7,7 @@ until it is over. `cancel_question` and `again_question` build the confirmations
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from textual import on
@@ -20,13 +20,15 @@ from slurper_tui.monitor.model.plans import Plan, PlanView, Step, StepState
 from slurper_tui.monitor.reports.wording import NOT_DURABLE, draft_name, plan_tally
 from slurper_tui.tui.availability import WATCH_ONLY
 from slurper_tui.tui.render.columns import short_id
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten, wrap, wrap_words
 from slurper_tui.tui.screens.base import FramedScreen
 from slurper_tui.tui.screens.confirm import ConfirmDialog, Question
 from slurper_tui.tui.screens.create_form import Given, SecretsForm
-from slurper_tui.tui.screens.send import PageContext
 from slurper_tui.tui.widgets.line_list import MARGIN, LineList
+
+if TYPE_CHECKING:
+    from slurper_tui.tui.render.glyphs import Look
+    from slurper_tui.tui.screens.send import PageContext
 
 NONE_YET = (
     "There are no plans.",

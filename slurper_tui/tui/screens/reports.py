@@ -18,7 +18,6 @@ from slurper_tui import format as fmt
 from slurper_tui import version
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.base import SHORT_ID, JobKey
-from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.monitor.reports.digest import (
     Digest,
     JobDigest,
@@ -36,6 +35,7 @@ from slurper_tui.tui.render.lines import Line, Piece, fill, spread, width_of, wr
 from slurper_tui.tui.screens.dialogs import Dialog, Page, copy_text
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.model.logs import FailuresView
     from slurper_tui.tui.screens.main import MainScreen
 
 SCROLLING = frozenset({"down", "j", "up", "k", "pagedown", "pageup"})

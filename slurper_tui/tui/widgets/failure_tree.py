@@ -8,6 +8,7 @@ are kept.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -30,7 +31,6 @@ from slurper_tui.monitor.reports.wording import (
     superseded_words,
     unread_words,
 )
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import (
     Line,
     Piece,
@@ -45,6 +45,9 @@ from slurper_tui.tui.render.lines import (
 )
 from slurper_tui.tui.widgets.line_list import MARGIN, LineList
 from slurper_tui.tui.widgets.log_rows import cached_time, sign_of
+
+if TYPE_CHECKING:
+    from slurper_tui.tui.render.glyphs import Look
 
 Path = tuple[str, ...]
 """The path of an entry: its log type, then the kind and the text of each entry down to its own."""

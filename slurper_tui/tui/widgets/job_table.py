@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 from textual.reactive import var
 
 from slurper_tui import format as fmt
 from slurper_tui.monitor.model.base import SLOTS, JobKey
-from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.reports.migrations import Migration
 from slurper_tui.monitor.reports.wording import NO_JOBS
 from slurper_tui.tui.render import columns
 from slurper_tui.tui.render.columns import (
@@ -24,10 +23,14 @@ from slurper_tui.tui.render.columns import (
     short_id,
     source_text,
 )
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, shorten, width_of, wrap_words
 from slurper_tui.tui.state import Row, RowKey, ScreenState
 from slurper_tui.tui.widgets.line_list import FOCUS_SIGN, MARGIN, LineList
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.job import JobView
+    from slurper_tui.monitor.reports.migrations import Migration
+    from slurper_tui.tui.render.glyphs import Look
 
 _HOW_TO_START = (
     f"There are {NO_JOBS}.",

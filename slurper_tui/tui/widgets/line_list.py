@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.events import Click
 from textual.message import Message
 
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill
 from slurper_tui.tui.render.painted import PaintedLines
+
+if TYPE_CHECKING:
+    from slurper_tui.tui.render.glyphs import Look
 
 FOCUS_SIGN = "»"
 """The sign before the heading of the pane that has the focus."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -22,7 +22,6 @@ from rich.cells import cell_len
 from textual.reactive import var
 
 from slurper_tui import format as fmt
-from slurper_tui.api.models import LogRow
 from slurper_tui.format import MOST_SHOWN
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, LogView, cause_of, reason_of
@@ -30,6 +29,9 @@ from slurper_tui.tui.log_state import LogState, pattern_of
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import MARKS, Line, Piece, cut, fill, pad, shorten, width_of, wrap
 from slurper_tui.tui.widgets.line_list import MARGIN, LineList
+
+if TYPE_CHECKING:
+    from slurper_tui.api.models import LogRow
 
 GAP = 2
 NARROW = 56
