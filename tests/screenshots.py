@@ -144,7 +144,7 @@ async def _watch(scene: Scene) -> Content:
     client = SlurperClient(token_credentials(account.token), transport=account.transport())
     past = history.stored(account.account_id)
     ids = [account.account_id]
-    monitor = Monitor(client, ids, past, clock=clock, rng=random.Random(0))
+    monitor = Monitor(dict.fromkeys(ids, client), past, clock=clock, rng=random.Random(0))
     session = Session(lambda: monitor, ALL_JOBS, resolve)
     session.start()
     outage_at = scene.minutes * 60

@@ -7,6 +7,7 @@ anything but the network. httpx is imported by the first request (60 ms), not wi
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import threading
 import urllib.parse
@@ -18,8 +19,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
-from slurper_tui.api.credentials import Credentials, check_base_url
-from slurper_tui.api.errors import Locked
+from slurper_tui.api.credentials import (
+    CredentialError,
+    Credentials,
+    ReadCredentials,
+    check_base_url,
+)
+from slurper_tui.api.errors import Fault, Locked, NoCredential, Rejected
 from slurper_tui.api.models import (
     DEFAULT_BASE_URL,
     PAGE_SIZE,
@@ -47,10 +53,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SHORTEST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
+"""Least and most seconds between two readings of credentials that bring nothing new."""
+
 
 class SlurperClient:
     """The Super Slurper API for one user and all of the user's accounts; read-only until unlocked.
 
+    credentials: None to read them before the first request.
+    read: reads the credentials; called again when the API rejects them, so that a rotated token
+        continues: a GET is then sent once more, a request that changes something never. The pauses
+        between fruitless readings grow up to `LONGEST_PAUSE`. None where they cannot change.
     transport: sends the requests instead of the network.
     scrubber: removes secrets from texts; shared with the log and the reports, so that these know
         every secret too.
@@ -61,14 +74,20 @@ class SlurperClient:
 
     def __init__(
         self,
-        credentials: Credentials,
+        credentials: Credentials | None,
         base_url: str = DEFAULT_BASE_URL,
         *,
+        read: ReadCredentials | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         scrubber: Scrubber | None = None,
     ) -> None:
         check_base_url(base_url)
         self._credentials = credentials
+        self._read = read
+        self._reading = asyncio.Lock()
+        self._pause = 0.0
+        self._read_after = -math.inf
+        self._unread = ""
         self._base_url = base_url
         self._scrubber = scrubber or Scrubber()
         self._read_only = True
@@ -84,9 +103,11 @@ class SlurperClient:
         """
         with without_click():
             from slurper_tui.api.transport import Exchange
-        self._exchange = self._exchange or Exchange(
-            self._credentials, self._base_url, self._scrubber, transport=self._transport
-        )
+        if self._exchange is None:
+            exchange = Exchange(self._base_url, self._scrubber, transport=self._transport)
+            if self._credentials is not None:
+                exchange.use(self._credentials)
+            self._exchange = exchange
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -116,6 +137,7 @@ class SlurperClient:
     ) -> Answer[T]:
         """Send a request, through a transport that is opened first if it is not yet.
 
+        After a rejection the credentials are read again, and a GET is sent again if they changed.
         read: converts the result, see `Exchange.send`.
         """
         if self._read_only and method != "GET":
@@ -126,7 +148,55 @@ class SlurperClient:
             self._opening = self._opening or _run_in_thread(self.open)
             await asyncio.shield(asyncio.wrap_future(self._opening))
         assert self._exchange is not None
+        if self._credentials is None:
+            await self._read_first()
+        used = self._credentials
+        try:
+            return await self._exchange.send(method, path, read, query, body)
+        except Rejected as error:
+            if not await self._changed_since(used, error) or method != "GET":
+                raise
         return await self._exchange.send(method, path, read, query, body)
+
+    async def _read_first(self) -> None:
+        """Read the credentials for the first time. Raises NoCredential."""
+        async with self._reading:
+            if self._credentials is None and not await self._read_again():
+                raise NoCredential(self._unread)
+
+    async def _changed_since(self, used: Credentials | None, error: Rejected) -> bool:
+        """Read the credentials again; return whether they differ from those that were rejected.
+
+        Several requests may be rejected at once: they are read once for all. A reason why they
+        cannot be read is added to the error.
+        """
+        async with self._reading:
+            if self._credentials != used:
+                return True
+            changed = await self._read_again() and self._credentials != used
+            if self._unread:
+                error.faults = (*error.faults, Fault(None, self._unread))
+            return changed
+
+    async def _read_again(self) -> bool:
+        """Read the credentials and use them; return False if that fails or it is too soon."""
+        now = asyncio.get_running_loop().time()
+        if self._read is None or now < self._read_after:
+            return False
+        try:
+            fresh = await asyncio.wrap_future(_run_in_thread(self._read))
+        except CredentialError as error:
+            self._unread, fresh = self._scrubber.clean(str(error)), None
+        if fresh is None or fresh == self._credentials:
+            self._pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, 2 * self._pause))
+            self._read_after = asyncio.get_running_loop().time() + self._pause
+            self._unread = self._unread if fresh is None else ""
+            return False
+        self._pause, self._unread = 0.0, ""
+        assert self._exchange is not None
+        self._exchange.use(fresh)
+        self._credentials = fresh
+        return True
 
     async def list_jobs(
         self, account_id: str, *, limit: int = PAGE_SIZE, offset: int = 0
@@ -232,15 +302,14 @@ def without_click() -> Iterator[None]:
             del sys.modules["click"]
 
 
-def _run_in_thread(work: Callable[[], None]) -> Future[None]:
+def _run_in_thread(work: Callable[[], T]) -> Future[T]:
     """Run in a daemon thread, which does not delay the program's exit."""
-    done: Future[None] = Future()
+    done: Future[T] = Future()
     done.set_running_or_notify_cancel()
 
     def run() -> None:
         try:
-            work()
-            done.set_result(None)
+            done.set_result(work())
         except BaseException as error:  # raised again in each waiting request
             done.set_exception(error)
 

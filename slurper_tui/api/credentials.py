@@ -6,7 +6,7 @@ base URL is checked without httpx, so that a bad one is refused before the scree
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from slurper_tui.api.errors import BadBaseUrl
@@ -28,11 +28,27 @@ class Credentials:
         """Return the headers to send, secrets included: for the HTTP client alone."""
         return dict(self._headers)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Credentials) and self._headers == other._headers
+
+    __hash__ = None  # type: ignore[assignment]  # how a class without a hash is marked
+
     def __repr__(self) -> str:
         return "***"
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise TypeError("credentials are not to be stored")
+
+
+class CredentialError(ValueError):
+    """A credential that cannot be read now, in one line without any part of it."""
+
+
+ReadCredentials = Callable[[], Credentials]
+"""Reads a credential that may have changed; takes seconds, so it runs in a thread.
+
+Raises CredentialError.
+"""
 
 
 def token_credentials(token: str) -> Credentials:

@@ -9,6 +9,7 @@ ApiError                    exit 7   base class; keeps the status, headers and f
 │   └── TooLarge            exit 7   an answer past a bound; a retry would bring the same answer
 ├── RateLimited             exit 7   429, or the codes 971 and 10429
 ├── Rejected                exit 3   401, 403 with a code: bad, revoked or too weak credentials
+│   └── NoCredential        exit 3   the credentials cannot be read; nothing was sent
 ├── NotFound                exit 7   404, or 400 with code 7003
 ├── Conflict                exit 7   409: the job or account is in the wrong state for the request
 ├── Refused                 exit 7   every other refusal by the API
@@ -121,6 +122,10 @@ class Rejected(ApiError):
     """The credentials are invalid or lack the permission."""
 
     exit_code = 3
+
+
+class NoCredential(Rejected):
+    """The credentials cannot be read, so that nothing was sent."""
 
 
 class NotFound(ApiError):

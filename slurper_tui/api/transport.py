@@ -93,7 +93,7 @@ _log = logging.getLogger("slurper_tui.api")
 
 
 class Exchange:
-    """Sends requests below one base URL with one user's credentials.
+    """Sends requests below one base URL with one user's credentials; `use` sets these.
 
     scrubber: knows the credentials and every other secret that no error may repeat.
     notes: one line for each environment setting that cannot be used.
@@ -102,14 +102,13 @@ class Exchange:
 
     def __init__(
         self,
-        credentials: Credentials,
         base_url: str,
         scrubber: Scrubber,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._scrubber = scrubber
-        self._scrubber.add(*credentials.secrets)
+        self._headers: Mapping[str, str] = {}
         base = parse_base_url(base_url)
         # The same paths are requested repeatedly, and parsing a URL is slow.
         root = base.raw_path.rstrip(b"/")
@@ -133,9 +132,16 @@ class Exchange:
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip",
                 "User-Agent": "slurper-tui",
-                **credentials.headers(),
             },
         )
+
+    def use(self, credentials: Credentials) -> None:
+        """Send these credentials from now on; they are secret before they are sent."""
+        self._scrubber.add(*credentials.secrets)
+        for name in self._headers:
+            del self._client.headers[name]
+        self._headers = credentials.headers()
+        self._client.headers.update(self._headers)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -1,4 +1,4 @@
-"""The API client and the history of one run: those of the configured accounts, or the demo's.
+"""The API clients and the history of one run: those of the configured accounts, or the demo's.
 
 Reading credentials, accounts and the base URL raises CliError before the first request. Opening the
 history never fails: without a usable file, it is in memory.
@@ -10,24 +10,36 @@ import argparse
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from slurper_tui.api.client import SlurperClient, without_click
-from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
+from slurper_tui.api.credentials import (
+    CredentialError,
+    Credentials,
+    key_credentials,
+    token_credentials,
+)
 from slurper_tui.api.errors import BadBaseUrl, BadSetting
 from slurper_tui.api.models import DEFAULT_BASE_URL, Job, parse
+from slurper_tui.api.scrub import Scrubber
+from slurper_tui.cli.credentials import Source, source_of
 from slurper_tui.cli.errors import PERMISSION, CliError, ExitCode
 from slurper_tui.config import (
     ACCOUNT_VARIABLE,
     BASE_URL_VARIABLE,
+    CREDENTIAL_KEYS,
     Config,
     ConfigError,
     check_accounts,
+    locate,
+    nearest,
 )
 from slurper_tui.format import parse_time
+from slurper_tui.monitor.history.codecs import BaseUrls
 from slurper_tui.monitor.history.files import FILE, reason_at_start
 from slurper_tui.monitor.history.opening import memory_store, open_history
 from slurper_tui.monitor.history.store import Store
@@ -38,7 +50,6 @@ from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, St
 if TYPE_CHECKING:
     import httpx
 
-    from slurper_tui.api.scrub import Scrubber
     from slurper_tui.monitor.history.recorder import Recorder
     from slurper_tui.monitor.polling.history_sync import StoredHistory
     from slurper_tui.simulated.account import SimulatedAccount
@@ -60,24 +71,58 @@ _FOR_HTTPX = frozenset({"https_proxy", "all_proxy", "ssl_cert_file", "ssl_cert_d
 WHERE_ACCOUNT = "the account id is in the dashboard's address, dash.cloudflare.com/<account id>"
 
 
-class Connection(msgspec.Struct, frozen=True):
-    """The API client and the account ids to query.
+class Login(NamedTuple):
+    """A credential in use.
 
-    base_url: the API's address, "demo" for the demo. demo: the simulated account, None for the
-    real API.
+    accounts: the ids of its accounts. base_url: the address of the API. words: which credential it
+    is, without any part of it. is_token: it is an API token, not a global key.
     """
 
     client: SlurperClient
-    accounts: Sequence[str]
+    accounts: tuple[str, ...]
     base_url: str
+    words: str
+    is_token: bool = True
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """The API clients of the accounts to query.
+
+    logins: the accounts of one credential and address share one. accounts: all ids, in their order.
+    base_urls: the addresses of the API, "demo" for the demo.
+    names: account id to name, of the named accounts.
+    demo: the simulated account, None for the real API.
+    """
+
+    logins: Sequence[Login]
+    accounts: Sequence[str]
+    base_urls: BaseUrls
+    names: Mapping[str, str] = {}
     demo: SimulatedAccount | None = None
 
+    @property
+    def clients(self) -> Mapping[str, SlurperClient]:
+        """The client of each account, in the order of the accounts."""
+        made = {id: login.client for login in self.logins for id in login.accounts}
+        return {id: made[id] for id in self.accounts}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One line for each environment setting that the clients skip, see `SlurperClient`."""
+        return tuple(dict.fromkeys(note for login in self.logins for note in login.client.notes))
+
     def open(self) -> None:
-        """Open the client, which imports httpx. Raises CliError when a setting is invalid."""
+        """Open the clients, which imports httpx. Raises CliError when a setting is invalid."""
         try:
-            self.client.open()
+            for login in self.logins:
+                login.client.open()
         except BadSetting as error:
             raise setting_error(error) from None
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for login in self.logins:
+            await login.client.close()
 
 
 def make_connection(
@@ -88,21 +133,17 @@ def make_connection(
     transport: httpx.AsyncBaseTransport | None = None,
     scrubber: Scrubber | None = None,
 ) -> Connection:
-    """Make the client of the configured accounts; it is not open yet.
+    """Make the clients of the configured accounts; they are not open yet.
 
-    scrubber: receives every secret that the client is given or sends. Raises CliError when
-    credentials or the account id are missing or invalid, or the base URL is.
+    scrubber: receives every secret that the clients are given or send. Raises CliError when
+    credentials or the account id are missing or invalid, or a base URL is.
     """
     if demo:
-        with without_click():
-            from slurper_tui.simulated.account import SimulatedAccount  # httpx: 60 ms
-
-        account = SimulatedAccount()
-        client = SlurperClient(
-            token_credentials(account.token), transport=account.transport(), scrubber=scrubber
-        )
-        return Connection(client, (account.account_id,), "demo", account)
-    credentials = read_credentials(environ)
+        return _demo(scrubber)
+    unnamed = tuple(id for id in config.accounts if id not in config.names)
+    if unnamed and config.named:
+        _refuse_mistyped(config, unnamed)
+    credentials = read_credentials(environ) if unnamed or not config.accounts else None
     if not config.accounts:
         raise CliError(
             f"no account id: set {ACCOUNT_VARIABLE} or give --account ID; {WHERE_ACCOUNT}"
@@ -111,12 +152,106 @@ def make_connection(
         check_accounts(config)
     except ConfigError as error:
         raise CliError(f"{error}; {WHERE_ACCOUNT}") from None
-    base_url = config.base_url or DEFAULT_BASE_URL
+    make = partial(_client, transport=transport, scrubber=scrubber or Scrubber())
+    urls, logins = base_urls(config), []
+    if credentials is not None:
+        try:
+            client = make(Source(credentials), urls[""])
+        except BadBaseUrl as error:
+            raise setting_error(error) from None
+        words, is_token = _unnamed_words(environ)
+        logins.append(Login(client, unnamed, urls[""], words, is_token))
+    for names in _by_credential(config):
+        url = urls[config.named[names[0]].id]
+        try:
+            client = make(_source(config, names[0], environ), url)
+        except BadBaseUrl as error:
+            raise _bad_address(config, names[0], error) from None
+        ids = tuple(config.named[name].id for name in names)
+        key = next(key for key in CREDENTIAL_KEYS if getattr(config.named[names[0]], key))
+        words = f"{key} of {', '.join(names)}"
+        logins.append(Login(client, ids, url, words, key != "email_env"))
+    return Connection(logins, config.accounts, urls, config.names)
+
+
+def _demo(scrubber: Scrubber | None) -> Connection:
+    with without_click():
+        from slurper_tui.simulated.account import SimulatedAccount  # httpx: 60 ms
+
+    account = SimulatedAccount()
+    client = SlurperClient(
+        token_credentials(account.token), transport=account.transport(), scrubber=scrubber
+    )
+    ids = (account.account_id,)
+    login = Login(client, ids, "demo", "the demo's own token")
+    return Connection([login], ids, "demo", demo=account)
+
+
+def _client(
+    source: Source,
+    url: str,
+    *,
+    transport: httpx.AsyncBaseTransport | None,
+    scrubber: Scrubber,
+) -> SlurperClient:
+    """Make a client. Raises BadBaseUrl."""
+    scrubber.add(*(source.credentials.secrets if source.credentials else ()))
+    return SlurperClient(
+        source.credentials, url, read=source.read, transport=transport, scrubber=scrubber
+    )
+
+
+def _by_credential(config: Config) -> Sequence[Sequence[str]]:
+    """Group the names of the accounts to follow by credential and address."""
+    groups: dict[object, list[str]] = {}
+    for id in config.accounts:
+        if name := config.names.get(id):
+            account = config.named[name]
+            groups.setdefault((account.credential, account.base_url), []).append(name)
+    return [*groups.values()]
+
+
+def _refuse_mistyped(config: Config, unnamed: Sequence[str]) -> None:
+    """Raise CliError for a word that resembles the name of an account.
+
+    The message does not quote the word, which may be a token in a wrong variable.
+    """
+    for word in unnamed:
+        if near := nearest(word, config.named):
+            raise CliError(f"{config.accounts_from}: no account has one of these names{near}")
+
+
+def _unnamed_words(environ: Mapping[str, str]) -> tuple[str, bool]:
+    """Return which credential the environment has, and whether it is a token."""
+    if not environ.get(TOKEN, "").strip():
+        return f"global API key of {EMAIL} and {KEY}", False
+    ignored = f" ({KEY} is not used beside it)" if environ.get(KEY, "").strip() else ""
+    return f"API token of {TOKEN}{ignored}", True
+
+
+def base_urls(config: Config) -> dict[str, str]:
+    """Return the address of the API for each account of the file, and as "" for all others."""
+    general = config.base_url or DEFAULT_BASE_URL
+    own = {account.id: account.base_url or general for account in config.named.values()}
+    return {"": general, **own}
+
+
+def _source(config: Config, name: str, environ: Mapping[str, str]) -> Source:
+    """Return the credential of a named account. Raises CliError."""
+    folder = config.file.parent if config.file is not None else Path()
     try:
-        client = SlurperClient(credentials, base_url, transport=transport, scrubber=scrubber)
-    except BadBaseUrl as error:
-        raise setting_error(error) from None
-    return Connection(client, config.accounts, base_url)
+        return source_of(config.named[name], environ, folder)
+    except CredentialError as error:
+        place = locate(config.file, ("accounts", name)) if config.file else None
+        where = f"{place}: " if place else ""
+        raise CliError(f"{where}accounts.{name}: {error}", ExitCode.CREDENTIALS) from None
+
+
+def _bad_address(config: Config, name: str, error: BadBaseUrl) -> CliError:
+    if config.named[name].base_url is None:
+        return setting_error(error)
+    place = locate(config.file, ("accounts", name, "base_url")) if config.file else None
+    return CliError(f"{f'{place}: ' if place else ''}accounts.{name}: {error}")
 
 
 def setting_error(error: BadSetting) -> CliError:
@@ -225,7 +360,7 @@ def history_of(
     """
     store, view = open_history(
         None if connection.demo or state is None else state / FILE,
-        connection.base_url,
+        connection.base_urls,
         enabled=not options.no_history,
     )
     if state is None and not connection.demo and not options.no_history:
@@ -240,7 +375,7 @@ def history_of(
     except (OSError, sqlite3.Error) as error:
         with suppress(sqlite3.Error):
             store.close()
-        memory = memory_store(connection.base_url)
+        memory = memory_store(connection.base_urls)
         return OpenHistory(memory, HistoryView(Keeping.OFF, reason_at_start(error)), (), now)
 
 

@@ -6,7 +6,9 @@ from enum import IntEnum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from slurper_tui.api.errors import ApiError
 
 
 class ExitCode(IntEnum):
@@ -53,7 +55,13 @@ class CliError(Exception):
 PERMISSION = "a token needs the permission Workers R2 Storage Read"
 
 
-def rejected(reason: str) -> CliError:
-    """Return the error for rejected credentials. reason: the API's message."""
+def rejected(errors: Iterable[ApiError]) -> CliError:
+    """Return the error for credentials that the API rejects, or that could not be read."""
+    from slurper_tui.api.errors import NoCredential
+
+    several = [*errors]
+    reason = "; ".join(dict.fromkeys(map(str, several)))
+    if all(isinstance(error, NoCredential) for error in several):
+        return CliError(f"no credentials: {reason}", ExitCode.CREDENTIALS)
     line = f"the API rejects these credentials: {reason}; {PERMISSION}"
     return CliError(line, ExitCode.CREDENTIALS)

@@ -288,7 +288,7 @@ class ProgressOutput:
         """
         if snapshot.rejected:
             errors = (account.problem.error for account in snapshot.accounts if account.problem)
-            raise rejected("; ".join(dict.fromkeys(map(str, errors))))
+            raise rejected(errors)
         self.report_history(snapshot.history_note)
         self._bound_waiting(snapshot.budget, snapshot.taken_at)
         problems = _problems(snapshot, self._zone, once=self._once)

@@ -181,7 +181,7 @@ def _screen(
 def _open_client(connection: Connection, out: Output) -> None:
     """Open the client and report ignored settings on stderr. Raises CliError."""
     connection.open()
-    for skipped in connection.client.notes:
+    for skipped in connection.notes:
         out.note(skipped)
 
 
@@ -208,8 +208,7 @@ def _lines(
     progress_output = ProgressOutput(out, zone, once=once, patience=patience_of(options))
     history.when_closed(progress_output.report_history)
     monitor = Monitor(
-        connection.client,
-        connection.accounts,
+        connection.clients,
         history.stored(shown=options.command in _SHOWS_HISTORY),
         interval=config.interval,
         eager=once and options.command not in _CHANGES,
@@ -286,7 +285,7 @@ async def _guarded(
         await history.close()
         if notifier is not None:
             await notifier.close(seconds)
-        await connection.client.close()
+        await connection.close()
     # A DNS lookup that hangs in a thread would block the shutdown of the event loop.
     guard.enforce(code)
     return code

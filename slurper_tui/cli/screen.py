@@ -133,8 +133,7 @@ def show(
         from slurper_tui.monitor.polling.poller import Monitor  # not before the first frame
 
         return Monitor(
-            connection.client,
-            connection.accounts,
+            connection.clients,
             history.stored(),
             interval=config.interval,
             selection=selection,
@@ -249,7 +248,7 @@ async def _drive(
         guard.enforce(exit_code(app.return_code))
         await history.close()
         await notifier.close(QUIT_SECONDS)
-        await connection.client.close()
+        await connection.close()
 
 
 def _outcome(app: SlurperApp, guard: Guard, process: Process) -> ExitCode:
@@ -271,5 +270,5 @@ def _outcome(app: SlurperApp, guard: Guard, process: Process) -> ExitCode:
 
         return crashed(app.crash, process)
     if app.fatal is not None:
-        raise rejected(str(app.fatal))
+        raise rejected([app.fatal])
     return exit_code(app.return_code)

@@ -380,6 +380,7 @@ async def test_a_client_can_be_unlocked_and_locked_before_it_is_open(
 ) -> None:
     opened: list[int] = []
     monkeypatch.setattr(Exchange, "__init__", lambda *_, **__: opened.append(get_ident()))
+    monkeypatch.setattr(Exchange, "use", lambda *_: None)
     monkeypatch.setattr(Exchange, "send", AsyncMock(side_effect=Unreachable("no network")))
     client = SlurperClient(token_credentials("token"))
     client.unlock()

@@ -38,7 +38,7 @@ class Stopwatch(SlurperClient):
 async def ours(client: Stopwatch, account_id: str, jobs: int) -> float:
     """Return the seconds from the first progress request to the complete snapshot."""
     client.first = 0.0
-    monitor = Monitor(client, [account_id], StoredHistory(InlineHistory()), eager=True)
+    monitor = Monitor({account_id: client}, StoredHistory(InlineHistory()), eager=True)
     snapshots = cast("AsyncGenerator[Snapshot, None]", monitor.snapshots())
     async for snapshot in snapshots:
         if snapshot.complete:

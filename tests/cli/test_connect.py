@@ -12,8 +12,9 @@ from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Job
 from slurper_tui.api.scrub import Scrubber
-from slurper_tui.cli.connect import Connection, fill_for_demo, history_of, make_connection
-from slurper_tui.config import Config
+from slurper_tui.cli.connect import Connection, Login, fill_for_demo, history_of, make_connection
+from slurper_tui.cli.errors import CliError
+from slurper_tui.config import Config, Flags, load
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import memory_store, open_file
 from slurper_tui.monitor.model.base import JobKey
@@ -25,7 +26,8 @@ from tests.monitor.history.samples import ACCOUNT, key
 from tests.monitor.history.test_damage import DAMAGE, damage, fill, tables
 
 URL, NOW = "https://api.example/v4", 1_790_000_000.0
-CONNECTION = Connection(SlurperClient(token_credentials("t"), URL), ("acc0",), URL)
+LOGIN = Login(SlurperClient(token_credentials("t"), URL), ("acc0",), URL, "a token")
+CONNECTION = Connection([LOGIN], LOGIN.accounts, URL)
 OPTIONS = argparse.Namespace(no_history=False)
 
 
@@ -91,4 +93,112 @@ async def test_the_secrets_of_a_demo_are_scrubbed_too() -> None:
     demo.open()
     assert demo.demo is not None
     assert demo.demo.token not in scrubber.clean(f"Bearer {demo.demo.token}")
-    await demo.client.close()
+    await demo.close()
+
+
+TWO = (
+    '[accounts.prod]\nid = "0a"\ntoken_env = "PROD"\n'
+    '[accounts.eu]\nid = "0b"\ntoken_env = "PROD"\n'
+    '[accounts.far]\nid = "0c"\ntoken_env = "PROD"\nbase_url = "https://far.example/v4"\n'
+    '[accounts.other]\nid = "0d"\ntoken_command = ["false"]\n'
+)
+
+
+def connected(folder: Path, text: str, *flags: str, **environ: str) -> Connection:
+    (folder / "config.toml").write_text(text)
+    config = load(Flags(accounts=flags), environ, folder / "config.toml")
+    return make_connection(config, environ, demo=False)
+
+
+def test_accounts_of_one_credential_and_address_share_a_client(tmp_path: Path) -> None:
+    connection = connected(tmp_path, TWO, PROD="t0ken-0123456789")
+    assert connection.accounts == ("0a", "0b", "0c", "0d")
+    clients = connection.clients
+    assert clients["0a"] is clients["0b"]
+    assert len({*clients.values()}) == 3
+    assert [(login.accounts, login.words) for login in connection.logins] == [
+        (("0a", "0b"), "token_env of prod, eu"),
+        (("0c",), "token_env of far"),
+        (("0d",), "token_command of other"),
+    ]
+    assert connection.names["0c"] == "far"
+
+
+def test_the_environment_is_an_account_without_a_name(tmp_path: Path) -> None:
+    environ = {
+        "CLOUDFLARE_ACCOUNT_ID": "prod,0e",
+        "PROD": "t0ken-0123456789",
+        "CLOUDFLARE_API_TOKEN": "other-0123456789",
+        "CLOUDFLARE_BASE_URL": "https://env.example/v4",
+    }
+    connection = connected(tmp_path, TWO, **environ)
+    assert [(login.accounts, login.base_url) for login in connection.logins] == [
+        (("0e",), "https://env.example/v4"),
+        (("0a",), "https://env.example/v4"),
+    ]
+    assert connection.accounts == ("0a", "0e")
+    assert connected(tmp_path, TWO, "far", **environ).logins[0].base_url.startswith("https://far")
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "code", "said"),
+    [
+        ([], {}, 3, "config.toml:1:2: accounts.prod: the variable PROD is not set"),
+        (["prdo"], {"PROD": "t"}, 2, "--account: no account has one of these names; did you mean"),
+        (["0f0f0f0f"], {"PROD": "t"}, 3, "no credentials: set CLOUDFLARE_API_TOKEN"),
+        (["prod"], {"PROD": "t t"}, 3, "token_env: PROD: the API token holds a space"),
+    ],
+)
+def test_a_missing_credential_is_told_before_anything_else(
+    tmp_path: Path, flags: list[str], environ: dict[str, str], code: int, said: str
+) -> None:
+    with pytest.raises(CliError) as caught:
+        connected(tmp_path, TWO, *flags, **environ)
+    assert (caught.value.code, said in caught.value.line) == (code, True)
+
+
+def test_an_address_without_https_is_told_with_its_place(tmp_path: Path) -> None:
+    text = TWO.replace("https://far", "http://far")
+    with pytest.raises(CliError, match=r"config.toml:10:1: accounts.far: the base URL must be"):
+        connected(tmp_path, text, PROD="t0ken-0123456789")
+
+
+def test_every_secret_is_known_to_the_scrubber_before_the_first_request(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(TWO)
+    config = load(Flags(), {}, tmp_path / "config.toml")
+    scrubber = Scrubber()
+    make_connection(config, {"PROD": "t0ken-0123456789"}, demo=False, scrubber=scrubber)
+    assert "t0ken" not in scrubber.clean("Bearer t0ken-0123456789")
+
+
+def test_each_address_has_its_own_jobs_in_one_history(tmp_path: Path) -> None:
+    file, far = tmp_path / FILE, "https://far.example/v4"
+    sample = Recorded(NOW, Counts(9, 1, 0, 0), "running")
+
+    def record(urls: str | dict[str, str], *jobs: tuple[str, str]) -> None:
+        store = open_file(file, urls)[0]
+        keys = [JobKey(*job) for job in jobs]
+        store.write(
+            [StoredJob(key.account_id, Job(key.job_id)) for key in keys],
+            [(key, sample) for key in keys],
+        )
+        store.close()
+
+    def recorded(urls: str | dict[str, str], *accounts: str) -> set[tuple[str, str]]:
+        store = open_file(file, urls)[0]
+        try:
+            keys = {(key.account_id, key.job_id) for key in store.keys(accounts)}
+            assert keys == {(job.account_id, job.job.id) for job in store.jobs(accounts)}
+            assert keys == {(key.account_id, key.job_id) for key, _ in store.every(accounts)}
+            return keys
+        finally:
+            store.close()
+
+    record(URL, ("0a", "before"), ("0b", "before"))
+    both = {"": URL, "0a": URL, "0b": far}
+    record(both, ("0a", "new"), ("0b", "new"))
+    assert recorded(both) == {("0a", "before"), ("0a", "new"), ("0b", "new")}
+    assert recorded(both, "0b") == {("0b", "new")}
+    assert recorded(both, "0a", "0b") == recorded(both)
+    assert recorded(URL) == {("0a", "before"), ("0b", "before"), ("0a", "new")}
+    assert recorded(far) == {("0b", "new")}

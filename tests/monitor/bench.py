@@ -154,7 +154,9 @@ async def bench(
     client = SlurperClient(token_credentials("t0ken"), transport=httpx.MockTransport(answer))
     ids = [account.account_id for account in accounts]
     history = history or StoredHistory(InlineHistory())
-    monitor = Monitor(client, ids, history, clock=clock, rng=random.Random(0), **options)
+    monitor = Monitor(
+        dict.fromkeys(ids, client), history, clock=clock, rng=random.Random(0), **options
+    )
     held.append(Bench(monitor, accounts))
     try:
         yield held[0]

@@ -65,7 +65,7 @@ class Program:
             token_credentials(self.account.token), transport=httpx.MockTransport(self._answer)
         )
         history = StoredHistory(InlineHistory())
-        monitor = Monitor(self.client, [self.account.account_id], history, interval=2.0)
+        monitor = Monitor({self.account.account_id: self.client}, history, interval=2.0)
         options = ScreenOptions(zone=UTC, write=True, environ={"TERM": "xterm-256color"})
         self.app = SlurperApp(Session(lambda: monitor, ALL_JOBS, resolve), options, lambda _: None)
         self.pilot: Pilot[int]

@@ -55,7 +55,7 @@ class Watched:
         transport = httpx.MockTransport(self._answer)
         self.client = SlurperClient(token_credentials(self.account.token), transport=transport)
         monitor = Monitor(
-            self.client, [self.account.account_id], StoredHistory(InlineHistory()), interval=2.0
+            {self.account.account_id: self.client}, StoredHistory(InlineHistory()), interval=2.0
         )
         options = ScreenOptions(zone=UTC, write=write, view=ViewState(migrations=False))
         feed = Session(lambda: monitor, ALL_JOBS, resolve)

@@ -25,13 +25,12 @@ import msgspec
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, RateLimit, RateLimited, Rejected, Unreachable
-from slurper_tui.api.models import DEFAULT_BASE_URL, Answer, TokenStatus
+from slurper_tui.api.models import Answer, TokenStatus
 from slurper_tui.cli.connect import (
-    EMAIL,
-    KEY,
-    TOKEN,
     WHERE_ACCOUNT,
     Connection,
+    Login,
+    base_urls,
     make_connection,
     secrets_in,
 )
@@ -243,27 +242,32 @@ async def _remote(options: argparse.Namespace, process: Process, config: Config)
             scrubber=process.scrubber,
         )
     except CliError as error:
-        return _unconnected(error, process.environ)
+        return _unconnected(error)
     try:
         connection.open()
     except CliError as error:
         used = _failure("network", error.line, "correct or unset it", ExitCode.USAGE)
-        return [_warning("credential", f"{_credential(process.environ)}: not tried"), used]
+        untried = [
+            _warning("credential", f"{login.words}: not tried") for login in connection.logins
+        ]
+        return [*untried, used]
     try:
-        token, accounts = await _ask(connection, options, process.environ)
+        asked = await asyncio.gather(*map(_ask, connection.logins))
     finally:
-        await connection.client.close()
-    every = [*([token] if token else []), *accounts.values()]
-    return [
-        _check_credential(token, accounts, _credential(process.environ, demo=options.demo)),
-        *(_check_account(name, asked) for name, asked in accounts.items()),
-        _check_clock(every),
-        _check_budget(every),
-        *_network(connection),
-    ]
+        await connection.close()
+    checks: list[Check] = []
+    every: list[_Asked] = []
+    for login, (token, accounts) in zip(connection.logins, asked, strict=True):
+        checks.append(_check_credential(token, accounts, login.words))
+        for id, answer in accounts.items():
+            checks.append(_check_account(connection.names.get(id, id), answer))
+        of_login = [*([token] if token else []), *accounts.values()]
+        checks.append(_check_budget(of_login))
+        every += of_login
+    return [*checks, _check_clock(every), *_network(connection)]
 
 
-def _unconnected(error: CliError, environ: Mapping[str, str]) -> list[Check]:
+def _unconnected(error: CliError) -> list[Check]:
     """Return the checks where no client can be made."""
     if error.code == ExitCode.CREDENTIALS:
         advice = "make a token in the dashboard: My Profile, API Tokens"
@@ -272,31 +276,18 @@ def _unconnected(error: CliError, environ: Mapping[str, str]) -> list[Check]:
             _warning("account", "not tried without a credential"),
         ]
     return [
-        _warning("credential", f"{_credential(environ)}: not tried"),
+        _warning("credential", "not tried"),
         _failure("account", error.line, "", error.code),
     ]
 
 
-def _credential(environ: Mapping[str, str], *, demo: bool = False) -> str:
-    """Return which credential is used, by the names of its variables."""
-    if demo:
-        return "the demo's own token"
-    if not environ.get(TOKEN, "").strip():
-        return f"global API key of {EMAIL} and {KEY}"
-    ignored = f" ({KEY} is not used beside it)" if environ.get(KEY, "").strip() else ""
-    return f"API token of {TOKEN}{ignored}"
-
-
-async def _ask(
-    connection: Connection, options: argparse.Namespace, environ: Mapping[str, str]
-) -> tuple[_Asked | None, dict[str, _Asked]]:
+async def _ask(login: Login) -> tuple[_Asked | None, dict[str, _Asked]]:
     """Ask for the token's status (None for a global key), and for one job of each account."""
-    client = connection.client
-    is_token = options.demo or bool(environ.get(TOKEN, "").strip())
-    requests = {name: client.list_jobs(name, limit=1) for name in connection.accounts}
-    asks = [client.verify_token()] if is_token else []
+    client = login.client
+    requests = {id: client.list_jobs(id, limit=1) for id in login.accounts}
+    asks = [client.verify_token()] if login.is_token else []
     asked = await asyncio.gather(*map(_within_limit, (*asks, *requests.values())))
-    token = asked.pop(0) if is_token else None
+    token = asked.pop(0) if login.is_token else None
     return token, dict(zip(requests, asked, strict=True))
 
 
@@ -419,7 +410,7 @@ def _limit(asked: _Asked) -> RateLimit | None:
 
 def _network(connection: Connection) -> Iterator[Check]:
     """Yield the checks of proxy and certificates, for a client that could be opened."""
-    url = urlsplit(connection.base_url)
+    url = urlsplit(connection.logins[0].base_url)
     if url.scheme != "https":
         where = "the demo" if connection.demo else "plain http to this machine"
         yield _ok("network", f"{where}: no proxy, no certificates")
@@ -455,8 +446,7 @@ def _history(options: argparse.Namespace, state: Path | None, config: Config) ->
             return _warning(name, f"{folder} cannot be written to", "it stays in memory")
         return _ok(name, f"{path}: not begun yet")
     try:
-        base_url = config.base_url or DEFAULT_BASE_URL
-        with closing(read_store(path, base_url, unlocked=True)) as store:
+        with closing(read_store(path, base_urls(config), unlocked=True)) as store:
             times = [job.last.at for job in store.jobs(()) if job.last]
         size = path.stat().st_size
         free = os.statvfs(path.parent)

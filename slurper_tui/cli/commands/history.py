@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slurper_tui import format as fmt
 from slurper_tui.api.models import DEFAULT_BASE_URL, Job
-from slurper_tui.cli.connect import fill_for_demo
+from slurper_tui.cli.connect import base_urls, fill_for_demo
 from slurper_tui.cli.context import resolve, selection_of
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output, distinct_width
 from slurper_tui.config import Config
-from slurper_tui.config import accounts as ids_in
 from slurper_tui.monitor.history.files import FILE, reason_of
 from slurper_tui.monitor.history.opening import memory_store, read_store
 from slurper_tui.monitor.history.schema import HistoryError
@@ -54,7 +53,7 @@ def history(options: argparse.Namespace, config: Config, process: Process, out: 
         return ExitCode.OK
     try:
         with closing(_open(path, config)) as store:
-            for line in _lines(store, options, out, UTC if config.utc else None):
+            for line in _lines(store, options, config, out):
                 out.line(line)
     except (HistoryError, OSError, sqlite3.Error) as error:
         raise CliError(f"the history cannot be read: {reason_of(error)}") from None
@@ -72,21 +71,20 @@ def _open(path: Path | None, config: Config) -> Store:
         store = memory_store(DEFAULT_BASE_URL)
         fill_for_demo(store, SimulatedAccount(), time.time())
         return store
-    base_url = config.base_url or DEFAULT_BASE_URL
+    urls = base_urls(config)
     try:
-        return read_store(path, base_url)
+        return read_store(path, urls)
     except FileNotFoundError:
-        return memory_store(base_url)
+        return memory_store(urls)
 
 
-def _lines(
-    store: Store, options: argparse.Namespace, out: Output, zone: tzinfo | None
-) -> Iterator[str]:
+def _lines(store: Store, options: argparse.Namespace, config: Config, out: Output) -> Iterator[str]:
     """Yield the output line by line, so that memory does not grow with the history.
 
     Raises CliError when the job prefix matches none or several.
     """
-    accounts, one, key = ids_in(options.account), bool(options.jobs), None
+    accounts = config.accounts if options.account else ()
+    one, key, zone = bool(options.jobs), None, UTC if config.utc else None
     if one:
         stored = {job.key: job.job for job in store.jobs(accounts)}
         views = [

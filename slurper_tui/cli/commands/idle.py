@@ -149,7 +149,8 @@ async def _all_jobs(metered: Metered, account_id: str) -> Sequence[Job]:
     rows: list[Job] = []
     seen: set[str | None] = set()
     for _ in range(MOST_PAGES):
-        page = await metered.at_once(partial(metered.api.list_jobs, account_id, offset=len(rows)))
+        own = metered.of(account_id)
+        page = await own.at_once(partial(own.api.list_jobs, account_id, offset=len(rows)))
         ids = {job.id for job in page}
         if ids <= seen:
             return rows

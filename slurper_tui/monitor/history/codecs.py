@@ -10,7 +10,7 @@ decode a row raise one of `UNREADABLE` if the row is invalid.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -152,6 +152,46 @@ def place_text(url: str) -> str:
     scheme, rest = found.groups("") if found else ("", url)
     bare = rest if re.match(_HOST, rest) else rest.rpartition("@")[2]
     return text(scheme + re.split(r"[?#]", bare, maxsplit=1)[0].rstrip("/"))
+
+
+BaseUrls = str | Mapping[str, str]
+"""The base URL of all accounts, or that of each account by its id; "" is for all others."""
+
+
+class Places:
+    """The base URL under which each account is stored, and the conditions that select accounts.
+
+    Two addresses of the API are two services: the same ids may mean other jobs there.
+    """
+
+    def __init__(self, base_urls: BaseUrls) -> None:
+        by_account = {"": base_urls} if isinstance(base_urls, str) else base_urls
+        self._default = place_text(by_account.get("", ""))
+        places = {id: place_text(url) for id, url in by_account.items() if id}
+        self._others = {id: url for id, url in places.items() if url != self._default}
+
+    def of(self, account_id: str) -> str:
+        """Return the address of an account."""
+        return self._others.get(account_id, self._default)
+
+    def where(self, accounts: Sequence[str] = ()) -> tuple[str, Row]:
+        """Return a WHERE condition for these accounts, all if none are given, and its values."""
+        groups: dict[str, list[str]] = {}
+        for account_id in accounts or self._others:
+            groups.setdefault(self.of(account_id), []).append(account_id)
+        parts = [f"base_url = ? AND account_id IN ({_marks(ids)})" for ids in groups.values()]
+        values = [value for url, ids in groups.items() for value in (url, *ids)]
+        if not accounts:
+            others = [*self._others]
+            parts.append(f"base_url = ? AND account_id NOT IN ({_marks(others)})")
+            if not others:
+                return "base_url = ?", (self._default,)
+            values += [self._default, *others]
+        return f"({' OR '.join(parts)})" if len(parts) > 1 else parts[0], tuple(values)
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def job_of(json_text: bytes) -> Job:

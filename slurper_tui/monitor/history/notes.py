@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.history.codecs import (
     LATEST_MS,
+    Places,
     Row,
     counts_of,
     counts_row,
@@ -42,7 +43,7 @@ _KEEP_STEP = """
 """
 _STATE = """
     SELECT state FROM steps JOIN plans ON id = plan
-    WHERE base_url = ? AND plan = ? AND number = ?
+    WHERE plan = ? AND number = ? AND
 """
 _MOVE = """
     UPDATE steps SET state = ?, at = ?, job_id = ?, said = ?, draft = ?
@@ -51,22 +52,23 @@ _MOVE = """
 
 
 class Plans:
-    """The plans of one base URL and their steps. Calls may raise sqlite3.Error.
+    """The plans of some base URLs and their steps. Calls may raise sqlite3.Error.
 
     is_copy: the plans that exist now are copies; the file, where other programs may continue them,
         has the true states. The copies are never changed.
     """
 
-    def __init__(self, connection: sqlite3.Connection, place: str, *, is_copy: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, places: Places, *, is_copy: bool) -> None:
         self._connection = connection
-        self._place = place
+        self._places = places
         self._last_copy = self._last_id() if is_copy else 0
 
     def keep(self, plan: Plan) -> Plan:
         """Insert a new plan and return it with its id, the next free one."""
         with transaction(self._connection):
             stored = replace(plan, id=1 + self._last_id())
-            self._connection.execute(_KEEP_PLAN, (self._place, stored.id, *plan_row(stored)))
+            place = self._places.of(stored.account_id)
+            self._connection.execute(_KEEP_PLAN, (place, stored.id, *plan_row(stored)))
             self._connection.executemany(
                 _KEEP_STEP, ((stored.id, step.number, *step_row(step)) for step in stored.steps)
             )
@@ -78,9 +80,9 @@ class Plans:
 
     def all(self, accounts: Sequence[str] = ()) -> tuple[Plan, ...]:
         """Return the plans of these accounts (all if none are given), oldest first."""
+        which, values = self._places.where(accounts)
         rows = self._connection.execute(
-            f"SELECT {_PLAN} FROM plans WHERE {of_accounts(accounts)} ORDER BY made_at, id",
-            (self._place, *accounts),
+            f"SELECT {_PLAN} FROM plans WHERE {which} ORDER BY made_at, id", values
         ).fetchall()
         return tuple(readable(rows, self._plan_of))
 
@@ -99,7 +101,9 @@ class Plans:
         if plan_id <= self._last_copy:
             return False
         with transaction(self._connection):
-            found = self._connection.execute(_STATE, (self._place, plan_id, number)).fetchone()
+            which, values = self._places.where()
+            asked = (plan_id, number, *values)
+            found = self._connection.execute(f"{_STATE} {which}", asked).fetchone()
             if found != (str(before),):
                 return False
             self._connection.execute(_MOVE, (*step_row(after), plan_id, number))
@@ -107,22 +111,17 @@ class Plans:
 
     def copy_to(self, target: sqlite3.Connection) -> None:
         """Copy the plans to a prepared, empty database, inside a transaction."""
+        which, values = self._places.where()
         plans = self._connection.execute(
-            f"SELECT base_url, {_PLAN} FROM plans WHERE base_url = ?", (self._place,)
+            f"SELECT base_url, {_PLAN} FROM plans WHERE {which}", values
         )
         target.executemany(_KEEP_PLAN, plans)
         steps = self._connection.execute(
             "SELECT plan, number, state, at, job_id, said, draft FROM steps JOIN plans ON id = plan"
-            " WHERE base_url = ?",
-            (self._place,),
+            f" WHERE {which}",
+            values,
         )
         target.executemany(_KEEP_STEP, steps)
-
-
-def of_accounts(accounts: Sequence[str]) -> str:
-    """Return a WHERE condition for the base URL and these accounts (all if none are given)."""
-    listed = f" AND account_id IN ({', '.join('?' * len(accounts))})" if accounts else ""
-    return f"base_url = ?{listed}"
 
 
 _OF_JOB = "base_url = ? AND account_id = ? AND job_id = ?"
@@ -147,17 +146,17 @@ _KEEP_COUNTS = f"INSERT OR REPLACE INTO log_counts ({_COUNTS}) VALUES (?, ?, ?, 
 
 
 class Notes:
-    """Events, retry links, log counts and plans of one base URL. No accounts means all accounts.
+    """Events, retry links, log counts and plans. No accounts means all accounts.
 
     is_copy: the notes that exist now are copies.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, place: str, *, is_copy: bool = False
+        self, connection: sqlite3.Connection, places: Places, *, is_copy: bool = False
     ) -> None:
-        self.plans = Plans(connection, place, is_copy=is_copy)
+        self.plans = Plans(connection, places, is_copy=is_copy)
         self._connection = connection
-        self._place = place
+        self._places = places
 
     def keep(
         self,
@@ -166,19 +165,23 @@ class Notes:
         links: Sequence[RetryLink] = (),
     ) -> None:
         """Write events (ignoring duplicates); replace log counts and retry links of their jobs."""
+
+        def place(key: JobKey) -> str:
+            return self._places.of(key.account_id)
+
         with transaction(self._connection):
             self._connection.executemany(
-                _KEEP_LINK, ((self._place, *link_row(link)) for link in links)
+                _KEEP_LINK, ((place(link.child), *link_row(link)) for link in links)
             )
             self._connection.executemany(
-                _KEEP_EVENT, ((self._place, *event_row(event)) for event in events)
+                _KEEP_EVENT, ((place(event.key), *event_row(event)) for event in events)
             )
             for key in {event.key for event in events}:
-                job = (self._place, *key_row(key))
+                job = (place(key), *key_row(key))
                 self._connection.execute(_THIN_EVENTS, (*job, *job, MOST_EVENTS))
             self._connection.executemany(
                 _KEEP_COUNTS,
-                ((self._place, *counts_row(key, of_job)) for key, of_job in counts.items()),
+                ((place(key), *counts_row(key, of_job)) for key, of_job in counts.items()),
             )
 
     def events(self, key: JobKey, most: int) -> tuple[Event, ...]:
@@ -186,24 +189,23 @@ class Notes:
         rows = self._connection.execute(
             f"SELECT at, what, detail, said FROM events WHERE {_OF_JOB}"
             " ORDER BY at DESC, number DESC LIMIT ?",
-            (self._place, *key_row(key), most),
+            (self._places.of(key.account_id), *key_row(key), most),
         ).fetchall()
         return tuple(readable(reversed(rows), partial(event_of, key)))
 
     def links(self, accounts: Sequence[str] = ()) -> tuple[RetryLink, ...]:
         """Return the retries made in these accounts, in the order they were recorded."""
+        which, values = self._places.where(accounts)
         rows = self._connection.execute(
-            f"SELECT {_LINK} FROM ties WHERE {of_accounts(accounts)} ORDER BY number",
-            (self._place, *accounts),
+            f"SELECT {_LINK} FROM ties WHERE {which} ORDER BY number", values
         )
         return tuple(readable(rows, link_of))
 
     def counts(self, accounts: Sequence[str] = ()) -> dict[JobKey, LogCounts]:
         """Return the stored log counts of these accounts' jobs."""
+        which, values = self._places.where(accounts)
         rows = self._connection.execute(
-            "SELECT account_id, job_id, CAST(counts AS BLOB) FROM log_counts"
-            f" WHERE {of_accounts(accounts)}",
-            (self._place, *accounts),
+            f"SELECT account_id, job_id, CAST(counts AS BLOB) FROM log_counts WHERE {which}", values
         )
         return dict(readable(rows, counts_of))
 
@@ -243,6 +245,7 @@ class Notes:
             self.plans.copy_to(target)
 
     def _select(self, table: str, columns: str, order: str) -> sqlite3.Cursor:
+        which, values = self._places.where()
         return self._connection.execute(
-            f"SELECT {columns} FROM {table} WHERE base_url = ? ORDER BY {order}", (self._place,)
+            f"SELECT {columns} FROM {table} WHERE {which} ORDER BY {order}", values
         )

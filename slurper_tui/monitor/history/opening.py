@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from slurper_tui.monitor.history.codecs import decoded
+from slurper_tui.monitor.history.codecs import BaseUrls, decoded
 from slurper_tui.monitor.history.files import (
     Ownership,
     check_beside,
@@ -72,7 +72,7 @@ _READ_NOTES = (
 
 
 def open_history(
-    path: Path | None, base_url: str, *, enabled: bool = True, clock: Clock = time.time
+    path: Path | None, base_url: BaseUrls, *, enabled: bool = True, clock: Clock = time.time
 ) -> tuple[Store, HistoryView]:
     """Open the history at `path` and return it with its state; raise nothing.
 
@@ -97,14 +97,14 @@ def history_view(store: Store, notice: str) -> HistoryView:
     return HistoryView(Keeping.ON, notice)
 
 
-def memory_store(base_url: str) -> Store:
+def memory_store(base_url: BaseUrls) -> Store:
     """Open an empty store in memory."""
     connection = _connect(":memory:")
     prepare(connection)
     return Store(connection, base_url)
 
 
-def open_file(path: Path, base_url: str, *, clock: Clock = time.time) -> tuple[Store, str]:
+def open_file(path: Path, base_url: BaseUrls, *, clock: Clock = time.time) -> tuple[Store, str]:
     """Open or create the file; set a damaged one aside and create a new one.
 
     Returns the store, and one clause about a damaged file that was replaced, "" if none. Raises
@@ -127,7 +127,7 @@ def notice_of(aside: Path) -> str:
     return f"the history was damaged: it is kept as {aside.name}, a new one is begun"
 
 
-def _open(path: Path, base_url: str) -> Store:
+def _open(path: Path, base_url: BaseUrls) -> Store:
     """Open a file for writing; try again while it is busy, until a deadline.
 
     SQLite's own timeout does not cover the switch to the write-ahead log: it reports at once that
@@ -146,7 +146,7 @@ def _open(path: Path, base_url: str) -> Store:
         time.sleep(_RETRY_SECONDS)
 
 
-def _open_once(path: Path, base_url: str) -> Store:
+def _open_once(path: Path, base_url: BaseUrls) -> Store:
     ownership = Ownership(path)
     ownership.claim()
     connection = _connect(path, OPENING_SECONDS)
@@ -186,7 +186,7 @@ def _has_log(path: Path) -> bool:
     return file.with_name(f"{file.name}-wal").exists()
 
 
-def read_store(path: Path, base_url: str, *, unlocked: bool = False) -> Store:
+def read_store(path: Path, base_url: BaseUrls, *, unlocked: bool = False) -> Store:
     """Open a file read-only.
 
     unlocked: read without locks, because with them SQLite may leave empty files next to it. That is
@@ -213,7 +213,7 @@ def read_store(path: Path, base_url: str, *, unlocked: bool = False) -> Store:
         return _reading(f"{address}?mode=ro&immutable=1", base_url)
 
 
-def _reading(address: str, base_url: str) -> Store:
+def _reading(address: str, base_url: BaseUrls) -> Store:
     connection = _connect(address, OPENING_SECONDS)
     try:
         version = version_of(connection)
@@ -257,7 +257,7 @@ def _check_readable(connection: sqlite3.Connection, version: int) -> None:
         raise
 
 
-def _copy_in_memory(path: Path, base_url: str) -> Store:
+def _copy_in_memory(path: Path, base_url: BaseUrls) -> Store:
     """Copy the data of a file that cannot be written to into memory; empty if it cannot be read."""
     memory = _connect(":memory:")
     try:

@@ -26,12 +26,13 @@ from slurper_tui.monitor.history.codecs import (
     LATEST_MS,
     SAMPLE_COLUMNS,
     UNREADABLE,
+    BaseUrls,
+    Places,
     Row,
     checked_texts,
     job_of,
     job_text,
     last_text,
-    place_text,
     readable,
     sample_of,
     sample_row,
@@ -39,7 +40,7 @@ from slurper_tui.monitor.history.codecs import (
     text,
 )
 from slurper_tui.monitor.history.files import Ownership, identity_of
-from slurper_tui.monitor.history.notes import Notes, of_accounts
+from slurper_tui.monitor.history.notes import Notes
 from slurper_tui.monitor.history.schema import transaction, version_of
 from slurper_tui.monitor.history.thinning import (
     STEP_SECONDS,
@@ -169,7 +170,7 @@ class Store:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        base_url: str,
+        base_url: BaseUrls,
         path: Path | None = None,
         ownership: Ownership | None = None,
         *,
@@ -177,18 +178,19 @@ class Store:
     ) -> None:
         self.path = path
         self.base_url = base_url
-        self._place = place_text(base_url)
+        self._places = Places(base_url)
         self._connection = connection
-        self.notes = Notes(connection, self._place, is_copy=is_copy)
+        self.notes = Notes(connection, self._places, is_copy=is_copy)
         self._ownership = ownership
         self._identity = None if path is None else identity_of(path)
 
     def jobs(self, accounts: Sequence[str]) -> tuple[StoredJob, ...]:
         """Return the last state of every job of these accounts that is not gone."""
+        which, values = self._places.where(accounts)
         rows = self._connection.execute(
             "SELECT account_id, job_id, CAST(job AS BLOB), CAST(last AS BLOB), closed FROM jobs"
-            f" WHERE gone = 0 AND {of_accounts(accounts)} ORDER BY number",
-            (self._place, *accounts),
+            f" WHERE gone = 0 AND {which} ORDER BY number",
+            values,
         )
         logs = self.notes.counts(accounts)
         jobs = readable(rows, stored_job_of)
@@ -196,9 +198,9 @@ class Store:
 
     def keys(self, accounts: Sequence[str] = ()) -> tuple[JobKey, ...]:
         """Return the keys of all stored jobs, in the order they were first seen."""
+        which, values = self._places.where(accounts)
         rows = self._connection.execute(
-            f"SELECT account_id, job_id FROM jobs WHERE {of_accounts(accounts)} ORDER BY number",
-            (self._place, *accounts),
+            f"SELECT account_id, job_id FROM jobs WHERE {which} ORDER BY number", values
         )
         return tuple(JobKey(*ids) for ids in readable(rows, checked_texts))
 
@@ -262,13 +264,13 @@ class Store:
     def _which(self, accounts: Sequence[str], key: JobKey | None) -> tuple[str, Row]:
         """Return a WHERE condition, and its values, for one job or these accounts."""
         if key is None:
-            return of_accounts(accounts), (self._place, *accounts)
+            return self._places.where(accounts)
         return "samples.job = ? AND number = ?", (self._number(key),) * 2
 
     def _number(self, key: JobKey) -> int | None:
         row = self._connection.execute(
             "SELECT number FROM jobs WHERE base_url = ? AND account_id = ? AND job_id = ?",
-            (self._place, text(key.account_id), text(key.job_id)),
+            (self._places.of(key.account_id), text(key.account_id), text(key.job_id)),
         ).fetchone()
         return None if row is None else int(row[0])
 
@@ -309,7 +311,8 @@ class Store:
 
     def _job_row(self, stored: StoredJob) -> Row:
         job_id = text(stored.job.id or "")
-        place = (self._place, text(stored.account_id), job_id)
+        account_id = stored.account_id
+        place = (self._places.of(account_id), text(account_id), job_id)
         return (*place, job_text(stored.job), int(stored.closed), int(stored.gone))
 
     def thin(self, now: float) -> bool:
@@ -485,7 +488,7 @@ class Store:
 
     def copy_to(self, connection: sqlite3.Connection) -> None:
         """Copy the data of this base URL to a prepared, empty database, within a time limit."""
-        copy(self._connection, connection, self._place)
+        copy(self._connection, connection, self._places)
 
     @property
     def is_in_place(self) -> bool:
@@ -510,7 +513,6 @@ COPIED_WHOLE_SECONDS = 3 * 86_400.0
 COPY_SECONDS = 0.3
 """Time limit for copying samples: the first picture waits for the copy."""
 
-_JOBS = "SELECT * FROM jobs WHERE base_url = ? ORDER BY last_at DESC"
 _WHOLE = f"SELECT job, {SAMPLE_COLUMNS} FROM samples WHERE job = ? AND at >= ?"
 _THINNED = f"""
     SELECT job, max(at), {SAMPLE_COLUMNS.removeprefix("at, ")} FROM samples WHERE job = ? AND at < ?
@@ -521,10 +523,10 @@ _THINNED = f"""
 def copy(
     source: sqlite3.Connection,
     target: sqlite3.Connection,
-    place: str,
+    places: Places,
     seconds: float = COPY_SECONDS,
 ) -> None:
-    """Copy the notes, jobs and samples of one base URL, the most recently sampled jobs first.
+    """Copy the notes, jobs and samples of these base URLs, the most recently sampled jobs first.
 
     All jobs are copied; after `seconds` no further job's samples are.
 
@@ -535,8 +537,9 @@ def copy(
     """
     deadline = time.monotonic() + seconds
     if version_of(source) > 1:
-        Notes(source, place).copy_to(target)
-    jobs = source.execute(_JOBS, (place,))
+        Notes(source, places).copy_to(target)
+    which, values = places.where()
+    jobs = source.execute(f"SELECT * FROM jobs WHERE {which} ORDER BY last_at DESC", values)
     names = [name for name, *_ in jobs.description]
     rows = jobs.fetchall()
     number, last_at = names.index("number"), names.index("last_at")

@@ -84,12 +84,12 @@ class JobControl:
     def unlock(self) -> None:
         """Allow requests that change jobs, at the user's request."""
         self._unlocked = True
-        self._metered.api.unlock()
+        self._metered.unlock()
 
     def lock(self) -> None:
         """Refuse requests that change jobs from now on."""
         self._unlocked = False
-        self._metered.api.lock()
+        self._metered.lock()
 
     async def request(self, action: Action, keys: Sequence[JobKey]) -> tuple[ActionRequest, ...]:
         """Re-read each job's state, then send the action; return one request per key, in order.
@@ -112,7 +112,7 @@ class JobControl:
         if not self._unlocked:
             return AllAborted(replace(request, error=_locked()))
         try:
-            listed = await self._lists.listed(account_id, self._metered.at_once)
+            listed = await self._lists.listed(account_id, self._metered.of(account_id).at_once)
         except ApiError as error:
             return AllAborted(replace(request, error=_unread(error)))
         listed_keys = {view.key for view in listed}
@@ -132,7 +132,8 @@ class JobControl:
         pending = [self._pending(action, key) for key in keys]
         if pending[0] and all(pending):
             return AllAborted(pending[0])
-        sent = await self._send(action, keys, lambda: self._metered.api.abort_all_jobs(account_id))
+        api = self._metered.of(account_id).api
+        sent = await self._send(action, keys, lambda: api.abort_all_jobs(account_id))
         return AllAborted(
             sent, await self._created_since(account_id, listed_keys.union(asked), sent)
         )
@@ -145,7 +146,7 @@ class JobControl:
             return ()
         self._job_store.read_lists()
         try:
-            listed = await self._lists.listed(account_id, self._metered.at_once)
+            listed = await self._lists.listed(account_id, self._metered.of(account_id).at_once)
         except ApiError:
             return ()
         return tuple(view for view in listed if view.key not in before)
@@ -167,7 +168,8 @@ class JobControl:
             return self._finish([key], replace(request, state=RequestState.MOOT, detail=reason))
         if pending := self._pending(action, key):  # sent while the state was read for this one
             return pending
-        return await self._send(action, [key], lambda: _SEND[action](self._metered.api, key))
+        api = self._metered.of(key.account_id).api
+        return await self._send(action, [key], lambda: _SEND[action](api, key))
 
     def _pending(self, action: Action, key: JobKey) -> ActionRequest | None:
         """Return the job's pending request of this action, which polls have not yet resolved."""
@@ -181,7 +183,8 @@ class JobControl:
         """Return a job with its present status; gone if the API lacks it. Raises ApiError."""
         view = self._job_store.view(key) or JobView(key.account_id, Job(id=key.job_id))
         try:
-            progress = await self._metered.at_once(lambda: self._metered.api.progress(*key))
+            metered = self._metered.of(key.account_id)
+            progress = await metered.at_once(lambda: metered.api.progress(*key))
         except NotFound:
             return replace(view, gone=True)
         status = progress.status or view.job.status
@@ -195,7 +198,7 @@ class JobControl:
         for key in keys:
             self._job_store.set_request(key, sent)
         try:
-            await self._metered.at_once(send)
+            await self._metered.of(keys[0].account_id).at_once(send)
         except ApiError as error:
             state = RequestState.UNDECIDED if error.undecided else RequestState.REFUSED
             return self._finish(keys, replace(sent, state=state, error=error))

@@ -127,7 +127,8 @@ class JobLists:
         seen: set[str | None] = set()
         offset = 0
         while offset < MOST_PAGES * PAGE_SIZE:
-            list_jobs = partial(self._metered.api.list_jobs, account_id, limit=PAGE_SIZE)
+            api = self._metered.of(account_id).api
+            list_jobs = partial(api.list_jobs, account_id, limit=PAGE_SIZE)
             page = await reading(partial(list_jobs, offset=offset))
             fresh = tuple(job for job in page if job.id not in seen)
             if not fresh:
@@ -144,6 +145,14 @@ class JobLists:
 
 SEARCH_WAITS = (0.0, 2.0, 5.0)
 """Seconds before each search in the list: the API may create a job after the request timed out."""
+
+
+async def _check(metered: Metered, send: Callable[[], Awaitable[Answer[Connectivity]]]) -> Check:
+    try:
+        answer = await metered.at_once(send)
+    except ApiError as error:
+        return Check(None, error)
+    return Check(answer.connectivity_status or "no answer")
 
 
 class JobMaker:
@@ -165,26 +174,21 @@ class JobMaker:
 
     async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
         """Check concurrently that both buckets can be reached; the draft's keys are not sent."""
-        api = self.metered.api
+        metered = self.metered.of(account_id)
+        api = metered.api
         source = new_source(replace(draft, keys=None), secrets.source)
         target = new_target(draft, secrets.target)
         checks = await asyncio.gather(
-            self._check(lambda: api.check_source(account_id, source)),
-            self._check(lambda: api.check_target(account_id, target)),
+            _check(metered, lambda: api.check_source(account_id, source)),
+            _check(metered, lambda: api.check_target(account_id, target)),
         )
         return Prechecks(*checks)
-
-    async def _check(self, send: Callable[[], Awaitable[Answer[Connectivity]]]) -> Check:
-        try:
-            answer = await self.metered.at_once(send)
-        except ApiError as error:
-            return Check(None, error)
-        return Check(answer.connectivity_status or "no answer")
 
     async def send(self, account_id: str, draft: Draft, secrets: Secrets) -> str | None:
         """Create a job; return its id, None if the answer lacks one. Raises ApiError."""
         job = new_job(draft, secrets)
-        created = await self.metered.at_once(lambda: self.metered.api.create_job(account_id, job))
+        metered = self.metered.of(account_id)
+        created = await metered.at_once(lambda: metered.api.create_job(account_id, job))
         return created.id or None
 
     async def make(
@@ -199,7 +203,7 @@ class JobMaker:
         before_sending: awaited to record that the request may have been sent; an ApiError that it
         raises becomes the result's error.
         """
-        existing = await self.lists.existing(account_id, self.metered.at_once)
+        existing = await self.lists.existing(account_id, self.metered.of(account_id).at_once)
         wanted = WantedJob(draft, self.wall, existing)
         try:
             if before_sending is not None:
@@ -218,7 +222,8 @@ class JobMaker:
         for wait in SEARCH_WAITS:
             await asyncio.sleep(wait)
             try:
-                found = await self.lists.find(account_id, wanted, self.metered.at_once)
+                at_once = self.metered.of(account_id).at_once
+                found = await self.lists.find(account_id, wanted, at_once)
             except ApiError:
                 continue
             if found:
@@ -228,7 +233,7 @@ class JobMaker:
     async def running(self, account_id: str) -> tuple[JobView, ...]:
         """Return the jobs that hold slots; the followed running jobs if the list is unreadable."""
         try:
-            return await self.lists.running(account_id, self.metered.at_once)
+            return await self.lists.running(account_id, self.metered.of(account_id).at_once)
         except ApiError:
             views = (v for v in self.job_store.views() if v.account_id == account_id)
             return tuple(view for view in views if view.live and view.status == "running")

@@ -237,7 +237,7 @@ class PlanRun:
     async def _send(self, step: Step, secrets: Secrets) -> None:
         """Mark a step as SENDING, send it, and mark its outcome."""
         account_id, maker = self.plan.account_id, self._maker
-        in_turn = maker.metered.in_turn
+        in_turn = maker.metered.of(account_id).in_turn
         self._existing[step.number] = await maker.lists.existing(account_id, in_turn)
         if not await self._move(step, StepState.SENDING):
             return
@@ -337,7 +337,9 @@ class PlanRun:
         ids = self._used_ids | existing.ids
         wanted = WantedJob(step.draft, step.at, ExistingJobs(ids, existing.complete))
         maker = self._maker
-        return await maker.lists.find(self.plan.account_id, wanted, maker.metered.in_turn)
+        account_id = self.plan.account_id
+        in_turn = maker.metered.of(account_id).in_turn
+        return await maker.lists.find(account_id, wanted, in_turn)
 
     async def _record_started(self, step: Step, job_id: str) -> None:
         """Record the job, then mark the step: after a crash in between the list shows the job."""
@@ -432,7 +434,7 @@ class JobCreation:
 
     async def details(self, key: JobKey) -> Job:
         """Fetch a job's details, which a retry repeats. Raises ApiError."""
-        metered = self._maker.metered
+        metered = self._maker.metered.of(key.account_id)
         return await metered.at_once(lambda: metered.api.get_job(*key))
 
     async def earlier_retries(
@@ -442,7 +444,8 @@ class JobCreation:
         links = await self._notes.links([key.account_id])
         plans = await self._notes.plans([key.account_id])
         try:
-            views = await self._maker.lists.listed(key.account_id, self._maker.metered.at_once)
+            at_once = self._maker.metered.of(key.account_id).at_once
+            views = await self._maker.lists.listed(key.account_id, at_once)
         except ApiError:
             views = self._maker.job_store.views()
         return earlier_retries(key, keys, log_types, links, plans, views)

@@ -135,7 +135,7 @@ class LogFetcher:
     ) -> None:
         self._job_store = job_store
         self._idle = idle
-        self._metered = metered
+        self._metered = metered.of(key.account_id)
         self._key = key
         self._rng = rng
         self._sizes = sizes

@@ -55,26 +55,8 @@ class Outage(msgspec.Struct, frozen=True):
     moved: int | None
 
 
-class AccountView(msgspec.Struct, frozen=True):
-    """State of one account.
-
-    listed: its complete job list was read at least once. answered: the API answered at least once.
-    proven: the last whole reading of the list had every row that it has according to the API.
-    pages: list pages read. problem: why the account as a whole fails.
-    outage: the latest outage that is over, for a one-line message.
-    """
-
-    account_id: str
-    listed: bool = False
-    answered: bool = False
-    pages: int = 0
-    problem: Problem | None = None
-    outage: Outage | None = None
-    proven: bool = False
-
-
 class BudgetView(msgspec.Struct, frozen=True):
-    """The user's request budget, as far as one program can know it.
+    """A user's request budget, as far as one program can know it.
 
     used: requests of this program in the last five minutes. limit: the API's limit for that time.
     stretch: factor by which the poll interval of ordinary jobs is lengthened; 1.0 if it is not.
@@ -91,6 +73,26 @@ class BudgetView(msgspec.Struct, frozen=True):
     blocked_by: ApiError | None = None
     short: bool = False
     waiting: int = 0
+
+
+class AccountView(msgspec.Struct, frozen=True):
+    """State of one account.
+
+    listed: its complete job list was read at least once. answered: the API answered at least once.
+    proven: the last whole reading of the list had every row that it has according to the API.
+    pages: list pages read. problem: why the account as a whole fails.
+    outage: the latest outage that is over, for a one-line message.
+    budget: that of the account's user, which other accounts may share.
+    """
+
+    account_id: str
+    listed: bool = False
+    answered: bool = False
+    pages: int = 0
+    problem: Problem | None = None
+    outage: Outage | None = None
+    proven: bool = False
+    budget: BudgetView = BudgetView()
 
 
 class Phase(StrEnum):

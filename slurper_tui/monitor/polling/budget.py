@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from slurper_tui.api.errors import ApiError, RateLimit, RateLimited
@@ -181,6 +181,7 @@ class Metered:
     blocked: called after a 429.
     polls: returns the requests per second that the polls need.
     answered: called after every good answer, so that failing accounts are probed soon.
+    peers: shared by those of all users, by account id.
     """
 
     def __init__(
@@ -191,6 +192,7 @@ class Metered:
         blocked: Callable[[RateLimited, Moment], None],
         polls: Callable[[], float] = lambda: 0.0,
         answered: Callable[[], None] = lambda: None,
+        peers: Mapping[str, Metered] | None = None,
     ) -> None:
         self.api = api
         self._budget = budget
@@ -200,6 +202,21 @@ class Metered:
         self._answered = answered
         self._bucket = TokenBucket(READ_BURST)
         self._readers = 0
+        self._peers = {} if peers is None else peers
+
+    def of(self, account_id: str) -> Metered:
+        """Return the one of the user to whom an account belongs."""
+        return self._peers.get(account_id, self)
+
+    def unlock(self) -> None:
+        """Allow requests that change something, for every user."""
+        for one in (self, *self._peers.values()):
+            one.api.unlock()
+
+    def lock(self) -> None:
+        """Make every user's client read-only again."""
+        for one in (self, *self._peers.values()):
+            one.api.lock()
 
     async def at_once(self, send: Callable[[], Awaitable[Answer[T]]]) -> T:
         """Send a request that the user waits for. Raises ApiError.

@@ -19,7 +19,6 @@ from slurper_tui.api.errors import (
     BadAnswer,
     Conflict,
     NotFound,
-    RateLimited,
     Refused,
     Rejected,
 )
@@ -40,7 +39,7 @@ from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import Recorded, StoredJob
 from slurper_tui.monitor.model.selection import Selection, fits
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
-from slurper_tui.monitor.polling.budget import LONGEST, Budget, backoff
+from slurper_tui.monitor.polling.budget import backoff
 from slurper_tui.monitor.polling.job_tracker import JobTrack
 
 if TYPE_CHECKING:
@@ -76,12 +75,10 @@ class AnswerApplier:
     unlisted: samples from the history of jobs that have not been listed yet.
     ends: jobs that ended for good according to the history; not polled while the list agrees.
     needs: whether a job's counts are needed.
-    blocked_by: the last 429; None before the first.
     """
 
     def __init__(
         self,
-        budget: Budget,
         selection: Selection,
         rng: random.Random,
         *,
@@ -92,21 +89,17 @@ class AnswerApplier:
         self.unlisted: dict[JobKey, tuple[Recorded, ...]] = {}
         self.ends: dict[JobKey, StoredJob] = {}
         self.unsaved = Unsaved([], [], [])
-        self.blocked_by: ApiError | None = None
-        self._budget = budget
         self._selection = selection
         self._rng = rng
         self._eager = eager
         self._needs = needs
         self._skew: float | None = None
         self._gaps = 0
-        self._blocks = 0
 
     def apply_page(
         self, account: AccountTrack, jobs: tuple[Job, ...], now: Moment, total: int | None = None
     ) -> None:
         """Apply a page of an account's list. total: rows on all pages; None if unknown."""
-        self._blocks = 0
         account.succeeded(now)
         for job in jobs:
             if job.id:
@@ -171,7 +164,6 @@ class AnswerApplier:
         interval: float,
     ) -> None:
         """Apply a progress answer; read the list again if the status changed. interval: seconds."""
-        self._blocks = 0
         account.succeeded(now)
         skew = now.wall - now.mono
         if self._skew is not None and abs(skew - self._skew) > _JUMP_SECONDS:
@@ -201,10 +193,7 @@ class AnswerApplier:
             account.listing.urgent = True
 
     def apply_error(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> None:
-        """Apply an error to the job, the list, the account or the whole budget."""
-        if isinstance(error, RateLimited):
-            self.apply_rate_limit(error, now)
-            return
+        """Apply an error, other than a 429, to the job, the list or the account."""
         account, track = ask.account, ask.track
         failing = account.problem is not None
         alone = self._is_alone(ask, error)
@@ -251,21 +240,6 @@ class AnswerApplier:
         if track.view.gone and not before.gone:
             self._store(track)
             self.unsaved.events.append(gone_event(track.key, before.request, now.wall))
-
-    def apply_rate_limit(self, error: RateLimited, now: Moment) -> None:
-        """Handle a 429: block all requests until the API allows them again.
-
-        In eager mode the wait doubles with each further 429, so that the command gives up in time.
-        """
-        if now.mono >= self._budget.blocked_until:
-            self._blocks += 1
-        wait = error.retry_after
-        if self._eager and wait is not None:
-            wait = max(wait, min(LONGEST, 2.0 ** (self._blocks - 1)))
-        self._budget.block(now.mono, wait)
-        self.blocked_by = error
-        wait = self._budget.blocked_until - now.mono
-        _log.warning("rate limited: nothing is sent for %.0f s: %s", wait, error)
 
     def _wait(self, failures: int, interval: float) -> float:
         return math.inf if self._eager else backoff(failures, interval, self._rng)
@@ -353,9 +327,9 @@ class JobStore:
             account.listing.restart()
         self.wake()
 
-    def answered(self) -> None:
-        """Probe the failing accounts soon, because another request has succeeded."""
-        failing = [account for account in self.accounts if account.problem is not None]
+    def answered(self, accounts: Sequence[AccountTrack]) -> None:
+        """Probe the failing ones of a user's accounts soon: another request has succeeded."""
+        failing = [account for account in accounts if account.problem is not None]
         for account in failing:
             account.probe_soon(self._now().mono)
         if failing:

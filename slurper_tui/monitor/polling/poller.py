@@ -1,9 +1,10 @@
 """The poll loop: `Monitor` plans rounds of requests and yields a `Snapshot` after each.
 
-Data flow: `scheduler` finds the asks that are due, `Pacing` chooses those that the budget allows,
-ten workers send them, `AnswerApplier` applies the answers to the tracks. `snapshots` yields
-when a round is over, or at most a second after the first answer of a slow round. New samples, jobs
-and events go to `HistorySync` before each snapshot. API errors never end the loop; only a bug does.
+Data flow: `scheduler` finds the asks that are due, the `Pacing` of each user chooses those that the
+user's budget allows, the user's ten workers send them, `AnswerApplier` applies the answers to the
+tracks. `snapshots` yields when a round is over, or at most a second after the first answer of a
+slow round. New samples, jobs and events go to `HistorySync` before each snapshot. API errors never
+end the loop; only a bug does.
 """
 
 from __future__ import annotations
@@ -13,12 +14,9 @@ import contextlib
 import math
 import random
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
-
-from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.monitor.model.base import JobKey, Moment, Window
@@ -32,15 +30,16 @@ from slurper_tui.monitor.polling.scheduler import (
     Ask,
     Finder,
     Focus,
-    Pacing,
     Rank,
     demand,
     due_asks,
     focused_asks,
 )
+from slurper_tui.monitor.polling.user import User, budget_of_all
 
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
+    from slurper_tui.monitor.polling.account_tracker import AccountTrack
 
 
 WORKERS = 10
@@ -63,8 +62,9 @@ page."""
 
 
 class Monitor:
-    """Polls the jobs of some accounts of one user and yields snapshots.
+    """Polls the jobs of some accounts and yields snapshots.
 
+    clients: by account id. The accounts of one client belong to one user and share a budget.
     interval: seconds between rounds, at least 2.
     clock: returns UTC seconds.
     eager: poll every job once, as fast as the budget allows, without retries; for commands that
@@ -77,8 +77,7 @@ class Monitor:
 
     def __init__(
         self,
-        api: SlurperClient,
-        accounts: Sequence[str],
+        clients: Mapping[str, SlurperClient],
         history: StoredHistory,
         *,
         interval: float = 5.0,
@@ -92,36 +91,24 @@ class Monitor:
         self.history = history
         self.eager = eager
         self.interval = max(MIN_INTERVAL, interval)
-        self.job_store = JobStore(accounts, self._now, lambda: self._wake(plan=True, snapshot=True))
-        self._api = api
+        self.job_store = JobStore(
+            [*clients], self._now, lambda: self._wake(plan=True, snapshot=True)
+        )
         self._clock = clock
         self._accounts = self.job_store.accounts
-        self._pacing = Pacing()
-        self._budget = self._pacing.budget
-        self._answers = AnswerApplier(
-            self._budget, selection, rng or random.Random(), eager=eager, needs=needs
-        )
+        self._answers = AnswerApplier(selection, rng or random.Random(), eager=eager, needs=needs)
         if history.clock_was_set:
             self._answers.lose_time()
-        self.metered = Metered(
-            api,
-            self._budget,
-            self._now,
-            self._answers.apply_rate_limit,
-            self._demand,
-            self.job_store.answered,
-        )
+        self._users = self._make_users(clients)
+        self._user_of = {each.account_id: user for user in self._users for each in user.accounts}
+        self.metered = self._users[0].metered
         self._history_sync = HistorySync(
             history.recorder, self.job_store, lambda: self._wake(snapshot=True)
         )
         self._focus = Focus()
-        self._queue: deque[Ask] = deque()
-        self._queued = asyncio.Event()
-        self._under_way = 0
         self._woken = asyncio.Event()
         self._find_due: Finder = partial(due_asks, lazy_look=None) if eager else due_asks
         self._find: Finder | None = self._find_due
-        self._waiting = 0
         self._round_begun: Moment | None = None
         self._next_round, self._rounds = -math.inf, 0
         self._snapshot_by, self._last_snapshot = -math.inf, -math.inf
@@ -135,6 +122,20 @@ class Monitor:
         if skip_ended:
             ended = filter(None, map(final, self._stored_jobs))
             self._answers.ends = {job.key: job for job in ended}
+
+    def _make_users(self, clients: Mapping[str, SlurperClient]) -> list[User]:
+        """Group the accounts by their clients."""
+        groups: dict[SlurperClient, list[AccountTrack]] = {}
+        for account in self._accounts:
+            groups.setdefault(clients[account.account_id], []).append(account)
+        answered, peers = self.job_store.answered, dict[str, Metered]()
+        users = [
+            User(api, accounts, self._now, self._demand, answered, peers, eager=self.eager)
+            for api, accounts in groups.items()
+        ]
+        for user in users:
+            peers.update({account.account_id: user.metered for account in user.accounts})
+        return users
 
     def look_at(
         self,
@@ -188,7 +189,8 @@ class Monitor:
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Yield a snapshot at once, after every round, and while a first list is being read."""
         await self._history_sync.load(self._stored_jobs, self._answers.unlisted, self._now)
-        workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
+        users = [user for user in self._users for _ in range(WORKERS)]
+        workers = [asyncio.create_task(self._work(user)) for user in users]
         for worker in workers:
             worker.add_done_callback(lambda _: self._woken.set())
         try:
@@ -219,23 +221,23 @@ class Monitor:
                 asks = [ask for ask in asks if ask.is_first]
             elif not begins:  # in the middle of a round
                 asks = [ask for ask in asks if ask.cannot_wait]
-            chosen = self._pacing.choose(
-                asks, now.mono, self.interval, len(self._queue), eager=self.eager
-            )
-            self._waiting = len(asks) - len(chosen)
-            for place, ask in enumerate(chosen):
-                # From now on it is under way, so that it is not planned twice.
-                ask.account.begin(ask.track, now.mono + place * _ORDER, probe=ask.probe)
-                if ask.rank <= Rank.FIRST_LIST:
-                    self._queue.appendleft(ask)
-                else:
-                    self._queue.append(ask)
-                self._under_way += 1
-                self._queued.set()
-        if self._under_way == 0:
+            for user in self._users:
+                own = asks if len(self._users) == 1 else self._asks_of(user, asks)
+                chosen = user.pacing.choose(
+                    own, now.mono, self.interval, len(user.queue), eager=self.eager
+                )
+                user.waiting = len(own) - len(chosen)
+                for place, ask in enumerate(chosen):
+                    # From now on it is under way, so that it is not planned twice.
+                    ask.account.begin(ask.track, now.mono + place * _ORDER, probe=ask.probe)
+                    user.put(ask, first=ask.rank <= Rank.FIRST_LIST)
+        if not any(user.under_way for user in self._users):
             self._end_round()
             if self._snapshot_by < math.inf:
                 self._snapshot_by = -math.inf
+
+    def _asks_of(self, user: User, asks: Sequence[Ask]) -> list[Ask]:
+        return [ask for ask in asks if self._user_of[ask.account.account_id] is user]
 
     def _begin_round(self, now: Moment) -> None:
         """Begin the next round; hanging requests of the last one do not delay it."""
@@ -243,9 +245,10 @@ class Monitor:
         self._round_begun, self._find = now, self._find_due
         late = now.mono - self._next_round > self.interval
         self._next_round = (now.mono if late else self._next_round) + self.interval
-        blocked = now.mono < self._budget.blocked_until
-        for account in self._accounts:
-            account.round_begins(now.mono, self.interval, blocked=blocked)
+        for user in self._users:
+            blocked = now.mono < user.budget.blocked_until
+            for account in user.accounts:
+                account.round_begins(now.mono, self.interval, blocked=blocked)
         if not self.eager:
             self._history_sync.read_plans(now.mono)
 
@@ -258,27 +261,24 @@ class Monitor:
         self._rounds += 1
         self._snapshot_by = -math.inf
 
-    async def _work(self) -> None:
-        """Send queued asks forever.
+    async def _work(self, user: User) -> None:
+        """Send a user's queued asks forever.
 
         Without budget, or if the account began to fail meanwhile, nothing is sent and the ask is
         due again.
         """
         while True:
-            while not self._queue:
-                self._queued.clear()
-                await self._queued.wait()
-            ask = self._queue.popleft()
+            ask = await user.take()
             account = ask.account
             failing, hurried = account.problem is not None, account.listing.hurried
-            if not self._budget.available(self._now().mono) or (failing and not ask.probe):
+            if not user.budget.available(self._now().mono) or (failing and not ask.probe):
                 account.end(ask.track, unasked=True)
                 listed = replan = False
             else:
-                listed = await self._send(ask) and ask.track is None
+                listed = await self._send(user, ask) and ask.track is None
                 recovered = failing and account.problem is None
                 replan = listed or recovered or account.listing.urgent
-            self._under_way -= 1
+            user.under_way -= 1
             if replan:
                 self._find = self._find_due
             # A page of a first reading is shown soon if it is the first or the last one, or if the
@@ -293,33 +293,37 @@ class Monitor:
             self._snapshot_by = min(self._snapshot_by, now + wait)
             self._woken.set()
 
-    async def _send(self, ask: Ask) -> bool:
+    async def _send(self, user: User, ask: Ask) -> bool:
         """Send one request and apply its answer or its error; return whether it was an answer."""
         account, track, sent = ask.account, ask.track, self._now().mono
-        self._budget.record_request(sent)
+        user.budget.record_request(sent)
         if track is not None:
             track.sent_at = sent
         try:
             if track is None:
                 offset = account.listing.asking
-                page = await self._api.list_jobs(account.account_id, offset=offset)
+                page = await user.api.list_jobs(account.account_id, offset=offset)
                 now = self._now()
                 account.listing.cost(now.mono - sent, page.size)
-                self._budget.record_headers(page.limit, now.mono)
+                user.budget.record_headers(page.limit, now.mono)
                 account.end(track)
                 self._answers.apply_page(account, page.value, now, page.total)
             else:
-                answer = await self._api.progress(account.account_id, track.job_id)
+                answer = await user.api.progress(account.account_id, track.job_id)
                 now = self._now()
-                self._budget.record_headers(answer.limit, now.mono)
+                user.budget.record_headers(answer.limit, now.mono)
                 account.end(track)
                 self._answers.apply_progress(account, track, answer.value, now, self.interval)
         except ApiError as error:
             now = self._now()
-            self._budget.record_headers(error.limit, now.mono)
+            user.budget.record_headers(error.limit, now.mono)
             account.end(track, unasked=isinstance(error, RateLimited))
-            self._answers.apply_error(ask, error, now, self.interval)
+            if isinstance(error, RateLimited):
+                user.rate_limited(error, now)
+            else:
+                self._answers.apply_error(ask, error, now, self.interval)
             return False
+        user.answered()
         return True
 
     async def _rest(self, workers: list[asyncio.Task[None]]) -> None:
@@ -328,8 +332,9 @@ class Monitor:
         deadlines = [self._next_round, self._snapshot_by]
         probes = (a.retry_at for a in self._accounts if a.problem and not a.under_way)
         deadlines += [at for at in probes if at > now]
-        if self._waiting and self.eager and not self._under_way:
-            deadlines.append(self._budget.ready_at(now))
+        if self.eager:
+            waiting = (user for user in self._users if user.waiting and not user.under_way)
+            deadlines += [user.budget.ready_at(now) for user in waiting]
         if (wait := min(deadlines) - self._now().mono) > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
@@ -353,22 +358,28 @@ class Monitor:
     def _now(self) -> Moment:
         return Moment(asyncio.get_running_loop().time(), self._clock())
 
-    def _demand(self) -> float:
+    def _demand(self, accounts: Sequence[AccountTrack]) -> float:
         """Return the requests per second that polling every job on time would take; 0 if eager."""
-        return 0.0 if self.eager else demand(self._accounts, self.interval, self._focus)
+        return 0.0 if self.eager else demand(accounts, self.interval, self._focus)
 
     def _snapshot(self) -> Snapshot:
         now = self._now()
-        budget = self._pacing.view(now.mono, now.wall, self.interval, self._demand())
-        blocked_by = self._answers.blocked_by if budget.blocked_until else None
+        budgets = [user.budget_view(now, self.interval, self._focus) for user in self._users]
+        budget = budget_of_all(budgets)
+        blocked = budget.blocked_until is not None
+        views = {
+            view.account_id: view
+            for user, own in zip(self._users, budgets, strict=True)
+            for view in user.account_views(own, alone=blocked)
+        }
         return Snapshot(
             taken_at=now.wall,
             interval=self.interval,
-            accounts=tuple(account.view for account in self._accounts),
+            accounts=tuple(views[account.account_id] for account in self._accounts),
             jobs=self.job_store.views(),
-            budget=replace(budget, blocked_by=blocked_by, waiting=self._waiting),
+            budget=budget,
             rounds=self._rounds,
-            complete=not self._under_way and all(a.complete for a in self._accounts),
+            complete=self._is_complete(),
             history_note=self.history.recorder.view.note,
             trace=self._history_sync.trace(now.wall),
             away_since=self.history.away_since,
@@ -376,3 +387,7 @@ class Monitor:
             links=self.job_store.links,
             unstarted=self.job_store.unstarted,
         )
+
+    def _is_complete(self) -> bool:
+        under_way = any(user.under_way for user in self._users)
+        return not under_way and all(account.complete for account in self._accounts)

@@ -374,9 +374,9 @@ class ReceiptMaker:
         view = self._job_store.view(key)
         if view is not None and (view.as_of is not None or view.gone):
             return view
-        api = self._metered.api
-        job = await self._metered.in_turn(lambda: api.get_job(*key))
-        progress = await self._metered.in_turn(lambda: api.progress(*key))
+        metered = self._metered.of(key.account_id)
+        job = await metered.in_turn(lambda: metered.api.get_job(*key))
+        progress = await metered.in_turn(lambda: metered.api.progress(*key))
         status, counts = progress.status or job.status, counts_of(progress)
         ended = has_ended(job, status)
         return JobView(

@@ -18,7 +18,6 @@ from slurper_tui.monitor.model.job import Counts, Failing, State
 from slurper_tui.monitor.model.samples import Recorded, StoredJob
 from slurper_tui.monitor.model.selection import ALL_JOBS
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
-from slurper_tui.monitor.polling.budget import Budget
 from slurper_tui.monitor.polling.job_store import AnswerApplier
 from slurper_tui.monitor.polling.job_tracker import JobTrack
 from slurper_tui.monitor.reports.wording import failing_words
@@ -177,7 +176,7 @@ def poll(track: JobTrack, applier: AnswerApplier, minute: float, done: int, fail
 
 def test_a_job_that_begins_and_ceases_to_fail_says_so() -> None:
     track = JobTrack("acc", Job(id="j", status="running", created_at=iso(OLD)))
-    applier = AnswerApplier(Budget(), ALL_JOBS, random.Random(1), eager=False)
+    applier = AnswerApplier(ALL_JOBS, random.Random(1), eager=False)
     for minute in range(240):
         failed = 20 * min(max(0, minute - 60), 60)
         poll(track, applier, minute, 1000 * minute, failed)
@@ -208,7 +207,7 @@ def test_a_restarted_program_knows_that_a_job_was_failing() -> None:
     since = track.view.failing.since
     assert since is not None
     assert NOW - 5400 < since < NOW - 4000
-    applier = AnswerApplier(Budget(), ALL_JOBS, random.Random(1), eager=False)
+    applier = AnswerApplier(ALL_JOBS, random.Random(1), eager=False)
     poll(track, applier, 0.0, 120_000, 3600)
     assert track.view.state is State.FAILING
     assert track.view.failing.since == since

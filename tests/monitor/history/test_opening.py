@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from slurper_tui.monitor.history import opening, schema
+from slurper_tui.monitor.history.codecs import Places
 from slurper_tui.monitor.history.files import Ownership
 from slurper_tui.monitor.history.opening import memory_store, open_file, open_history, read_store
 from slurper_tui.monitor.history.schema import (
@@ -446,7 +447,7 @@ def test_copy_has_one_base_url_and_thins_old_samples(path: Path) -> None:
 def test_copy_without_time_has_jobs_but_no_samples(kept: Path) -> None:
     source, target = sqlite3.connect(kept), sqlite3.connect(":memory:", isolation_level=None)
     prepare(target)
-    copy(source, target, URL, seconds=-1.0)
+    copy(source, target, Places(URL), seconds=-1.0)
     source.close()
     ours = Store(target, URL)
     assert (len(ours.jobs([ACCOUNT])), ours.samples(key())) == (20, ())

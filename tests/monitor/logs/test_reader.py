@@ -384,7 +384,7 @@ def odd_log(*pages: list[dict[str, Any]]) -> httpx.MockTransport:
 async def read_odd(*pages: list[dict[str, Any]], until: int) -> LogView:
     """Follow the log of these pages until `until` rows were read."""
     client = SlurperClient(token_credentials("t"), transport=odd_log(*pages))
-    monitor = Monitor(client, ["a"], StoredHistory(InlineHistory()), clock=wall)
+    monitor = Monitor({"a": client}, StoredHistory(InlineHistory()), clock=wall)
     async with aclosing(reader_of(monitor).follow((JobKey("a", "j"),))) as views:
         views_taken = await take(views, lambda view: view.read >= until and view.whole)
     await client.close()

@@ -1,0 +1,149 @@
+"""Reads the credentials that the configuration names: variables, files, and programs' output.
+
+A file and a program are read again while the monitor runs, when the API rejects a token. No message
+contains any part of a credential or of a program's output.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from slurper_tui.api.credentials import (
+    CredentialError,
+    Credentials,
+    ReadCredentials,
+    key_credentials,
+    token_credentials,
+)
+from slurper_tui.config import Account
+
+COMMAND_SECONDS = 30.0
+"""Time limit for a program that prints a token; somebody may have to touch a key."""
+
+MOST_BYTES = 2**16
+"""Larger files, and the output after so many bytes, hold no token."""
+
+
+class Source(NamedTuple):
+    """A credential: its value if that is known before the first request, and how to read it again.
+
+    credentials: None for a program, which runs when the first request is sent.
+    read: None for variables, which do not change.
+    """
+
+    credentials: Credentials | None
+    read: ReadCredentials | None = None
+
+
+def source_of(account: Account, environ: Mapping[str, str], folder: Path) -> Source:
+    """Return the credential of an account. folder: what a relative file name starts from.
+
+    Raises CredentialError for a variable that is not set and a file that cannot be used.
+    """
+    if account.token_command is not None:
+        return Source(None, partial(read_command, account.token_command, folder))
+    if account.token_file is not None:
+        file = folder / os.path.expanduser(account.token_file)
+        return Source(read_file(file), partial(read_file, file))
+    if account.token_env is not None:
+        return Source(_valid("token_env", account.token_env, _value(account.token_env, environ)))
+    email, key = (_value(name or "", environ) for name in (account.email_env, account.key_env))
+    try:
+        return Source(key_credentials(email, key))
+    except ValueError as error:
+        names = f"{account.email_env}, {account.key_env}"
+        raise CredentialError(f"email_env, key_env: {names}: {error}") from None
+
+
+def _value(variable: str, environ: Mapping[str, str]) -> str:
+    value = environ.get(variable, "").strip()
+    if not value:
+        raise CredentialError(f"the variable {variable} is not set")
+    return value
+
+
+def _valid(key: str, where: str | Path, token: str) -> Credentials:
+    try:
+        return token_credentials(token)
+    except ValueError as error:
+        raise CredentialError(f"{key}: {where}: {error}") from None
+
+
+def read_file(file: Path) -> Credentials:
+    """Return the token in the first line of a file. Raises CredentialError.
+
+    A file that others can read is refused, and a pipe or a device without waiting for it.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+    try:
+        with open(os.open(file, flags), "rb") as opened:
+            found = os.fstat(opened.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise CredentialError(f"token_file: {file}: it is not a file")
+            if os.name == "posix" and found.st_mode & 0o077:
+                raise CredentialError(f"token_file: {file}: others can read it; chmod 600 {file}")
+            text = opened.read(MOST_BYTES)
+    except (OSError, ValueError) as error:
+        if isinstance(error, CredentialError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise CredentialError(f"token_file: {file}: {reason}") from None
+    return _valid("token_file", file, _first_line(text))
+
+
+def read_command(command: Sequence[str], folder: Path) -> Credentials:
+    """Return the token in the first line that a program prints. Raises CredentialError.
+
+    The program runs without a shell, without input and apart from the terminal, which it could
+    disturb; it is killed with its children after `COMMAND_SECONDS`.
+    """
+    name = f"token_command: {command[0]}"
+    try:
+        running = subprocess.Popen(
+            command,
+            cwd=folder if folder.is_dir() else None,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        raise CredentialError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
+    timer = threading.Timer(COMMAND_SECONDS, _kill, [running])
+    timer.daemon = True
+    timer.start()
+    assert running.stdout is not None
+    with running.stdout:
+        text = running.stdout.read(MOST_BYTES)
+    if len(text) == MOST_BYTES:
+        _kill(running)
+    code = running.wait()
+    in_time = timer.is_alive()
+    timer.cancel()
+    if not in_time:
+        raise CredentialError(f"{name}: no answer within {COMMAND_SECONDS:.0f} s")
+    if code:
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        raise CredentialError(f"{name}: ended with {how}")
+    return _valid("token_command", command[0], _first_line(text))
+
+
+def _kill(running: subprocess.Popen[bytes]) -> None:
+    """Kill a program and its children, which could hold its output open."""
+    with suppress(OSError):
+        if os.name == "posix":
+            os.killpg(running.pid, 9)
+        else:
+            running.kill()
+
+
+def _first_line(text: bytes) -> str:
+    return text.partition(b"\n")[0].decode("utf-8", "replace").strip()
