@@ -37,6 +37,7 @@ BROKEN = (
     ("slurper_tui.api.client", "slurper_tui.monitor.model.job"),
     ("slurper_tui.format", "slurper_tui.api.models"),
     ("slurper_tui.simulated.account", "slurper_tui.monitor.model.job"),
+    ("slurper_tui.cli.commands.jobs", "prometheus_client"),
 )
 """Imports that a contract forbids: (importer, imported module)."""
 

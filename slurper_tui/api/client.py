@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.api.credentials import (
@@ -25,7 +26,7 @@ from slurper_tui.api.credentials import (
     ReadCredentials,
     check_base_url,
 )
-from slurper_tui.api.errors import Fault, Locked, NoCredential, Rejected
+from slurper_tui.api.errors import ApiError, Fault, Locked, NoCredential, Rejected
 from slurper_tui.api.models import (
     DEFAULT_BASE_URL,
     PAGE_SIZE,
@@ -55,6 +56,13 @@ T = TypeVar("T")
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
 """Least and most seconds between two readings of credentials that bring nothing new."""
+
+
+class Traffic(msgspec.Struct):
+    """Requests to one account so far, and those of them that failed."""
+
+    requests: int = 0
+    errors: int = 0
 
 
 class SlurperClient:
@@ -94,6 +102,15 @@ class SlurperClient:
         self._transport = transport
         self._exchange: Exchange | None = None
         self._opening: Future[None] | None = None
+        self._traffic: dict[str, Traffic] = {}
+
+    def traffic(self, account_id: str) -> Traffic:
+        """Return the numbers of requests to an account."""
+        return self._traffic_of(_account(account_id))
+
+    def _traffic_of(self, path: str) -> Traffic:
+        """Return the numbers of requests to the account of a path; those of the user are one."""
+        return self._traffic.setdefault(path.split("/")[2], Traffic())
 
     def open(self) -> None:
         """Import httpx and prepare the connections, unless that is done.
@@ -152,11 +169,29 @@ class SlurperClient:
             await self._read_first()
         used = self._credentials
         try:
-            return await self._exchange.send(method, path, read, query, body)
+            return await self._count(method, path, read, query, body)
         except Rejected as error:
             if not await self._changed_since(used, error) or method != "GET":
                 raise
-        return await self._exchange.send(method, path, read, query, body)
+        return await self._count(method, path, read, query, body)
+
+    async def _count(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[object], T],
+        query: Mapping[str, int] | None,
+        body: bytes | None,
+    ) -> Answer[T]:
+        """Send a request through the open transport and count it for its account."""
+        assert self._exchange is not None
+        traffic = self._traffic_of(path)
+        traffic.requests += 1
+        try:
+            return await self._exchange.send(method, path, read, query, body)
+        except ApiError:
+            traffic.errors += 1
+            raise
 
     async def _read_first(self) -> None:
         """Read the credentials for the first time. Raises NoCredential."""

@@ -48,6 +48,7 @@ class CommandContext(NamedTuple):
     zone: time zone of printed times, None for local time. accounts: account ids.
     scrubber: receives the bucket secrets, to remove them from logs and reports. notifier: tells
     about events; None for a command that ends after one look.
+    names: account id to name, of the named accounts.
     """
 
     options: argparse.Namespace
@@ -59,6 +60,7 @@ class CommandContext(NamedTuple):
     environ: Mapping[str, str]
     scrubber: Scrubber | None = None
     notifier: Notifier | None = None
+    names: Mapping[str, str] = {}
 
 
 def deadline_of(options: argparse.Namespace, config: Config) -> float | None:

@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 
 
 FOLDER = Path(__file__).parent.parent / "help"
+FILES = FOLDER.parent / "prometheus"
+"""The Grafana dashboard and the alert rules, which `metrics` prints."""
+
+
+def file_text(name: str) -> str:
+    """Return the text of one of `FILES`."""
+    return (FILES / name).read_text(encoding="utf-8")
 
 
 def help_text(word: str | None) -> str:

@@ -43,6 +43,12 @@ def run(arguments: "Sequence[str]", process: "Process | None" = None) -> int:
             text = man_page(_version()) if options.man else help_text(options.topic)
             write_text(text, process.out if process else sys.stdout)
             return ExitCode.OK
+        if options.command == "metrics" and (options.dashboard or options.rules):
+            from slurper_tui.cli.help import file_text
+
+            name = "dashboard.json" if options.dashboard else "rules.yaml"
+            write_text(file_text(name), process.out if process else sys.stdout)
+            return ExitCode.OK
         if options.command == "completion" or getattr(options, "version", False):
             return _print_text(options, process)
         _check_clock()

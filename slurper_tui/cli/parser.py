@@ -266,6 +266,7 @@ TOPICS: Mapping[str, str] = {
     "json": "the fields of every command's --json",
     "config": "variables, the configuration file, the history",
     "forecast": "how totals, rates, finish times and charts are calculated",
+    "metrics": "the metrics for Prometheus, the dashboard, the alert rules",
     "notify": "being told of ends, failures, stalls, outages: bell, command, webhook",
     "safety": "what can change a job, secrets, what is written",
 }
@@ -347,6 +348,36 @@ COMMANDS: Mapping[str, Command] = {
         epilog="Ends with 0 if there is none, 1 if there is one, 7 if that is not certain: a list "
         "was not read whole, or the plans in the history cannot be read.",
         example=("idle --bucket media",),
+    ),
+    "metrics": Command(
+        "Prometheus metrics, in a file or over HTTP; dashboard and alerts",
+        Argument(
+            "--textfile",
+            metavar="PATH",
+            exclusive=True,
+            help="write them to PATH once, for the textfile collector of node_exporter",
+        ),
+        Argument(
+            "--listen",
+            metavar="ADDR",
+            exclusive=True,
+            help="serve them until stopped: 127.0.0.1:PORT, or a port of 127.0.0.1",
+        ),
+        Argument(
+            "--dashboard", action="store_true", exclusive=True, help="print a Grafana dashboard"
+        ),
+        Argument("--rules", action="store_true", exclusive=True, help="print alert rules"),
+        _flag("--follow", "with --textfile: write after every round, until stopped"),
+        _TIMEOUT,
+        usage=("--textfile PATH [--follow]", "--listen ADDR", "--dashboard", "--rules"),
+        description="Writes or serves the numbers of every job, migration and account for "
+        "Prometheus. Needs the extra: pip install 'slurper-tui[metrics]'.",
+        epilog=f"What each metric means, and how to set it up: {PROG} help metrics",
+        example=(
+            "metrics --textfile slurper.prom",
+            "metrics --dashboard",
+            "metrics --rules",
+        ),
     ),
     "history": Command(
         "every recorded sample; --path: the file",
@@ -630,6 +661,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options.command = name
     if name != MONITOR and COMMANDS[name].needs_job:
         _check_selection(options, parser)
+    if name == "metrics":
+        _check_metrics(options, parser)
     return options
 
 
@@ -642,6 +675,14 @@ def _check_selection(options: argparse.Namespace, parser: Parser) -> None:
     if not every and not named:
         more = "" if every is None else ", or --all"
         parser.error(f"{options.command} needs a JOB or --migration SOURCE{more}")
+
+
+def _check_metrics(options: argparse.Namespace, parser: Parser) -> None:
+    """Raise CliError unless it is said where the metrics go, or which file is printed."""
+    if not (options.textfile or options.listen or options.dashboard or options.rules):
+        parser.error("metrics needs --textfile PATH or --listen ADDR, --dashboard or --rules")
+    if options.follow and not options.textfile:
+        parser.error("--follow goes with --textfile")
 
 
 def _unmasked(value: object) -> object:
@@ -688,7 +729,7 @@ _OTHER_WORDS = {
 }
 """Names that other programs have for a command, and ours."""
 
-_NO_COMMANDS = ("replay", "verify", "metrics")
+_NO_COMMANDS = ("replay", "verify")
 """Words that are certainly meant as a command."""
 
 

@@ -54,6 +54,7 @@ _COMMAND_FUNCTIONS = {
     "jobs": ("jobs", "jobs"),
     "wait": ("jobs", "wait"),
     "idle": ("idle", "idle"),
+    "metrics": ("metrics", "metrics"),
     "progress": ("jobs", "progress"),
     "digest": ("report", "digest"),
     "logs": ("logs", "logs"),
@@ -204,17 +205,19 @@ def _lines(
     from slurper_tui.monitor.session import Session
 
     zone = zone_of(config)
-    once = options.command not in _UNTIL_STOPPED
-    progress_output = ProgressOutput(out, zone, once=once, patience=patience_of(options))
+    once = not _goes_on(options)
+    progress_output = ProgressOutput(
+        out, zone, once=once, patience=patience_of(options) if once else None
+    )
     history.when_closed(progress_output.report_history)
     monitor = Monitor(
         connection.clients,
-        history.stored(shown=options.command in _SHOWS_HISTORY),
+        history.stored(shown=not once or options.command in _SHOWS_HISTORY),
         interval=config.interval,
         eager=once and options.command not in _CHANGES,
         selection=selection,
         needs=needs,
-        skip_ended=options.command == "jobs",
+        skip_ended=once and options.command in ("jobs", "metrics"),
     )
     session = Session(lambda: monitor, ALL_JOBS if once else selection, resolve)
     session.start()
@@ -230,6 +233,7 @@ def _lines(
         process.environ,
         process.scrubber,
         notifier,
+        config.names,
     )
     module, function = _COMMAND_FUNCTIONS[options.command]
     command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)
@@ -262,6 +266,13 @@ def _notifier(
         demo=options.demo,
         deadline=deadline_of(options, config),
     )
+
+
+def _goes_on(options: argparse.Namespace) -> bool:
+    """Whether the command goes on polling until it is stopped or what it waits for has come."""
+    if options.command == "metrics":
+        return options.follow or options.listen is not None
+    return options.command in _UNTIL_STOPPED
 
 
 async def _guarded(

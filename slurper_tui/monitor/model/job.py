@@ -83,6 +83,8 @@ class AccountView(msgspec.Struct, frozen=True):
     pages: list pages read. problem: why the account as a whole fails.
     outage: the latest outage that is over, for a one-line message.
     budget: that of the account's user, which other accounts may share.
+    last_good: when the API last answered well, UTC seconds; None before.
+    requests, errors: requests to this account so far, and those of them that failed.
     """
 
     account_id: str
@@ -93,6 +95,9 @@ class AccountView(msgspec.Struct, frozen=True):
     outage: Outage | None = None
     proven: bool = False
     budget: BudgetView = BudgetView()
+    last_good: float | None = None
+    requests: int = 0
+    errors: int = 0
 
 
 class Phase(StrEnum):
@@ -347,6 +352,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     listing_broke: the log reports that the source could not be listed to its end.
     partial: this is a sum of jobs, and the counts of some are unknown.
     parts: the jobs of which this is the sum; empty for a job.
+    moved_at: when a counter was last seen to change; None if that was not seen.
     unchanged_since: since when neither counts nor status changed; set only for a live job with an
         undocumented status.
     """
@@ -390,6 +396,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     partial: bool = False
     parts: tuple[JobView, ...] = ()
     unchanged_since: float | None = None
+    moved_at: float | None = None
 
     @cached_property
     def key(self) -> JobKey:

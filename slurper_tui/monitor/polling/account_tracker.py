@@ -255,6 +255,7 @@ class AccountTrack:
             problem=problem,
             outage=self._outage,
             proven=listing.proven,
+            last_good=self._last_good.wall if self._last_good else None,
         )
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from itertools import pairwise
 
 from msgspec.structs import replace
 
@@ -190,6 +191,7 @@ class JobTrack:
         self._requests = RequestTracker()
         self._steady_since: float | None = None
         self._changed_at = math.inf
+        self._moved_at: float | None = None
         self._created_at = job.created_at
         self._stored: StoredJob | None = None
         self._log: LogCounts | None = None
@@ -340,6 +342,8 @@ class JobTrack:
         self.mode = self._mode_after(counts, status, now)
         if not self.answered or (counts, status) != (before.counts, before.status):
             self._changed_at = now.mono
+        if before.as_of is not None and counts != before.counts:
+            self._moved_at = now.mono
         self.answered, self.failing_since, self.failures = True, None, 0
         self.denied = self.doubted = False
         self.retry_at = -math.inf
@@ -384,6 +388,7 @@ class JobTrack:
             failing=None if ended else estimate.failures.as_failing(now.wall - now.mono),
             restarts=estimate.restarts,
             as_of=now.wall,
+            moved_at=_on_wall_clock(self._moved_at, now),
             missed=0,
             stale=False,
             gone=False,
@@ -403,6 +408,9 @@ class JobTrack:
     def seed(self, history: Sequence[Recorded], now: Moment) -> None:
         """Add samples from the history to the series, unless it has answers already."""
         self.series.seed(history, now, parse_time(self._created_at))
+        for earlier, later in pairwise(history):
+            if earlier.counts != later.counts and later.at <= now.wall:
+                self._moved_at = now.mono - (now.wall - later.at)
         if history and self.confirmed is None:
             self.confirmed = history[-1].status
         if self.view.from_history and self.view.live:

@@ -119,7 +119,11 @@ class User:
         alone: the budget of the whole snapshot is this one. Where other users go on, the API's
         block is a problem of these accounts.
         """
-        views = [replace(account.view, budget=budget) for account in self.accounts]
+        views = []
+        for account in self.accounts:
+            sent = self.api.traffic(account.account_id)
+            view = replace(account.view, budget=budget, requests=sent.requests, errors=sent.errors)
+            views.append(view)
         if alone or budget.blocked_by is None:
             return views
         block = Problem(budget.blocked_by, self._blocked_at, budget.blocked_until)

@@ -576,6 +576,8 @@ def words_for(name: str, job: str) -> list[list[str]]:
         "progress": [["progress", job]],
         "watch": [["watch", job]],
         "wait": [["wait", job]],
+        "idle": [["idle", "--bucket", "nothing"]],
+        "metrics": [["metrics", "--textfile", "slurper.prom"], ["metrics", "--rules"]],
         "history": [["history"], ["history", job, "--json"]],
         "digest": [["digest"]],
         "logs": [["logs", job]],
@@ -591,8 +593,9 @@ def words_for(name: str, job: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("name", reading())
 def test_a_reading_command_leaves_nothing_but_get_requests(
-    name: str, recorded: Recorded, tmp_path: Path
+    name: str, recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     job = recorded.job("completed")
     for words in words_for(name, job):
         recorded.run(*words, folder=tmp_path)
