@@ -7,6 +7,7 @@ anything but the network. httpx is imported by the first request (60 ms), not wi
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 import sys
 import threading
@@ -26,7 +27,7 @@ from slurper_tui.api.credentials import (
     ReadCredentials,
     check_base_url,
 )
-from slurper_tui.api.errors import ApiError, Fault, Locked, NoCredential, Rejected
+from slurper_tui.api.errors import ApiError, Fault, Locked, NoCredential, NoToken, Rejected
 from slurper_tui.api.models import (
     DEFAULT_BASE_URL,
     PAGE_SIZE,
@@ -56,6 +57,8 @@ T = TypeVar("T")
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
 """Least and most seconds between two readings of credentials that bring nothing new."""
+
+_NO_TOKEN_ID = "the API does not tell this token's id, which is its R2 key id"
 
 
 class Traffic(msgspec.Struct):
@@ -317,6 +320,27 @@ class SlurperClient:
         belongs to an account nor for a global key.
         """
         return await self._send("GET", "/user/tokens/verify", partial(parse, TokenStatus))
+
+    async def r2_keys(self) -> Answer[Secret]:
+        """Return the S3 keys to R2 that belong to the API token in use: its id and its SHA-256.
+
+        Raises NoToken for a global key, and for a token whose id the API does not tell.
+        """
+        if self._credentials is not None and self._credentials.token is None:
+            raise NoToken("a global API key has no R2 keys: they belong to an API token")
+        try:
+            verified = await self.verify_token()
+        except ApiError as error:
+            if error.status not in (400, 401, 403, 404):
+                raise
+            faults = error.faults
+            raise NoToken(_NO_TOKEN_ID, status=error.status, faults=faults, ray=error.ray) from None
+        token = self._credentials.token if self._credentials else None
+        if not verified.value.id or token is None:
+            raise NoToken(_NO_TOKEN_ID)
+        keys = Secret(verified.value.id, hashlib.sha256(token.encode()).hexdigest())
+        self._hide(keys)
+        return Answer(keys, verified.limit)
 
     def _hide(self, *secrets: Secret) -> None:
         """Register keys with the scrubber, so that no error, log or report repeats them."""

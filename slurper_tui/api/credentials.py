@@ -24,6 +24,11 @@ class Credentials:
         self._headers = dict(headers)
         self.secrets = secrets
 
+    @property
+    def token(self) -> str | None:
+        """The API token, for what is derived from it; None for a global key."""
+        return self.secrets[0] if "Authorization" in self._headers else None
+
     def headers(self) -> dict[str, str]:
         """Return the headers to send, secrets included: for the HTTP client alone."""
         return dict(self._headers)

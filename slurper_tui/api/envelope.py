@@ -20,6 +20,8 @@ from typing import TypeVar
 import msgspec
 
 from slurper_tui.api.errors import (
+    BUCKET_PERMISSIONS,
+    KEYS_REFUSED,
     ApiError,
     BadAnswer,
     BucketKeysRefused,
@@ -119,11 +121,6 @@ _DENIED = frozenset({401, 403, 407})
 """Firewalls and proxies answer with these too."""
 
 _BUCKET_KEYS = re.compile("pre-?connectivity", re.IGNORECASE)
-_PERMISSIONS = (
-    "a source needs s3:Get* and s3:List* on the bucket and its objects (S3), or Storage Object "
-    "Viewer and storage.buckets.get (GCS), an R2 bucket Object Read & Write; new R2 keys take up "
-    "to half a minute to work"
-)
 _EDGE_CODES = range(1000, 1300)
 """Codes of the edge firewall, also within an envelope: 1010, 1015, 1020."""
 
@@ -359,7 +356,7 @@ def _status_words(raw: Raw, envelope: object, kind: type[ApiError]) -> str:
     if 300 <= raw.status < 400:
         return f"the API answered {raw.status}, a redirect, which is not followed"
     if kind is BucketKeysRefused:
-        return f"the API answered {raw.status}: these keys do not open a bucket; {_PERMISSIONS}"
+        return f"the API answered {raw.status}: {KEYS_REFUSED}; {BUCKET_PERMISSIONS}"
     if isinstance(envelope, dict) and (raw.status not in _DENIED or kind is Rejected):
         return f"the API answered {raw.status}"
     who = "something between here and the API" if raw.status in _DENIED else "the API"

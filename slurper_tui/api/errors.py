@@ -14,6 +14,7 @@ ApiError                    exit 7   base class; keeps the status, headers and f
 ├── Conflict                exit 7   409: the job or account is in the wrong state for the request
 ├── Refused                 exit 7   every other refusal by the API
 │   └── BucketKeysRefused   exit 7   403: the keys to a bucket do not open it; nothing was created
+├── NoToken                 exit 3   only an API token whose id the API tells has R2 keys
 └── Locked                  exit 2   a write while the client is read-only; it was not sent
 
 `Unreachable` and `BadAnswer` are transient: the same request may succeed a moment later. A request
@@ -24,6 +25,15 @@ that changes something may have taken effect in spite of such an error: the erro
 from __future__ import annotations
 
 import msgspec
+
+KEYS_REFUSED = "the bucket keys do not open a bucket; the API token is accepted"
+
+BUCKET_PERMISSIONS = (
+    "a source needs s3:Get* and s3:List* on the bucket and its objects (S3), or Storage Object "
+    "Viewer and storage.buckets.get (GCS), an R2 bucket Object Read & Write; new R2 keys take up "
+    "to half a minute to work"
+)
+"""The permissions that the keys to the buckets need."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -142,6 +152,12 @@ class Refused(ApiError):
 
 class BucketKeysRefused(Refused):
     """The keys to the source or the target bucket do not open it. Nothing was created."""
+
+
+class NoToken(ApiError):
+    """There are no R2 keys of the credential in use: a global key, or a token of unknown id."""
+
+    exit_code = 3
 
 
 class Locked(ApiError):

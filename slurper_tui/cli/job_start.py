@@ -10,19 +10,20 @@ import argparse
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from slurper_tui import format as fmt
+from slurper_tui.api.errors import ApiError
 from slurper_tui.cli import prompts
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, migration
 from slurper_tui.cli.prompts import NOBODY_TO_ASK, decode, parse_toml, read_secrets
-from slurper_tui.monitor.jobs.create import NO_ID, CreateResult, Prechecks
+from slurper_tui.monitor.jobs.create import FRESH_KEYS, NO_ID, CreateResult, Prechecks
 from slurper_tui.monitor.jobs.draft import BodyError, NoKeys, body, draft_of, each_once, keys_of
 from slurper_tui.monitor.jobs.validation import doubt_words, faults
 from slurper_tui.monitor.model.base import JobKey
@@ -225,6 +226,27 @@ async def open_services(context: CommandContext) -> AsyncIterator[Services]:
         await services.close()
 
 
+async def secrets_for(
+    context: CommandContext, services: Services, account_id: str, draft: Draft
+) -> Secrets:
+    """Read the keys to the buckets, those of R2 from the API token if asked. Raises CliError."""
+    options, r2 = context.options, None
+    if options.r2_keys_from_token:
+        try:
+            r2 = await services.creation.r2_keys(account_id)
+        except ApiError as error:
+            raise CliError(str(error), exit_code(error.exit_code)) from None
+    return await read_secrets(
+        draft.vendor, options.secrets, context.environ, context.out, context.scrubber, r2
+    )
+
+
+def once(tell: Callable[[], None]) -> Callable[[], None]:
+    """Return a function that calls another one the first time only."""
+    calls = iter([tell])
+    return lambda: next(calls, lambda: None)()
+
+
 async def ready(
     context: CommandContext,
     services: Services,
@@ -241,12 +263,11 @@ async def ready(
     require_answers(options)
     for line in draft_lines(drafts):
         out.note(line)
-    secrets = await read_secrets(
-        drafts[0].vendor, options.secrets, context.environ, context.out, context.scrubber
-    )
+    secrets = await secrets_for(context, services, account_id, drafts[0])
     services.control.unlock()
     if not options.no_precheck:
-        checks = await services.creation.precheck(account_id, drafts[0], secrets)
+        waiting = once(lambda: out.note(FRESH_KEYS))
+        checks = await services.creation.precheck(account_id, drafts[0], secrets, waiting)
         for name, check in (("source", checks.source), ("target", checks.target)):
             out.note(f"precheck of the {name} bucket: {check_words(check)}")
         if not checks.passed:

@@ -176,6 +176,7 @@ _TYPE = _values("--type", "T", "only rows of this type, as the API names it (rep
 _YES = _flag("--yes", "do not ask for confirmation")
 _NO_PRECHECK = _flag("--no-precheck", "do not try the buckets first")
 _SECRETS = _value("--secrets", "FILE", "TOML with the keys to the buckets, readable by you alone")
+_R2_KEYS = _flag("--r2-keys-from-token", "R2 buckets: with the keys that the API token has")
 _END_POINTS = (
     _value("--file", "FILE", "the request as TOML or JSON; flags win"),
     _value("--source-vendor", "V", "s3, gcs or r2"),
@@ -188,6 +189,7 @@ _END_POINTS = (
     _value("--target-bucket", "NAME", "the R2 bucket to copy to"),
     _value("--target-jurisdiction", "J", "default, eu, us or fedramp"),
     _SECRETS,
+    _R2_KEYS,
 )
 
 
@@ -205,7 +207,8 @@ _WHERE_SECRETS = (
     "The keys to the buckets are asked for at the terminal, without echo, or taken from the "
     "variables SLURPER_SOURCE_ACCESS_KEY_ID and SLURPER_SOURCE_SECRET_ACCESS_KEY (GCS: "
     "SLURPER_SOURCE_CLIENT_EMAIL and SLURPER_SOURCE_PRIVATE_KEY), SLURPER_TARGET_ACCESS_KEY_ID "
-    "and SLURPER_TARGET_SECRET_ACCESS_KEY, or from --secrets FILE. They are not stored."
+    "and SLURPER_TARGET_SECRET_ACCESS_KEY, or from --secrets FILE. They are not stored. "
+    "--r2-keys-from-token takes those of R2 buckets from the API token: its id and its SHA-256."
 )
 
 _FILE = (
@@ -488,6 +491,7 @@ COMMANDS: Mapping[str, Command] = {
         _value("--draft", "FILE", "write the request there instead of sending it; - is stdout"),
         _value("--region", "NAME", "s3: the source's region, which the API does not return"),
         _SECRETS,
+        _R2_KEYS,
         _NO_PRECHECK,
         _YES,
         _flag("--again", "retry although an earlier retry is known"),

@@ -129,10 +129,12 @@ async def read_secrets(
     environ: Mapping[str, str],
     out: Output,
     scrubber: Scrubber | None = None,
+    r2: Secret | None = None,
 ) -> Secrets:
     """Read the secrets from the file, else the variables, else the terminal. Raises CliError.
 
-    file: None if --secrets is not given. scrubber: receives all secrets.
+    file: None if --secrets is not given. scrubber: receives all secrets. r2: the keys to R2 buckets
+    that win over the variables; None if they are not known.
     """
     parts = [
         Part(end, name)
@@ -141,6 +143,8 @@ async def read_secrets(
     ]
     variables = {part: _tidy(part, environ.get(part.variable, "")) for part in parts}
     given = {part: value for part, value in variables.items() if value}
+    if r2 is not None:
+        given |= {p: getattr(r2, p.name) for p in parts if p.end == "target" or vendor == "r2"}
     given |= {} if file is None else _from_file(file)
     missing = [part for part in parts if part not in given]
     if missing and not can_ask():

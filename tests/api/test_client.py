@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -24,6 +25,7 @@ from slurper_tui.api.errors import (
     Conflict,
     Locked,
     NotFound,
+    NoToken,
     NotSent,
     RateLimited,
     Refused,
@@ -39,6 +41,7 @@ from slurper_tui.api.models import (
     Secret,
     encode,
 )
+from slurper_tui.api.scrub import Scrubber
 from slurper_tui.api.transport import Exchange
 from slurper_tui.simulated.account import SimulatedAccount
 from tests.api.odd import HTML, answering, refusal, response
@@ -203,6 +206,29 @@ async def test_a_key_and_a_token_of_an_account_cannot_be_verified() -> None:
         await each.client.close()
 
 
+async def test_the_r2_keys_of_a_token_are_its_id_and_its_sha_256() -> None:
+    account, scrubber = SimulatedAccount(), Scrubber()
+    client = SlurperClient(
+        token_credentials(account.token), transport=account.transport(), scrubber=scrubber
+    )
+    keys = (await client.r2_keys()).value
+    assert keys.access_key_id == (await client.verify_token()).value.id
+    assert keys.secret_access_key == hashlib.sha256(account.token.encode()).hexdigest()
+    assert scrubber.clean(f"{keys.access_key_id} {keys.secret_access_key}") == "*** ***"
+    account.verifiable = False
+    with pytest.raises(NoToken, match=r"does not tell this token's id.*Invalid API Token"):
+        await client.r2_keys()
+    await client.close()
+
+
+async def test_a_global_key_has_no_r2_keys_and_nothing_is_asked() -> None:
+    services = Services()
+    key = Services(key_credentials(services.account.email, services.account.key))
+    with pytest.raises(NoToken, match="a global API key has no R2 keys") as raised:
+        await key.client.r2_keys()
+    assert (raised.value.exit_code, key.sent) == (3, [])
+
+
 async def test_a_token_and_a_key_each_authenticate_alone(
     services: Services,
 ) -> None:
@@ -310,7 +336,7 @@ CHANGING = {
     "check_source",
     "check_target",
 }
-READING = {"list_jobs", "get_job", "progress", "logs", "verify_token"}
+READING = {"list_jobs", "get_job", "progress", "logs", "verify_token", "r2_keys"}
 
 
 def operations(client: SlurperClient) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:

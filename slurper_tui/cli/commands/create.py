@@ -21,6 +21,7 @@ from slurper_tui.cli.job_start import (
     check,
     check_code,
     listed,
+    once,
     open_services,
     outcome,
     print_job,
@@ -28,10 +29,11 @@ from slurper_tui.cli.job_start import (
     read_text,
     ready,
     require_answers,
+    secrets_for,
     the_account,
 )
 from slurper_tui.cli.output import Output
-from slurper_tui.cli.prompts import read_secrets
+from slurper_tui.monitor.jobs.create import FRESH_KEYS
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, few, read_prefixes, split
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets, Step, StepState
@@ -86,7 +88,8 @@ async def create(context: CommandContext) -> ExitCode:
             secrets = await ready(context, services, account_id, drafts)
             return await planned(context, account_id, {NO_ORIGIN: drafts}, secrets)
         secrets = await ready(context, services, account_id, [draft])
-        made = await services.creation.create(account_id, draft, secrets)
+        waiting = once(lambda: context.out.note(FRESH_KEYS))
+        made = await services.creation.create(account_id, draft, secrets, waiting=waiting)
         return outcome(context, account_id, draft, made)
 
 
@@ -111,12 +114,11 @@ async def precheck(context: CommandContext) -> ExitCode:
     options = context.options
     account_id, draft = the_account(context), await read_draft(options)
     check([draft], context.out)
-    secrets = await read_secrets(
-        draft.vendor, options.secrets, context.environ, context.out, context.scrubber
-    )
     async with open_services(context) as services:
+        secrets = await secrets_for(context, services, account_id, draft)
         services.control.unlock()
-        checks = await services.creation.precheck(account_id, draft, secrets)
+        waiting = once(lambda: context.out.note(FRESH_KEYS))
+        checks = await services.creation.precheck(account_id, draft, secrets, waiting)
     ends = {"source": checks.source, "target": checks.target}
     if options.json:
         record = {

@@ -14,8 +14,17 @@ from slurper_tui.cli.commands.jobs import chosen
 from slurper_tui.cli.commands.logs import LogProgress, note_missing
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
-from slurper_tui.cli.job_start import Origin, check, open_services, outcome, ready, require_answers
+from slurper_tui.cli.job_start import (
+    Origin,
+    check,
+    once,
+    open_services,
+    outcome,
+    ready,
+    require_answers,
+)
 from slurper_tui.cli.output import Output
+from slurper_tui.monitor.jobs.create import FRESH_KEYS
 from slurper_tui.monitor.jobs.draft import NoRetry, body, retry_drafts
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
@@ -61,7 +70,12 @@ async def retry(context: CommandContext) -> ExitCode:
             return await planned(context, account_id, parts, secrets)
         [parent] = drafts
         made = await services.creation.create(
-            account_id, every[0], secrets, retry_of=parent, log_types=types
+            account_id,
+            every[0],
+            secrets,
+            retry_of=parent,
+            log_types=types,
+            waiting=once(lambda: context.out.note(FRESH_KEYS)),
         )
         return outcome(context, account_id, every[0], made)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import HistoryNotes
     from slurper_tui.monitor.polling.budget import Metered
     from slurper_tui.monitor.polling.job_store import JobStore
+
+T = TypeVar("T")
 
 NO_ID = "the job was made, but the API tells no id, and the list does not show it"
 
@@ -147,9 +149,35 @@ SEARCH_WAITS = (0.0, 2.0, 5.0)
 """Seconds before each search in the list: the API may create a job after the request timed out."""
 
 
-async def _check(metered: Metered, send: Callable[[], Awaitable[Answer[Connectivity]]]) -> Check:
+FRESH_KEY_WAITS = (2.0, 4.0, 8.0, 8.0, 8.0)
+"""Seconds before each further attempt with refused bucket keys, 30 s in all: that long may new R2
+keys take to work."""
+
+FRESH_KEYS = "the bucket keys are refused; new ones take up to half a minute, so it tries for 30 s"
+
+
+async def with_fresh_keys(send: Callable[[], Awaitable[T]], waiting: Callable[[], None]) -> T:
+    """Send a request; send it again while the bucket keys are refused. Raises ApiError.
+
+    A refusal means that nothing was created; after any other error nothing is sent again.
+    waiting: called before each wait.
+    """
+    for seconds in FRESH_KEY_WAITS:
+        try:
+            return await send()
+        except BucketKeysRefused:
+            waiting()
+            await asyncio.sleep(seconds)
+    return await send()
+
+
+async def _check(
+    metered: Metered,
+    send: Callable[[], Awaitable[Answer[Connectivity]]],
+    waiting: Callable[[], None],
+) -> Check:
     try:
-        answer = await metered.at_once(send)
+        answer = await with_fresh_keys(lambda: metered.at_once(send), waiting)
     except ApiError as error:
         return Check(None, error)
     return Check(answer.connectivity_status or "no answer")
@@ -172,15 +200,20 @@ class JobMaker:
         """The current time in UTC seconds."""
         return self.metered.now().wall
 
-    async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
-        """Check concurrently that both buckets can be reached; the draft's keys are not sent."""
+    async def precheck(
+        self, account_id: str, draft: Draft, secrets: Secrets, waiting: Callable[[], None]
+    ) -> Prechecks:
+        """Check concurrently that both buckets can be reached; the draft's keys are not sent.
+
+        waiting: called when new keys are given time to work, see `with_fresh_keys`.
+        """
         metered = self.metered.of(account_id)
         api = metered.api
         source = new_source(replace(draft, keys=None), secrets.source)
         target = new_target(draft, secrets.target)
         checks = await asyncio.gather(
-            _check(metered, lambda: api.check_source(account_id, source)),
-            _check(metered, lambda: api.check_target(account_id, target)),
+            _check(metered, lambda: api.check_source(account_id, source), waiting),
+            _check(metered, lambda: api.check_target(account_id, target), waiting),
         )
         return Prechecks(*checks)
 
@@ -197,18 +230,20 @@ class JobMaker:
         draft: Draft,
         secrets: Secrets,
         before_sending: Callable[[], Awaitable[None]] | None = None,
+        waiting: Callable[[], None] = lambda: None,
     ) -> CreateResult:
-        """Send one create request, once.
+        """Send one create request, once unless its bucket keys are refused.
 
         before_sending: awaited to record that the request may have been sent; an ApiError that it
-        raises becomes the result's error.
+        raises becomes the result's error. waiting: see `with_fresh_keys`.
         """
         existing = await self.lists.existing(account_id, self.metered.of(account_id).at_once)
         wanted = WantedJob(draft, self.wall, existing)
         try:
             if before_sending is not None:
                 await before_sending()
-            job_id = await self.send(account_id, draft, secrets)
+            send = partial(self.send, account_id, draft, secrets)
+            job_id = await with_fresh_keys(send, waiting)
         except ApiError as error:
             if error.undecided:
                 found = await self._search(account_id, wanted)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,10 @@ from slurper_tui.api.errors import (
     RateLimited,
     Rejected,
 )
-from slurper_tui.api.models import Job
+from slurper_tui.api.models import Job, Secret
 from slurper_tui.monitor.jobs.create import (
+    FRESH_KEY_WAITS,
+    FRESH_KEYS,
     NO_ID,
     CreateResult,
     ExistingJobs,
@@ -90,7 +92,7 @@ class PlanRun:
         self._stopped = False
         self._stopped_by: ApiError | None = None
         self._move_refused = False
-        self._failures = 0
+        self._failures = self._refusals = 0
         self._used_ids: frozenset[str] = frozenset()
         self._searched: set[int] = set()
         self._accepted: set[int] = set()
@@ -139,6 +141,7 @@ class PlanRun:
         """Start or wake the task. secrets: None keeps the secrets that were given before."""
         self._secrets = secrets or self._secrets
         self._stopped, self._failures, self._stopped_by = False, 0, None
+        self._refusals = 0
         if self._task is None or self._task.done():
             self._wake.clear()
             self._task = asyncio.create_task(self._run())
@@ -250,7 +253,7 @@ class PlanRun:
         except ApiError as error:
             await self._handle_error(step, error)
             return
-        self._failures = 0
+        self._failures = self._refusals = 0
         self._accepted.add(step.number)
         if job_id is not None:
             await self._record_started(step, job_id)
@@ -265,8 +268,12 @@ class PlanRun:
             if step.number not in self._cancelled:
                 await self._pause(*await self._next_attempt(error))
         elif isinstance(error, BucketKeysRefused):
-            # No other step could start with these keys: stop until the user supplies new ones.
             await self._take_back(step)
+            if self._refusals < len(FRESH_KEY_WAITS):
+                self._refusals += 1
+                await self._pause(FRESH_KEY_WAITS[self._refusals - 1], FRESH_KEYS)
+                return
+            # No other step could start with these keys: stop until the user supplies new ones.
             self._secrets = None
             self._stop(error)
         else:
@@ -450,9 +457,26 @@ class JobCreation:
             views = self._maker.job_store.views()
         return earlier_retries(key, keys, log_types, links, plans, views)
 
-    async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
-        """Check that both buckets can be reached. Needs writing unlocked: both checks are PUT."""
-        return await self._maker.precheck(account_id, draft, secrets)
+    async def r2_keys(self, account_id: str) -> Secret:
+        """Return the keys to R2 buckets that belong to the API token of an account.
+
+        Raises ApiError, NoToken where there are none.
+        """
+        metered = self._maker.metered.of(account_id)
+        return await metered.at_once(metered.api.r2_keys)
+
+    async def precheck(
+        self,
+        account_id: str,
+        draft: Draft,
+        secrets: Secrets,
+        waiting: Callable[[], None] = lambda: None,
+    ) -> Prechecks:
+        """Check that both buckets can be reached. Needs writing unlocked: both checks are PUT.
+
+        waiting: called when refused bucket keys are given time to work.
+        """
+        return await self._maker.precheck(account_id, draft, secrets, waiting)
 
     async def create(
         self,
@@ -462,14 +486,15 @@ class JobCreation:
         *,
         retry_of: JobKey | None = None,
         log_types: tuple[str, ...] = (),
+        waiting: Callable[[], None] = lambda: None,
     ) -> CreateResult:
-        """Send one create request, once.
+        """Send one create request, once unless its bucket keys are refused.
 
         retry_of: the job that the draft retries, None if it is no retry. log_types: the log types
-        of the retried objects.
+        of the retried objects. waiting: called when refused bucket keys are given time to work.
         """
         if retry_of is None:
-            made = await self._maker.make(account_id, draft, secrets)
+            made = await self._maker.make(account_id, draft, secrets, waiting=waiting)
             if made.job_id is not None:
                 await self._maker.record(JobKey(account_id, made.job_id))
             return made
@@ -483,7 +508,7 @@ class JobCreation:
             if abs(self._maker.wall - step.at) > STALE_SECONDS:
                 raise NotSent("nothing was sent: the history took too long to write")
 
-        made = await self._maker.make(account_id, draft, secrets, store)
+        made = await self._maker.make(account_id, draft, secrets, store, waiting)
         for run in runs:
             await run.record_result(made)
         return made

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import (
+    BUCKET_PERMISSIONS,
+    KEYS_REFUSED,
     ApiError,
     BadAnswer,
     BucketKeysRefused,
@@ -393,7 +395,7 @@ def check_words(check: Check) -> str:
     if check.passed:
         return "can be reached"
     if check.refused:
-        return f"cannot be reached with these keys{error}"
+        return f"cannot be reached with these keys{error or f'; {BUCKET_PERMISSIONS}'}"
     return f"not checked{error}" if error else str(check.status)
 
 
@@ -402,7 +404,7 @@ def not_made_words(made: CreateResult, error: ApiError) -> str:
     if error.undecided:
         return "sent, no answer: look in the list before you try again, the job may still come"
     if isinstance(error, BucketKeysRefused):
-        return "nothing was made: these keys do not open a bucket"
+        return f"nothing was made: {KEYS_REFUSED}"
     if isinstance(error, Locked | NotSent | RateLimited):
         return "nothing was made"
     if made.running:

@@ -26,6 +26,7 @@ from textual.screen import ScreenResultType
 from textual.widget import Widget
 from textual.widgets import Static, TextArea
 
+from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.jobs import validation as checks
 from slurper_tui.monitor.jobs.draft import NoKeys, keys_of
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, read_prefixes, split
@@ -40,6 +41,8 @@ from slurper_tui.tui.screens.base import NARROW, FramedScreen
 from slurper_tui.tui.screens.send import PageContext, PendingRequest, SendPage, Sent
 from slurper_tui.tui.widgets.form_fields import (
     CREDENTIALS,
+    OF_TOKEN,
+    R2_KEYS,
     REGION,
     SOURCE,
     TARGET,
@@ -409,23 +412,39 @@ class CreateForm(FormScreen[Sent]):
 
     def sections(self) -> Sequence[Section]:
         """Return source, target and secrets, after the account if there are several."""
+        keys = Section(CREDENTIALS.title, (R2_KEYS, *CREDENTIALS.fields))
         if len(self._accounts) == 1:
-            return (SOURCE, TARGET, CREDENTIALS)
+            return (SOURCE, TARGET, keys)
         account = Field(ACCOUNT, "id", choices=self._accounts)
-        return (Section("Account", (account,)), SOURCE, TARGET, CREDENTIALS)
+        return (Section("Account", (account,)), SOURCE, TARGET, keys)
 
     def words_for(self, name: str) -> tuple[str, ...]:
-        """Return shortened account ids as labels of the account field."""
+        """Return the labels of the choice of keys, and shortened account ids."""
+        if name == R2_KEYS.name:
+            return ("typed here", "those of the API token")
         if name != ACCOUNT:
             return ()
         return tuple(short_id(account, self.look, 12) for account in self._accounts)
+
+    def show_fields(self) -> None:
+        """Show the fields that apply, without secrets that the API token provides."""
+        super().show_fields()
+        for row in self.query(FieldRow):
+            row.display = row.display and not self._is_of_token(row.field.part, self.values())
+
+    def _is_of_token(self, part: str, values: Values) -> bool:
+        """Whether a part of the request is a secret that the API token provides."""
+        ends = ("target", "source") if values["vendor"] == "r2" else ("target",)
+        is_r2 = part.startswith(tuple(f"{end}.secret." for end in ends))
+        return is_r2 and values[R2_KEYS.name] == OF_TOKEN
 
     async def faults(self) -> Sequence[FieldFault]:
         """Return the faults of the drafts and the missing secrets."""
         values = self.values()
         secrets = secrets_of(values, self.environ, values["vendor"])
         found = (await filled(values, self._jobs)).faults
-        return (*found, *secret_faults(draft_of(values), secrets))
+        missing = secret_faults(draft_of(values), secrets)
+        return (*found, *(f for f in missing if not self._is_of_token(f.field, values)))
 
     async def take(self) -> None:
         """Open the page that runs the prechecks."""
@@ -436,6 +455,14 @@ class CreateForm(FormScreen[Sent]):
             return
         account = values.get(ACCOUNT, self._accounts[0])
         secrets = secrets_of(values, self.environ, values["vendor"])
+        if values[R2_KEYS.name] == OF_TOKEN:
+            try:
+                keys = await (await self.context.services()).creation.r2_keys(account)
+            except ApiError as error:
+                self._fault = f"no R2 keys: {error}"
+                self.redraw_frame()
+                return
+            secrets = Secrets(keys if values["vendor"] == "r2" else secrets.source, keys)
         pending = PendingRequest(account, read.drafts, secrets, read.notes)
         self.app.push_screen(SendPage(self.context, pending), self.close_with)
 

@@ -21,7 +21,7 @@ from textual.message import Message
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, Conflict
-from slurper_tui.monitor.jobs.create import NO_ID, Check, CreateResult, Prechecks
+from slurper_tui.monitor.jobs.create import FRESH_KEYS, NO_ID, Check, CreateResult, Prechecks
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import State
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets
@@ -401,6 +401,7 @@ class SendPage(RequestScreen):
         super().__init__(context, pending)
         self.stage = Stage.OPENING
         self._checks: Prechecks | None = None
+        self._note = ""
         self._sent = Sent()
         self._shown_at: float | None = None
 
@@ -425,22 +426,28 @@ class SendPage(RequestScreen):
         self._reach(Stage.CHECKING)
         assert self.pending.secrets is not None
         ask = services.creation.precheck
+        account_id, draft = self.pending.account_id, self.pending.drafts[0]
         try:
-            self._checks = await ask(
-                self.pending.account_id, self.pending.drafts[0], self.pending.secrets
-            )
+            self._checks = await ask(account_id, draft, self.pending.secrets, self._await_keys)
         except ApiError as error:
             self._checks = Prechecks(Check(None, error), Check(None, error))
         self._reach(Stage.ASKING)
 
+    def _await_keys(self) -> None:
+        """Show that refused bucket keys are given time to work."""
+        self._note = FRESH_KEYS
+        self.redraw()
+
     def _reach(self, stage: Stage) -> None:
-        self.stage = stage
+        self.stage, self._note = stage, ""
         self._shown_at = Message().time  # same clock as key events
         self.redraw()
 
     async def _send(self, *, planned: bool = False) -> None:
         """Send the request once, or store it as a plan that waits for a free slot."""
-        self._sent = await send(await self.context.services(), self.pending, planned=planned)
+        self._sent = await send(
+            await self.context.services(), self.pending, self._await_keys, planned=planned
+        )
         self._reach(Stage.OVER)
         self.action_scroll(-(10**9))
 
@@ -462,6 +469,8 @@ class SendPage(RequestScreen):
         if self.stage is Stage.LOCKED:
             more = "W allows more" if self.context.unlock else WATCH_ONLY
             return [*labelled("locked", f"{_READ_ONLY}; {more}", look, width, "warning"), ()]
+        if self._note:
+            return [*labelled("keys", self._note, look, width, "warning"), ()]
         if self._sent.made or self._sent.plans:
             made = made_lines(self._sent.made, look, width) if self._sent.made else ()
             plans = plan_lines(self._sent.plans, look, width) if self._sent.plans else ()
@@ -519,10 +528,17 @@ class SendPage(RequestScreen):
             await self.context.unlock()
 
 
-async def send(services: Services, pending: PendingRequest, *, planned: bool = False) -> Sent:
+async def send(
+    services: Services,
+    pending: PendingRequest,
+    waiting: Callable[[], None],
+    *,
+    planned: bool = False,
+) -> Sent:
     """Create one job, or store plans of one or more jobs, one for each job that is retried.
 
-    Never send anything twice. An `ApiError` is returned in `Sent.made`, not raised.
+    waiting: called when refused bucket keys are given time to work. Nothing else is sent twice. An
+    `ApiError` is returned in `Sent.made`, not raised.
     """
     account_id, drafts, secrets, log_types = (
         pending.account_id,
@@ -537,7 +553,8 @@ async def send(services: Services, pending: PendingRequest, *, planned: bool = F
         for parent, its in pending.plans:
             origin: dict[str, Any] = {"retry_of": parent, "log_types": log_types}
             if len(drafts) == 1 and not planned:
-                return Sent(account_id, made=await make(account_id, its[0], secrets, **origin))
+                made = await make(account_id, its[0], secrets, **origin, waiting=waiting)
+                return Sent(account_id, made=made)
             plans.append(await plan(account_id, its, secrets, **origin))
     except ApiError as error:
         return Sent(account_id, CreateResult(error=error), tuple(plans))

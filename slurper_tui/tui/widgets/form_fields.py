@@ -133,6 +133,11 @@ CREDENTIALS = Section(
     ),
 )
 
+TYPED, OF_TOKEN = "typed", "token"
+
+R2_KEYS = Field("r2_keys", "R2 keys", choices=(TYPED, OF_TOKEN))
+"""Where the keys to R2 buckets come from: the fields of secrets, or the API token."""
+
 REGION = Section("Not returned by the API", (replace(_REGION, label="source region"),))
 
 

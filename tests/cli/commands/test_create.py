@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from slurper_tui.monitor.model.plans import Plan
 from slurper_tui.monitor.reports.wording import NOT_DURABLE
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.cli.making import KEYS, S3, SECRET, Person
+from tests.cli.program import environment, perform
 
 REQUEST = {
     "source": {
@@ -197,9 +200,8 @@ def test_a_precheck_that_fails_stops_it_unless_it_is_not_wanted() -> None:
     denied = [*S3, "--source-bucket", "denied", "--yes"]
     ran = person.run("create", *denied)
     assert ran.code == 7
-    assert (
-        "slurper-tui: precheck of the source bucket: cannot be reached with these keys" in ran.err
-    )
+    start = "slurper-tui: precheck of the source bucket: cannot be reached with these keys; a "
+    assert any(line.startswith(start) for line in ran.err)
     assert person.posts() == []
     assert person.run("create", *denied, "--no-precheck").code == 0
     assert len(person.posts()) == 1
@@ -248,22 +250,80 @@ NO_KEYS = Fault(
     status=403,
     code=1,
     message="Preconnectivity failed, please verify tokens and try again",
-    times=1,
 )
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New keys are given no time to work, though the same number of attempts."""
+    for module in (making, plan_run):
+        monkeypatch.setattr(module, "FRESH_KEY_WAITS", (0.0,) * 5)
+
+
+@pytest.mark.usefixtures("at_once")
 def test_keys_that_do_not_open_a_bucket_are_not_our_credentials() -> None:
     person = Person()
     person.account.faults.add(NO_KEYS)
     ran = person.run("create", *S3, "--yes")
     assert (ran.code, ran.out) == (7, [])
     assert ran.err[-1].startswith(
-        "slurper-tui: nothing was made: these keys do not open a bucket; "
+        "slurper-tui: nothing was made: the bucket keys do not open a bucket; the API token is"
     )
+    assert ran.err.count(f"slurper-tui: {making.FRESH_KEYS}") == 1
+    assert len(person.posts()) == 6
     assert "s3:Get* and s3:List*" in ran.err[-1]
     assert "Preconnectivity failed" in ran.err[-1]
 
 
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("command", ["create", "precheck"])
+def test_keys_that_begin_to_work_need_no_second_command(command: str) -> None:
+    person = Person()
+    operation = "create" if command == "create" else "targetPrecheck"
+    person.account.faults.add(replace(NO_KEYS, operation=operation, times=3))
+    ran = person.run(command, *S3, *(["--yes"] if command == "create" else []))
+    assert ran.code == 0
+    assert f"slurper-tui: {making.FRESH_KEYS}" in ran.err
+    assert len(person.account.jobs()) == (command == "create")
+
+
+@pytest.mark.parametrize("vendor", ["s3", "r2"])
+def test_the_keys_of_r2_buckets_are_those_of_the_token_where_asked(vendor: str) -> None:
+    person = Person()
+    source = S3 if vendor == "s3" else (*S3[2:4], *S3[-2:], "--source-vendor", "r2")
+    ran = person.run("create", *source, "--r2-keys-from-token", "--yes")
+    assert ran.code == 0
+    token = person.account.token
+    of_token = {
+        "accessKeyId": hashlib.sha256(token.encode()).hexdigest()[:32],
+        "secretAccessKey": hashlib.sha256(token.encode()).hexdigest(),
+    }
+    [body] = person.bodies
+    assert body["target"]["secret"] == of_token
+    assert (body["source"]["secret"] == of_token) is (vendor == "r2")
+    assert not any(value in line for line in ran.err for value in of_token.values())
+    given = person.file("secrets", '[target]\naccess-key-id = "a"\nsecret-access-key = "b"\n')
+    person.run("create", *source, "--r2-keys-from-token", "--secrets", given, "--yes")
+    assert person.bodies[1]["target"]["secret"] == {"accessKeyId": "a", "secretAccessKey": "b"}
+
+
+@pytest.mark.parametrize("command", ["create", "precheck", "retry"])
+def test_a_global_key_has_no_r2_keys(command: str) -> None:
+    account = SimulatedAccount(jobs=None if command == "retry" else 0)
+    pair = {"CLOUDFLARE_EMAIL": account.email, "CLOUDFLARE_API_KEY": account.key}
+    lossy = "d4d65c60" if command == "retry" else ""
+    ran = perform(
+        account,
+        *([command, lossy] if lossy else [command, *S3]),
+        "--r2-keys-from-token",
+        *([] if command == "precheck" else ["--yes"]),
+        environ={**environment(account, **KEYS, **pair), "CLOUDFLARE_API_TOKEN": ""},
+    )
+    assert ran.code == 3
+    assert "a global API key has no R2 keys: they belong to an API token" in ran.err[-1]
+
+
+@pytest.mark.usefixtures("at_once")
 def test_a_plan_goes_on_with_other_keys_to_the_buckets() -> None:
     person = Person()
     person.account.faults.add(NO_KEYS)
@@ -271,9 +331,10 @@ def test_a_plan_goes_on_with_other_keys_to_the_buckets() -> None:
     ran = person.run("create", *S3, "--prefixes", name, "--yes")
     assert (ran.code, ran.out) == (7, [])
     assert "2 waiting; `slurper-tui create --go-on 1` goes on" in ran.err[-1]
+    person.account.faults.clear()
     ran = person.run("create", "--go-on", "--yes")
     assert (ran.code, len(ran.out)) == (0, 2)
-    assert [post["source"]["pathPrefix"] for post in person.posts()] == ["a/", "a/", "b/"]
+    assert [post["source"]["pathPrefix"] for post in person.posts()] == [*["a/"] * 7, "b/"]
 
 
 def test_an_answer_that_never_came_is_looked_for_in_the_list() -> None:
@@ -340,6 +401,7 @@ def test_prefixes_make_one_job_each_in_their_order() -> None:
     assert any(line.startswith("slurper-tui: the API cannot list the source") for line in ran.err)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_plan_that_waits_for_the_history_is_named_without_its_temporary_id(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

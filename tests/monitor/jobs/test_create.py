@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace as replace_fault
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from slurper_tui.api.errors import Conflict, Locked, NotSent, Refused, Unreachable
+from slurper_tui.api.errors import (
+    BucketKeysRefused,
+    Conflict,
+    Locked,
+    NotSent,
+    Refused,
+    Unreachable,
+)
 from slurper_tui.api.models import Job, NewSource, Source, Target
 from slurper_tui.monitor.history.opening import memory_store
 from slurper_tui.monitor.history.recorder import Recorder
@@ -199,6 +207,62 @@ async def test_refusal_has_the_message_of_the_api_and_reads_no_list() -> None:
     assert isinstance(made.error, Refused)
     assert "10001: bad endpoint" in str(made.error)
     assert [method for _, method, _ in scenario.requests] == ["GET", "POST"]
+
+
+KEYS_REFUSED = Fault(
+    operation="create",
+    status=403,
+    code=1,
+    message="Preconnectivity failed, please verify tokens and try again",
+)
+
+
+@timeless
+async def test_new_bucket_keys_get_half_a_minute() -> None:
+    scenario, told = Scenario(), []
+    scenario.account.faults.add(replace_fault(KEYS_REFUSED, times=5))
+    made = await create(scenario.program(), waiting=lambda: told.append(now()))
+    assert (made.error, len(scenario.posts)) == (None, 6)
+    assert told == [0, 2, 6, 14, 22]
+    assert now() == 30
+    assert len(scenario.account.jobs()) == 1
+
+
+@timeless
+async def test_bucket_keys_that_never_work_are_refused_after_half_a_minute() -> None:
+    scenario = Scenario()
+    scenario.account.faults.add(KEYS_REFUSED)
+    made = await create(scenario.program())
+    assert isinstance(made.error, BucketKeysRefused)
+    assert (len(scenario.posts), now(), scenario.account.jobs()) == (6, 30, [])
+
+
+@timeless
+@pytest.mark.parametrize("happens", [False, True])
+async def test_a_time_out_after_a_refusal_is_never_repeated(*, happens: bool) -> None:
+    scenario = Scenario()
+    scenario.account.faults.add(
+        replace_fault(KEYS_REFUSED, times=1),
+        Fault(Kind.READ_TIMEOUT, operation="create", happens=happens),
+    )
+    made = await create(scenario.program())
+    assert len(scenario.posts) == 2
+    assert len(scenario.account.jobs()) == happens
+    assert (made.job_id is not None) is happens
+
+
+@timeless
+async def test_a_precheck_gives_new_keys_half_a_minute_too() -> None:
+    scenario, told = Scenario(), []
+    scenario.account.faults.add(
+        replace_fault(KEYS_REFUSED, operation="targetPrecheck", times=2),
+        replace_fault(KEYS_REFUSED, operation="sourcePrecheck"),
+    )
+    checks = await scenario.program().creation.precheck(
+        scenario.account.account_id, DRAFT, SECRETS, lambda: told.append(now())
+    )
+    assert (checks.target.passed, checks.source.refused) == (True, True)
+    assert (sorted(set(told)), now()) == ([0, 2, 6, 14, 22], 30)
 
 
 @timeless

@@ -15,6 +15,7 @@ from slurper_tui.api.errors import BucketKeysRefused
 from slurper_tui.api.models import Secret
 from slurper_tui.monitor.history.schema import prepare
 from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.jobs.create import FRESH_KEYS
 from slurper_tui.monitor.jobs.plan_runner import (
     COPIED,
     DOUBT_SECONDS,
@@ -244,18 +245,34 @@ async def test_rejected_credentials_stop_the_plan() -> None:
 
 
 @timeless
+async def test_new_bucket_keys_are_given_half_a_minute_to_work() -> None:
+    scenario = Scenario()
+    message = "Preconnectivity failed, please verify tokens and try again"
+    scenario.account.faults.add(
+        Fault(operation="create", status=403, code=1, message=message, times=3)
+    )
+    program = scenario.program()
+    plan_id = await program.begin(THREE)
+    await program.until(plan_id, lambda view: view.note == FRESH_KEYS)
+    view = await program.until_idle(plan_id)
+    assert states(view) == ["started"] * 3
+    assert set(scenario.made().values()) == {1}
+    assert len(scenario.posts) == 6
+
+
+@timeless
 async def test_refused_bucket_keys_stop_the_plan_until_new_keys_are_supplied() -> None:
     scenario = Scenario()
     message = "Preconnectivity failed, please verify tokens and try again"
     scenario.account.faults.add(
-        Fault(operation="create", status=403, code=1, message=message, after=1, times=1)
+        Fault(operation="create", status=403, code=1, message=message, after=1, times=6)
     )
     program = scenario.program()
     plan_id = await program.begin(THREE)
     view = await program.until_idle(plan_id)
     assert states(view) == ["started", "waiting", "waiting"]
-    assert (view.has_secrets, len(scenario.posts)) == (False, 2)
-    assert "stopped: the API answered 403: these keys do not open a bucket" in view.note
+    assert (view.has_secrets, len(scenario.posts)) == (False, 7)
+    assert "stopped: the API answered 403: the bucket keys do not open a bucket" in view.note
     assert isinstance(view.stopped_by, BucketKeysRefused)
     program.creation.supply(plan_id, SECRETS)
     view = await program.until_idle(plan_id)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
 from collections.abc import Callable
@@ -104,7 +105,7 @@ async def test_tab_arrows_and_enter_move_between_the_fields() -> None:
             *("bucket", "endpoint", "bucket", "vendor"),
             *("bucket", "endpoint", "go-on", "vendor"),
         ]
-        assert "1 of 14" in bench.text
+        assert "1 of 15" in bench.text
 
 
 async def test_every_letter_in_a_field_is_text() -> None:
@@ -307,6 +308,50 @@ async def test_the_new_job_is_highlighted_as_soon_as_it_is_listed(
         await bench.until(lambda: "photos-prod" in bench.text)
         [highlighted] = [line for line in bench.text.splitlines() if line.startswith("▌")]
         assert "photos-prod" in highlighted
+
+
+@pytest.mark.parametrize("vendor", ["s3", "r2"])
+async def test_the_keys_of_r2_buckets_may_be_those_of_the_token(vendor: str) -> None:
+    async with workbench(account=SimulatedAccount(jobs=0)) as bench:
+        form = await bench.create(**{**WHOLE, "vendor": vendor, "r2_keys": "token"})
+        hidden = {"target_access_key_id", "target_secret_access_key"}
+        hidden |= {"source_access_key_id", "source_secret_access_key"} if vendor == "r2" else set()
+        await bench.until(lambda: not hidden & set(shown(form)))
+        assert ("source_access_key_id" in shown(form)) is (vendor == "s3")
+        await bench.go_on()
+        await bench.asked()
+        await bench.press("y")
+        await bench.over()
+        [sent] = bench.posts
+        token = bench.account.token
+        secret = hashlib.sha256(token.encode()).hexdigest()
+        assert sent.body["target"]["secret"]["secretAccessKey"] == secret
+        assert (sent.body["source"]["secret"]["secretAccessKey"] == secret) is (vendor == "r2")
+        assert secret not in bench.text
+
+
+async def test_a_token_without_an_id_has_no_keys_and_the_form_says_so() -> None:
+    account = SimulatedAccount(jobs=0)
+    account.verifiable = False
+    async with workbench(account=account) as bench:
+        form = await bench.create(**{**WHOLE, "r2_keys": "token"})
+        await bench.go_on()
+        await bench.see("no R2 keys: the API does not tell this token's id")
+        assert bench.app.screen is form
+        assert bench.writes == []
+
+
+async def test_refused_keys_show_that_they_are_given_time() -> None:
+    async with workbench() as bench:
+        bench.account.faults.add(
+            Fault(operation="targetPrecheck", status=403, code=1, message="Preconnectivity failed")
+        )
+        await bench.create(**WHOLE)
+        await bench.go_on()
+        await bench.see("the bucket keys are refused")
+        bench.account.faults.clear()
+        await bench.asked()
+        assert "target        ✔ can be reached" in bench.text
 
 
 async def test_keys_typed_ahead_confirm_nothing() -> None:
@@ -762,7 +807,7 @@ async def test_twelve_prefixes_in_the_form_are_twelve_jobs_on_three_slots(*, pas
                 await bench.press(*prefix, "enter")
         await bench.press("enter")  # an empty line ends the list
         assert here(bench) == "prefixes_file"
-        assert all(f"  {prefix}" in bench.text for prefix in PREFIXES[2:])
+        assert all(f"  {prefix}" in bench.text for prefix in PREFIXES[7:])
         await bench.go_on()
         await bench.asked()
         await bench.see("y start these 12 jobs")
