@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from textual.geometry import Size
 
 from slurper_tui.monitor.model.base import JobKey, Window
-from slurper_tui.monitor.model.job import JobView, Outage, Snapshot
+from slurper_tui.monitor.model.job import JobView, Outage, Snapshot, default_order
 from slurper_tui.monitor.reports.migrations import (
     Migration,
     MigrationKey,
@@ -28,7 +28,7 @@ from slurper_tui.monitor.reports.migrations import (
     migrations,
     with_changes,
 )
-from slurper_tui.tui.render.columns import SORTS, sorted_jobs
+from slurper_tui.tui.render.columns import SORTS, sorting
 
 Test = Callable[[JobView], bool]
 
@@ -257,23 +257,26 @@ def list_rows(
     planned: migrations that pass the filter and of which no job was started yet.
     """
     inside: dict[MigrationKey, list[JobView]] = {one.key: [] for one in planned}
-    tops: dict[int, Row] = {}
+    tops: list[Row] = []
     for job in jobs:
-        key = groups.by_job.get(job.key)
-        if key is not None:
-            inside.setdefault(key, []).append(job)
+        migration = groups.by_job.get(job.key)
+        if migration is not None:
+            inside.setdefault(migration, []).append(job)
         else:
-            tops[id(job)] = Row(job.key, job, retry=job.key in retries)
-    for key in inside:
-        one = groups.by_key[key]
-        tops[id(one.view)] = Row(key, one.view, one, unfolded is None or key in unfolded)
+            tops.append(Row(job.key, job, retry=job.key in retries))
+    for migration in inside:
+        one = groups.by_key[migration]
+        tops.append(Row(migration, one.view, one, unfolded is None or migration in unfolded))
+    key, reverse = sorting(view.sort, view.inverted)
+    tops.sort(key=lambda row: default_order(row.view))
+    tops.sort(key=lambda row: key(row.view), reverse=reverse)
     rows: list[Row] = []
-    for top in sorted_jobs((row.view for row in tops.values()), view.sort, view.inverted):
-        row = tops[id(top)]
+    for row in tops:
         rows.append(row)
         if isinstance(row.key, MigrationKey) and row.unfolded:
-            jobs = sorted_jobs(inside[row.key], view.sort, view.inverted)
-            rows.extend(Row(job.key, job, row.migration) for job in jobs)
+            parts = sorted(inside[row.key], key=default_order)
+            parts.sort(key=key, reverse=reverse)
+            rows.extend(Row(job.key, job, row.migration) for job in parts)
     return tuple(rows)
 
 

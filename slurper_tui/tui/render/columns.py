@@ -2,12 +2,13 @@
 
 To add a column, add it to `COLUMNS`; if it is not always shown, also to `fit`; if it cannot be
 sorted by, also to `SORTS`. `fit` chooses the columns for a width: a wider list has all columns of a
-narrower one, whatever the jobs do. `cells` and `header` draw a row, `sorted_jobs` orders the jobs.
+narrower one, whatever the jobs do. `cells` and `header` draw a row, `sorting` orders the jobs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import msgspec
 from rich.cells import cell_len
@@ -182,25 +183,22 @@ def header(columns: Fitted, look: Look, sort: str | None, inverted: bool) -> Lin
     return tuple(row)
 
 
-def sorted_jobs(jobs: Iterable[JobView], sort: str | None, inverted: bool) -> list[JobView]:
-    """Sort jobs by a column; unknown values are last in both directions.
+def sorting(sort: str | None, inverted: bool) -> tuple[Callable[[JobView], tuple[Any, ...]], bool]:
+    """Return the key by which jobs in the default order are sorted, and whether in reverse.
 
-    sort: None for the default.
+    Unknown values are last in both directions. sort: a column; None for the default order.
     """
-    ordered = sorted(jobs, key=default_order)
     column = next((c for c in COLUMNS if c.name == sort), None)
     if column is None:
-        return ordered[::-1] if inverted else ordered
-    value = column.value
+        return default_order, inverted
+    value, reverse = column.value, column.descending != inverted
 
-    def known_value(view: JobView) -> tuple[float, str]:
+    def key(view: JobView) -> tuple[bool, float, str]:
         found = value(view)
-        return (0.0, found) if isinstance(found, str) else (found or 0.0, "")
+        unknown = (found is None) != reverse
+        return (unknown, 0.0, found) if isinstance(found, str) else (unknown, found or 0.0, "")
 
-    known = [view for view in ordered if value(view) is not None]
-    unknown = [view for view in ordered if value(view) is None]
-    known.sort(key=known_value, reverse=column.descending != inverted)
-    return known + unknown
+    return key, reverse
 
 
 def source_text(view: JobView, look: Look) -> str:

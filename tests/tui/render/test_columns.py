@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pytest
@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from textual.geometry import Size
 
-from slurper_tui.monitor.model.job import Counts, Failing, JobView, Phase, State, Total
+from slurper_tui.monitor.model.job import (
+    Counts,
+    Failing,
+    JobView,
+    Phase,
+    State,
+    Total,
+    default_order,
+)
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.verdict import with_log
 from slurper_tui.monitor.reports.migrations import family
@@ -21,7 +29,7 @@ from slurper_tui.tui.render.columns import (
     header,
     lost_text,
     numbers_width,
-    sorted_jobs,
+    sorting,
 )
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import text_of, width_of
@@ -31,6 +39,12 @@ from tests.tui.jobs import NOW, forecast, harmless, view
 
 CONTEXT = DrawContext(Look(), NOW)
 PLAIN = DrawContext(Look(ascii_only=True), NOW)
+
+
+def sorted_jobs(jobs: Iterable[JobView], sort: str | None, inverted: bool) -> list[JobView]:
+    """Return the jobs as the list sorts them."""
+    key, reverse = sorting(sort, inverted)
+    return sorted(sorted(jobs, key=default_order), key=key, reverse=reverse)
 
 
 def row(job: object, width: int = 100, context: DrawContext = CONTEXT) -> str:
