@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import tzinfo
 from typing import TextIO
@@ -49,12 +49,25 @@ class Output:
     """The output streams. Control characters are removed from every line.
 
     out, err: None where the stream is closed. ascii_only: also set when stdout is not UTF-8.
+    names: account id to the name in the configuration file.
     """
 
-    def __init__(self, out: TextIO | None, err: TextIO | None, *, ascii_only: bool) -> None:
+    def __init__(
+        self,
+        out: TextIO | None,
+        err: TextIO | None,
+        *,
+        ascii_only: bool,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        self._names = names or {}
         self._out = out
         self._err = err
         self.ascii_only = ascii_only or not _utf8(out)
+
+    def account(self, account_id: str) -> str:
+        """Return the name of an account in the configuration file, or else its id."""
+        return self._names.get(account_id, account_id)
 
     @property
     def arrow(self) -> str:
@@ -291,7 +304,7 @@ class ProgressOutput:
             raise rejected(errors)
         self.report_history(snapshot.history_note)
         self._bound_waiting(snapshot.budget, snapshot.taken_at)
-        problems = _problems(snapshot, self._zone, once=self._once)
+        problems = _problems(snapshot, self._zone, self._out, once=self._once)
         for subject in [s for s in problems if s not in self._reported]:
             self._out.note(f"{subject}: {problems[subject]}")
         silent = {_job(view) for view in snapshot.jobs if view.problem or view.gone}
@@ -335,7 +348,9 @@ def failed(snapshot: Snapshot, jobs: Sequence[JobView]) -> bool:
     return any(a.problem for a in snapshot.accounts) or any(j.problem for j in jobs)
 
 
-def _problems(snapshot: Snapshot, zone: tzinfo | None, *, once: bool) -> dict[str, str]:
+def _problems(
+    snapshot: Snapshot, zone: tzinfo | None, out: Output, *, once: bool
+) -> dict[str, str]:
     """Map each subject to its problem; an account's problem is not repeated for its jobs."""
     now, several = snapshot.taken_at, len(snapshot.accounts) > 1
     down = {a.account_id: a.problem for a in snapshot.accounts if a.problem}
@@ -343,7 +358,7 @@ def _problems(snapshot: Snapshot, zone: tzinfo | None, *, once: bool) -> dict[st
     for account_id, problem in down.items():
         at = problem.retry_at
         retry = f"; next try at {fmt.moment(at, now, zone, seconds=True)}" if at else ""
-        name = f"account {account_id}" if several else "the account"
+        name = f"account {out.account(account_id)}" if several else "the account"
         accounts[name] = f"{problem.error}{retry}"
     jobs = {
         _job(view): str(view.problem)

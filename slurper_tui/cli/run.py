@@ -91,7 +91,8 @@ def perform(options: argparse.Namespace, process: Process) -> ExitCode:
 
         return doctor(options, flags_of(options), process)
     config = _config(options, process)
-    out = Output(process.out, process.err, ascii_only=config.ascii_only)
+    names = {} if options.demo else config.names
+    out = Output(process.out, process.err, ascii_only=config.ascii_only, names=names)
     if config.notice:
         out.note(config.notice)
     if not zone_works():

@@ -193,6 +193,7 @@ def _options(
         theme=options.theme or view.theme or config.theme,
         environ=process.environ,
         deadline=deadline_of(options, config),
+        names={} if options.demo else config.names,
         columns=config.columns,
         window=Window.HOUR if config.window is None else windows()[config.window],
         write=options.write and not MISSING,

@@ -59,7 +59,7 @@ class SlurperApp(PaintedApp):
         self._session = session
         self._options = options
         self._tell = tell
-        look = Look(options.ascii_only, options.zone)
+        look = Look(options.ascii_only, options.zone, options.names)
         self.main = MainScreen(session, options, look, save_view)
         for theme in THEMES:
             self.register_theme(theme)

@@ -141,6 +141,7 @@ PALETTE_ONLY: Mapping[str, str] = {
     "new": "Create a migration.",
     "plans": "Show the jobs that wait to be started.",
     "deadline": "Set a deadline: deadline Fri 18:00.",
+    "account": "Show one account's jobs, or all.",
     "theme": "Choose the colours.",
     "go to": "Go to a job, also a hidden one.",
     "delete": "Delete this ended job: the API forgets it.",

@@ -36,14 +36,17 @@ _STATUS_SPACE = re.compile(r"(?<=completed) (?=[!?](?!\S))")
 """The space in `completed !` and `completed ?`, which a filter may omit."""
 
 
-def matcher(text: str) -> Test:
+def matcher(text: str, names: Mapping[str, str] | None = None) -> Test:
     """Compile a filter: `word`, `!word`, `status:`, `account:`, `source:`, `target:`, `id:`.
+
+    names: account id to name. `account:` with a whole name means this account alone.
 
     All terms must match. Case and Unicode normal form are ignored, an unfinished term (`status:`)
     matches every job, `status:failed` also matches jobs with failed objects, and the space in
     `completed !` may be omitted.
     """
-    tests = [_test(term) for term in _STATUS_SPACE.sub("", fold_text(text)).split()]
+    folded = {id: fold_text(name) for id, name in (names or {}).items()}
+    tests = [_test(term, folded) for term in _STATUS_SPACE.sub("", fold_text(text)).split()]
     return lambda view: all(test(view) for test in tests)
 
 
@@ -55,19 +58,25 @@ def fold_text(text: str) -> str:
     return unicodedata.normalize("NFC", decomposed.casefold())
 
 
-def _test(term: str) -> Test:
-    """Compile one term of a filter."""
+def _test(term: str, names: Mapping[str, str]) -> Test:
+    """Compile one term of a filter. names: account id to name, folded."""
     text = term.removeprefix("!")
     inverted = text != term and text != ""
     name, colon, value = text.partition(":")
     fields: Collection[_Field] = _FIELDS.values()
     if colon and name in _FIELDS:
         text, fields = value, (_FIELDS[name],)
+    whole = name == "account" and text in names.values()
+    of_account = bool(names) and (not colon or name == "account")
     asks_for_failed = (name, value) == ("status", "failed")
 
     def test(view: JobView) -> bool:
         values = (value for field in fields for value in field(view) if value)
+        if whole:
+            return (names.get(view.account_id) == text) != inverted
         found = any(text in fold_text(value) for value in values)
+        if of_account and not found:
+            found = text in names.get(view.account_id, "")
         return (found or (asks_for_failed and bool(view.counts.failed))) != inverted
 
     return test
@@ -144,6 +153,7 @@ class ScreenOptions(msgspec.Struct, frozen=True):
     environ: environment variables that identify the terminal.
     deadline: UTC seconds by which all jobs should be done.
     columns: names of the columns of the list that the user wants; empty for all.
+    names: account id to the name in the configuration file.
     window: the period of the charts at the start.
     write: changing jobs is allowed from the start.
     read_only: changing jobs cannot be allowed, because pasted keys cannot be recognised.
@@ -158,6 +168,7 @@ class ScreenOptions(msgspec.Struct, frozen=True):
     environ: Mapping[str, str] = msgspec.field(default_factory=dict)
     deadline: float | None = None
     columns: tuple[str, ...] = ()
+    names: Mapping[str, str] = {}
     window: Window = Window.HOUR
     write: bool = False
     read_only: bool = False
@@ -309,6 +320,7 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
     demo: the data is simulated.
     deadline: UTC seconds by which all jobs should be done.
     columns: names of the columns that the user wants; empty for all.
+    names: account id to the name in the configuration file.
     marked: the jobs marked for pause or resume.
     writing: changing jobs is allowed.
     """
@@ -329,6 +341,7 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
     demo: bool = False
     deadline: float | None = None
     columns: tuple[str, ...] = ()
+    names: Mapping[str, str] = {}
     marked: frozenset[JobKey] = frozenset()
     writing: bool = False
 
@@ -397,7 +410,7 @@ def arrange(state: ScreenState) -> ScreenState:
         groups = _only_planned(snapshot) if snapshot else Groups()
     planned = [one for one in groups.by_key.values() if not one.jobs]
     if state.filter_text:
-        matches = matcher(state.filter_text)
+        matches = matcher(state.filter_text, state.names)
         jobs = tuple(filter(matches, jobs))
         planned = [one for one in planned if matches(one.view)]
     if state.view.hide_ended:

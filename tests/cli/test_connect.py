@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sqlite3
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from slurper_tui.monitor.history.opening import memory_store, open_file
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, StoredJob
-from slurper_tui.simulated.account import SimulatedAccount
-from tests.cli.program import environment, perform
+from slurper_tui.simulated.account import SimulatedAccount, together
+from tests.cli.program import Ran, environment, perform
 from tests.monitor.history.samples import ACCOUNT, key
 from tests.monitor.history.test_damage import DAMAGE, damage, fill, tables
 
@@ -202,3 +203,32 @@ def test_each_address_has_its_own_jobs_in_one_history(tmp_path: Path) -> None:
     assert recorded(both, "0a", "0b") == recorded(both)
     assert recorded(URL) == {("0a", "before"), ("0b", "before"), ("0a", "new")}
     assert recorded(far) == {("0b", "new")}
+
+
+def test_names_stand_in_lines_and_ids_in_json(tmp_path: Path) -> None:
+    one, two = (SimulatedAccount(seed, jobs=2, token="t0ken-0123456789") for seed in (1, 2))
+    text = "".join(
+        f'[accounts.{name}]\nid = "{account.account_id}"\ntoken_env = "T"\n'
+        for name, account in (("prod", one), ("backup", two))
+    )
+    (tmp_path / "config.toml").write_text(text)
+
+    def ran(*words: str) -> Ran:
+        environ = {"T": "t0ken-0123456789", "LANG": "C.UTF-8"}
+        return perform(None, *words, environ=environ, transport=together(one, two), folder=tmp_path)
+
+    lines = ran("jobs")
+    assert (lines.code, lines.err) == (0, [])
+    assert sorted(word for line in lines.out for word in line.split() if word in NAMES) == [
+        *("backup", "backup", "prod", "prod")
+    ]
+    only = ran("jobs", "--account", "prod", "--json")
+    records = json.loads("\n".join(only.out))
+    assert [record["accountId"] for record in records] == [one.account_id] * 2
+    assert "account" not in records[0]
+    two.token = "another"
+    [line] = ran("jobs").err
+    assert line.startswith("slurper-tui: account backup: the API answered 401")
+
+
+NAMES = ("prod", "backup")

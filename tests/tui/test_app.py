@@ -745,6 +745,56 @@ async def test_an_outage_shows_its_age_and_the_next_attempt() -> None:
         assert "2026-03-20T09:36:35+00:00" in stage.text
 
 
+OTHER = "9c11" * 8
+NAMES = {ACCOUNT: "prod", OTHER: "backup"}
+
+
+def of_two_accounts(**of_other: Any) -> Snapshot:
+    """Jobs of the accounts `prod` and `backup`."""
+    accounts = (
+        AccountView(ACCOUNT, listed=True, answered=True),
+        AccountView(OTHER, listed=True, answered=True, **of_other),
+    )
+    return snapshot(*THREE, replace(view(7), account_id=OTHER), accounts=accounts)
+
+
+async def test_named_accounts_are_shown_by_their_names() -> None:
+    rejected = problem(Rejected("no", status=403, faults=(Fault(10000, "Authentication error"),)))
+    async with staged(of_two_accounts(problem=rejected), size=(140, 40), names=NAMES) as stage:
+        assert "backup  403 · 10000: Authentication error" in stage.text
+        assert re.search(r"✔ completed .*  prod  +photos-3", stage.text)
+        assert "account      prod" in stage.text
+        await stage.press("exclamation_mark")
+        assert f"Account backup ({OTHER})" in stage.text
+    async with staged(snapshot(*THREE), names=NAMES) as stage:
+        assert stage.text.lstrip().startswith("prod")
+
+
+async def test_the_palette_switches_between_all_accounts_and_one() -> None:
+    async with staged(of_two_accounts(), names=NAMES) as stage:
+        main = stage.app.main
+        await stage.press("colon", *"jobs of backup")
+        await wait_for(stage, lambda: "Show the jobs of backup alone." in stage.text)
+        await stage.press("enter")
+        await wait_for(stage, lambda: [job.account_id for job in main.state.jobs] == [OTHER])
+        assert main.state.filter_text == "account:backup"
+        await stage.press("colon", *"jobs of all acc")
+        await wait_for(stage, lambda: "backup alone" not in stage.text)
+        await stage.press("enter")
+        await wait_for(stage, lambda: len(main.state.jobs) == 4)
+        main.show_account(OTHER)
+        await wait_for(stage, lambda: len(main.state.jobs) == 1)
+        await stage.press("escape")
+        await wait_for(stage, lambda: len(main.state.jobs) == 4)
+
+
+async def test_the_palette_has_no_switch_for_one_account() -> None:
+    async with staged(snapshot(*THREE), names=NAMES) as stage:
+        await stage.press("colon", *"jobs of all acc")
+        await stage.pilot.pause()
+        assert "Show the jobs of all accounts" not in stage.text
+
+
 async def test_the_end_of_an_outage_is_shown_until_a_key() -> None:
     async with staged(snapshot(*THREE)) as stage:
         outage = Outage(NOW - 7800, NOW, 41_233)

@@ -145,3 +145,21 @@ async def test_many_jobs_are_arranged_in_a_thread(monkeypatch: pytest.MonkeyPatc
                 await stage.pilot.pause()
             await stage.press("G")
             assert stage.app.main.state.cursor == len(stage.app.main.state.lines) - 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("account:prod", "a"),
+        ("!account:prod", "b c"),
+        ("account:pro", "a b"),
+        ("account:PROD-EU", "b"),
+        ("prod", "a b"),
+        ("account:c", "c"),
+        ("!prod", "c"),
+    ],
+)
+def test_the_filter_knows_accounts_by_name(text: str, shown: str) -> None:
+    matches = matcher(text, {"a": "prod", "b": "Prod-eu"})
+    jobs = [replace(view(1, source="x"), account_id=id) for id in "abc"]
+    assert [job.account_id for job in jobs if matches(job)] == shown.split()

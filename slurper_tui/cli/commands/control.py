@@ -209,7 +209,9 @@ def _word_to_type(change: Change, out: Output) -> str:
     if change.action is Action.ABORT and len(words) == 1:
         return words.pop()
     accounts = {view.account_id for view in change.views}
-    return change.account_id or (accounts.pop() if len(accounts) == 1 else "abort")
+    if change.account_id:
+        return out.account(change.account_id)
+    return accounts.pop() if len(accounts) == 1 else "abort"
 
 
 async def _send(

@@ -200,10 +200,14 @@ def _done(row: Row, look: Look) -> str:
     return f"{look.number(view.counts.done)}/{objects}"
 
 
+def _account(row: Row, look: Look) -> str:
+    return look.out.account(row.view.account_id)[: look.account]
+
+
 COLUMNS: Mapping[str, Column] = {
     "id": Column("id", lambda row, look: (row.view.job.id or fmt.DASH)[: look.id], left=True),
     "jobs": Column("jobs", lambda row, look: _jobs_in(row)),
-    "account": Column("account", lambda row, look: row.view.account_id[: look.account], left=True),
+    "account": Column("account", lambda row, look: _account(row, look), left=True),
     "status": Column("status", lambda row, look: status_word(row.view), left=True),
     "phase": Column("phase", lambda row, look: row.view.phase or fmt.DASH, left=True),
     "done/objects": Column("done/objects", _done),
@@ -270,8 +274,9 @@ def _print_table(
 
     There the numbers have full digits if no name has to be cut for them. In a pipe nothing is cut.
     """
-    accounts = {row.view.account_id for row in rows}
-    account = distinct_width([*accounts], whole=options.wide)
+    whole = {row.view.account_id for row in rows}
+    accounts = {out.account(id) for id in whole}
+    account = distinct_width([*accounts], whole=options.wide or accounts != whole)
     if len(accounts) == 1 or "account" in names:
         account = 0
     width = None if options.wide else out.width
@@ -387,7 +392,7 @@ def _print_sheet(view: JobView, context: CommandContext) -> None:
         counts[name] = fmt.count(count) if share == fmt.DASH else f"{fmt.count(count)}  {share}"
     rows = {
         "id": view.job.id or fmt.DASH,
-        "account": view.account_id,
+        "account": context.out.account(view.account_id),
         "status": view.word,
         "phase": view.phase or fmt.DASH,
         "source": source_name(view),

@@ -258,6 +258,11 @@ def short_id(text: str, look: Look, width: int = 9) -> str:
     return clean if cell_len(clean) <= width else shorten(clean, width, look.ellipsis)
 
 
+def account_name(account_id: str, look: Look, width: int = 12) -> str:
+    """Return the account's name in the configuration file, or else the beginning of its id."""
+    return short_id(look.names.get(account_id, account_id), look, width)
+
+
 def _done(view: JobView, context: DrawContext, width: int) -> Line:
     """Return done and total; an ended job with everything done shows its count in full."""
     done, objects = view.counts.done, view.counts.objects
@@ -272,7 +277,7 @@ def _done(view: JobView, context: DrawContext, width: int) -> Line:
 
 
 def _account(view: JobView, context: DrawContext, width: int) -> Line:
-    return (Piece(short_id(view.account_id, context.look, width), "muted"),)
+    return (Piece(account_name(view.account_id, context.look, width), "muted"),)
 
 
 def _bar(view: JobView, context: DrawContext, width: int) -> Line:

@@ -76,14 +76,16 @@ _PLAIN_PARTS = {"transferred": "#", "skipped": "+", "failed": "x", "remaining": 
 
 
 class Look(msgspec.Struct, frozen=True):
-    """How everything is drawn: the characters that the terminal shows, and the time zone.
+    """How everything is drawn: the terminal's characters, the time zone, the accounts' names.
 
     ascii_only: only the 95 printable ASCII characters.
     zone: None for local time.
+    names: account id to the name in the configuration file.
     """
 
     ascii_only: bool = False
     zone: tzinfo | None = None
+    names: Mapping[str, str] = {}
 
     def to_ascii(self, text: str) -> str:
         """Replace the signs in our own text if the terminal shows ASCII only."""

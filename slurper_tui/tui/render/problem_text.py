@@ -8,12 +8,18 @@ from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, Rejected
 from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.monitor.model.job import AccountView, Problem, Snapshot
-from slurper_tui.tui.render.columns import short_id
+from slurper_tui.tui.render.columns import account_name
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, width_of
 
 LEAST_MESSAGE = 12
 """The least cells for the error message."""
+
+
+def full_account(account_id: str, look: Look) -> str:
+    """Return the account's name and id, or its id alone; not sanitised."""
+    name = look.names.get(account_id)
+    return f"{name} ({account_id})" if name else account_id
 
 
 def in_trouble(snapshot: Snapshot) -> tuple[AccountView, ...]:
@@ -71,7 +77,7 @@ def banner_lines(snapshot: Snapshot | None, look: Look) -> tuple[Line, ...]:
     lines: list[Line] = []
     for account in troubled:
         if account.problem and (some or isinstance(account.problem.error, Rejected)):
-            name = Piece(short_id(account.account_id, look, 12), "strong")
+            name = Piece(account_name(account.account_id, look), "strong")
             error = account.problem.error
             faults = "; ".join(map(str, error.faults))
             status = f"{error.status} · " if error.status and faults else ""
@@ -102,7 +108,7 @@ def _account_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]
     """Yield the problem of each account and its times, then other problems of single jobs."""
     for account in snapshot.accounts:
         if problem := account.problem:
-            yield "", f"Account {look.sanitise(account.account_id)}"
+            yield "", look.sanitise(f"Account {full_account(account.account_id, look)}")
             yield from error_details(problem.error, look)
             yield "since", fmt.iso(problem.since, look.zone)
             yield "last good poll", _iso_or_none_yet(problem.last_good, look)

@@ -72,7 +72,7 @@ def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Quest
     jobs = tuple(view for view, why in pairs if not why)
     left_out = tuple((view, why) for view, why in pairs if why)
     if change.action is Action.ABORT_ALL:
-        return _about_account(change, jobs) if jobs else NO_JOB_LEFT
+        return _about_account(change, jobs, look) if jobs else NO_JOB_LEFT
     if not jobs:
         return _why_none(change, left_out, look)
     title = f"{str(change.action).capitalize()} "
@@ -131,15 +131,15 @@ def leave_question(plans: Sequence[Plan], look: Look) -> Question:
     )
 
 
-def _about_account(change: Change, jobs: tuple[JobView, ...]) -> Question:
+def _about_account(change: Change, jobs: tuple[JobView, ...], look: Look) -> Question:
     also = "jobs of this account that are not shown here end too"
     return Question(
         title="Abort every job of this account?",
         consequence=f"{consequence(jobs, change.action)}; {also}",
         yes="abort all",
         jobs=jobs,
-        word=change.account_id,
-        word_is="the account's id",
+        word=look.names.get(change.account_id, change.account_id),
+        word_is="the account's name" if change.account_id in look.names else "the account's id",
         harsh=True,
     )
 

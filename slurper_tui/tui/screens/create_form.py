@@ -34,7 +34,7 @@ from slurper_tui.monitor.jobs.validation import secret_faults
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import MOST_LIST_BYTES, Draft, FieldFault, Secrets
 from slurper_tui.tui.keys import may_confirm
-from slurper_tui.tui.render.columns import short_id
+from slurper_tui.tui.render.columns import account_name
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, spread
 from slurper_tui.tui.screens.base import NARROW, FramedScreen
@@ -424,7 +424,7 @@ class CreateForm(FormScreen[Sent]):
             return ("typed here", "those of the API token")
         if name != ACCOUNT:
             return ()
-        return tuple(short_id(account, self.look, 12) for account in self._accounts)
+        return tuple(account_name(account, self.look) for account in self._accounts)
 
     def show_fields(self) -> None:
         """Show the fields that apply, without secrets that the API token provides."""

@@ -117,6 +117,7 @@ class MainScreen(NotedScreen[None]):
             demo=options.demo,
             deadline=options.deadline,
             columns=options.columns,
+            names=options.names,
             writing=options.write,
         )
         self.set_reactive(MainScreen.state, state)
@@ -238,6 +239,16 @@ class MainScreen(NotedScreen[None]):
     def go_to(self, key: JobKey) -> None:
         """Highlight a job; show it even if a filter or a collapsed migration hides it."""
         self.state = states.reveal(self.state, key)
+
+    def show_account(self, account_id: str | None) -> None:
+        """Show the jobs of one account alone, by the filter; None for all accounts."""
+        self.run_worker(self._filter_account(account_id), group="filter", exclusive=True)
+
+    async def _filter_account(self, account_id: str | None) -> None:
+        words = [w for w in self.state.filter_text.split() if not w.startswith("account:")]
+        if account_id is not None:
+            words.append(f"account:{self.look.names.get(account_id, account_id)}")
+        (await self._filter_input()).value = " ".join(words)
 
     def choose_theme(self, name: str) -> None:
         """Apply a theme and save it."""
@@ -361,13 +372,15 @@ class MainScreen(NotedScreen[None]):
         if not self.has_class("-tiny"):
             self.clear_note()
             self.add_class("-filtering")
-            if not self.query(Input):
-                from slurper_tui.tui.widgets.form_fields import (
-                    FilterLine,  # imported on first use
-                )
+            self.set_focus(await self._filter_input())
 
-                await self.mount(FilterLine(id="filter-line"), before="#status")
-            self.set_focus(self.query_one(Input))
+    async def _filter_input(self) -> Input:
+        """Return the filter's input, which is mounted on first use."""
+        if not self.query(Input):
+            from slurper_tui.tui.widgets.form_fields import FilterLine
+
+            await self.mount(FilterLine(id="filter-line"), before="#status")
+        return self.query_one(Input)
 
     def action_sort(self, step: int) -> None:
         """Sort by the next (1) or the previous (-1) column, and save the choice."""

@@ -34,7 +34,7 @@ from slurper_tui.eta import finish
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.tui.availability import Change, change_for, why_not_change
 from slurper_tui.tui.keys import MAIN_KEYS, PALETTE_ONLY, key_sign
-from slurper_tui.tui.render.columns import DrawContext, migration, short_id
+from slurper_tui.tui.render.columns import DrawContext, account_name, migration, short_id
 from slurper_tui.tui.render.lines import shorten, text_of
 from slurper_tui.tui.render.painted import MISSING, QuietPalette
 from slurper_tui.tui.state import ScreenState, fold_text
@@ -90,6 +90,7 @@ class Everything(Provider):
             why = reasons.get(binding.id or "", "")
             yield _entry(main, text, why), partial(_run, main, binding.action)
         yield from _unkeyed(main)
+        yield from _accounts(main)
         yield _HINT
         if main.state.deadline is not None:
             yield _off(main)
@@ -135,13 +136,24 @@ def _unkeyed(main: MainScreen) -> Iterator[Entry]:
     changes = [(change_for(Action.DELETE, main.state), "delete", PALETTE_ONLY["delete"])]
     for account in main.state.snapshot.accounts if main.state.snapshot else ():
         change = Change(Action.ABORT_ALL, account_id=account.account_id)
-        name = short_id(account.account_id, main.look, 12)
+        name = account_name(account.account_id, main.look)
         changes.append((change, "abort all", f"Abort all jobs of account {name}."))
     for change, word, tooltip in changes:
         why = why_not_change(change, main.state, main.unlock_sign)
         yield _entry(main, f"{word:<14}{tooltip}", why), partial(main.job_actions.ask, change)
     yield f"{'new':<14}{PALETTE_ONLY['new']}", main.new_jobs.open_form
     yield f"{'plans':<14}{PALETTE_ONLY['plans']}", main.new_jobs.open_plans
+
+
+def _accounts(main: MainScreen) -> Iterator[Entry]:
+    """Yield the switch between all accounts and one, if there are several."""
+    if not main.state.many_accounts or main.state.snapshot is None:
+        return
+    yield f"{'account':<14}Show the jobs of all accounts.", partial(main.show_account, None)
+    for account in main.state.snapshot.accounts:
+        name = account_name(account.account_id, main.look, NAME_WIDTH)
+        text = f"{'account':<14}Show the jobs of {name} alone."
+        yield text, partial(main.show_account, account.account_id)
 
 
 def _nothing() -> None:

@@ -28,7 +28,7 @@ from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets
 from slurper_tui.monitor.reports.wording import NOT_DURABLE, check_words, not_made_words
 from slurper_tui.tui.availability import WATCH_ONLY
 from slurper_tui.tui.keys import may_confirm
-from slurper_tui.tui.render.columns import DrawContext, migration, short_id
+from slurper_tui.tui.render.columns import DrawContext, account_name, migration, short_id
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, width_of, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details
@@ -149,7 +149,7 @@ def labelled(label: str, text: str, look: Look, width: int, style: str = "") -> 
 def _pairs(pending: PendingRequest, look: Look) -> Iterator[tuple[str, str]]:
     """Yield the label and the value of each part of the request."""
     first, several = pending.drafts[0], len(pending.drafts) > 1
-    yield "account", short_id(pending.account_id, look, 16)
+    yield "account", account_name(pending.account_id, look, 16)
     if pending.retry_of:
         yield "retry of", _parents(pending.retry_of, look)
     if pending.log_types:

@@ -37,7 +37,7 @@ from slurper_tui.tui.render.lines import (
     width_of,
     wrap,
 )
-from slurper_tui.tui.render.problem_text import error_details
+from slurper_tui.tui.render.problem_text import error_details, full_account
 from slurper_tui.tui.state import ScreenState
 from slurper_tui.tui.widgets.line_list import TextLines
 
@@ -238,7 +238,10 @@ def _identity(view: JobView, context: DrawContext, width: int) -> Iterator[Line]
     """Yield the job's exact identity; the sums of a migration have no job id."""
     job, source, target, look = view.job, view.job.source, view.job.target, context.look
     fields: list[tuple[str, str | None]] = [("job", job.id)] if job.id is not None else []
-    fields += [("account", view.account_id), ("created", _time(job.created_at, look))]
+    fields += [
+        ("account", full_account(view.account_id, look)),
+        ("created", _time(job.created_at, look)),
+    ]
     if job.finished_at is not None:
         fields.append(("finished", _time(job.finished_at, look)))
     if job.overwrite is not None:

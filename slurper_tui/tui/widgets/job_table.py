@@ -19,6 +19,7 @@ from slurper_tui.tui.render import columns
 from slurper_tui.tui.render.columns import (
     DrawContext,
     Fitted,
+    account_name,
     migration,
     short_id,
     source_text,
@@ -57,7 +58,7 @@ def notice_lines(state: ScreenState, look: Look, width: int) -> tuple[Line, ...]
     elif unlisted:
         texts = []
         for account in unlisted:
-            name = short_id(account.account_id, look, 12)
+            name = account_name(account.account_id, look)
             if account.problem:
                 texts.append(f"The job list of account {name} cannot be read; trying again.")
             else:

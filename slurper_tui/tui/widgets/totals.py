@@ -12,7 +12,7 @@ from slurper_tui.eta import eta_short
 from slurper_tui.monitor.estimate.deadline import against_all, needed_words, promise_words
 from slurper_tui.monitor.model.job import JobView, State
 from slurper_tui.monitor.reports.totals import Summary, Sums, summary, sums_of
-from slurper_tui.tui.render.columns import DEADLINE_STYLES, NOT_COPIED, promise_short, short_id
+from slurper_tui.tui.render.columns import DEADLINE_STYLES, NOT_COPIED, account_name, promise_short
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
@@ -94,7 +94,7 @@ def _who(state: ScreenState, look: Look) -> Line:
     accounts = state.snapshot.accounts if state.snapshot else ()
     if not accounts:
         return ()
-    one = short_id(accounts[0].account_id, look, 12)
+    one = account_name(accounts[0].account_id, look)
     name = Piece(one if len(accounts) == 1 else f"{len(accounts)} accounts", "strong")
     return (Piece("demo", "accent"), Piece("  "), name) if state.demo else (name,)
 
