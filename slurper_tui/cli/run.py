@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -44,6 +45,9 @@ from slurper_tui.cli.settings import mistakes_of_notify
 from slurper_tui.cli.signals import Guard
 from slurper_tui.cli.terminal import Marks, write_without_waiting
 from slurper_tui.config import Config, ConfigError, Flags, load
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.job import JobView
 
 _CHANGES = ("pause", "resume", "abort", "delete")
 """Commands that poll until the requested change is visible."""
@@ -195,10 +199,8 @@ def _lines(
     out: Output,
 ) -> ExitCode:
     """Run a command that prints lines, until it ends or a signal ends it."""
-    from slurper_tui.cli.commands.jobs import needed
-
     selection = selection_of(options)
-    needs = needed(options) if options.command == "jobs" else lambda view: True
+    needs = _needs(options)
     _open_client(connection, out)
     history = history_of(connection, options, process.state, time.time())
     from slurper_tui.monitor.model.selection import ALL_JOBS
@@ -267,6 +269,17 @@ def _notifier(
         demo=options.demo,
         deadline=deadline_of(options, config),
     )
+
+
+def _needs(options: argparse.Namespace) -> Callable[[JobView], bool]:
+    """Return whether the command needs the counts of a listed job. Raises CliError."""
+    if options.command == "jobs":
+        from slurper_tui.cli.commands.jobs import needed  # not for the screen
+
+        return needed(options)
+    if options.command == "idle":  # the list tells who has ended
+        return lambda view: not view.ended
+    return lambda view: True
 
 
 def _goes_on(options: argparse.Namespace) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from slurper_tui.api.models import DEFAULT_BASE_URL, Source, Target
@@ -74,6 +75,17 @@ def test_the_jobs_are_named_one_a_line_and_as_json() -> None:
 def of_json(account: SimulatedAccount, bucket: str) -> str:
     [line] = perform(account, "idle", "--bucket", bucket, "--json").out
     return line
+
+
+def test_ended_jobs_are_not_asked() -> None:
+    of, paths = account(), []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.path)
+        return of.answer(request)
+
+    perform(of, "idle", "--bucket", "nothing", transport=httpx.MockTransport(answer))
+    assert [path.split("/")[-2] for path in paths if path.endswith("/progress")] == ["j1"]
 
 
 def test_an_undocumented_status_without_an_end_is_a_use() -> None:

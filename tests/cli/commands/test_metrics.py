@@ -85,6 +85,18 @@ def test_the_file_has_jobs_migrations_and_the_account(tmp_path: Path) -> None:
     assert values(found, "slurper_build_info") == [1]
 
 
+def test_an_account_with_a_name_is_called_by_it(tmp_path: Path) -> None:
+    of = account()
+    credential = 'token_env = "CLOUDFLARE_API_TOKEN"'
+    (tmp_path / "config.toml").write_text(
+        f'[accounts.prod]\nid = "{of.account_id}"\n{credential}\n'
+    )
+    _, found = written(of, tmp_path)
+    assert values(found, "slurper_account_up", account="prod") == [1]
+    assert values(found, "slurper_job_objects", account="prod", job_id="over") == [1000]
+    assert of.account_id not in (tmp_path / "slurper.prom").read_text()
+
+
 def test_the_second_time_rates_come_from_the_history(tmp_path: Path) -> None:
     of = account()
     _, found = written(of, tmp_path)
