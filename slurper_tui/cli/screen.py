@@ -12,6 +12,7 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -154,7 +155,7 @@ def show(
         Session(make_monitor, selection, resolve, from_history),
         _options(config, load_view(saved, default), options, process),
         partial(save_view, saved, default=default),
-        partial(_tell, notifier, ascii_only=config.ascii_only),
+        _teller(notifier, ascii_only=config.ascii_only),
     )
     wait_for_foreground()
     terminal = Terminal(marks)
@@ -167,11 +168,18 @@ def show(
     return _outcome(app, guard, process)
 
 
-def _tell(notifier: Notifier, snapshot: Snapshot, state: ScreenState, *, ascii_only: bool) -> None:
-    """Tell about what changed with a snapshot; show the totals in the terminal's title."""
-    notifier.update(snapshot, state.deadline)
-    if notifier.shows_summary:
-        notifier.show(title_of(state, ascii_only=ascii_only))
+def _teller(notifier: Notifier, *, ascii_only: bool) -> Callable[[Snapshot, ScreenState], None]:
+    """Return a function that tells about changes and keeps the terminal's title up to date."""
+    titled = ScreenState()
+
+    def tell(snapshot: Snapshot, state: ScreenState) -> None:
+        nonlocal titled
+        notifier.update(snapshot, state.deadline)
+        if notifier.shows_summary and not state.same_jobs(titled):
+            titled = state
+            notifier.show(title_of(state, ascii_only=ascii_only))
+
+    return tell
 
 
 def _default_view(config: Config) -> ViewState:
