@@ -130,6 +130,13 @@ class Config(msgspec.Struct, frozen=True):
         """Account id to name, of the named accounts."""
         return {account.id: name for name, account in self.named.items()}
 
+    @property
+    def credential_variables(self) -> frozenset[str]:
+        """The variables that the credentials of the named accounts are in."""
+        named = self.named.values()
+        variables = ((one.token_env, one.email_env, one.key_env) for one in named)
+        return frozenset(name for each in variables for name in each if name is not None)
+
 
 class Flags(msgspec.Struct, frozen=True):
     """The values of the command line's options; None or empty for an option that was not given."""

@@ -73,13 +73,15 @@ class Notifier:
         self._demo = demo
         self._known: Known | None = None
         self._ascii_only = config.ascii_only
+        self._names = config.names
         self._deadline = deadline
         self._has_title = on_screen if notify.title is None else notify.title
         self.shows_summary = self._has_title or notify.progress
         self._outboxes: list[Outbox] = []
         self._webhook: Webhook | None = None
         if notify.command:
-            command = Command(notify.command, partial(secretless, environ, scrubber))
+            secrets = (*SECRET_VARIABLES, *config.credential_variables)
+            command = Command(notify.command, partial(secretless, environ, scrubber, secrets))
             self._outboxes.append(Outbox(f"command {notify.command[0]}", command.run, report))
         if notify.url is not None:
             self._webhook = Webhook(notify.url, scrubber)
@@ -97,7 +99,7 @@ class Notifier:
             return
         from slurper_tui.monitor.reports.notices import compare  # not for the first picture
 
-        self._known, notices = compare(self._known, snapshot, deadline)
+        self._known, notices = compare(self._known, snapshot, deadline, self._names)
         chosen = [notice for notice in notices if notice.kind in self._settings.events]
         signals = self._signals(chosen) if chosen else ""
         if signals and self._marks.write is not None:
@@ -143,6 +145,7 @@ class Notifier:
         from slurper_tui.monitor.reports.notices import notice_record
 
         record = {**notice_record(notice), "text": self._text(notice), "demo": self._demo}
+        record["account"] = self._names.get(notice.account_id or "")
         return f"{as_json(self._cleaned(record), default=str)}\n".encode()
 
     def _cleaned(self, value: Any) -> Any:
@@ -262,10 +265,15 @@ class Command:
             raise NotDelivered(f"it ended with {process.returncode}")
 
 
-def secretless(environ: Mapping[str, str], scrubber: Scrubber) -> dict[str, str]:
-    """Return an environment without the variables that hold a secret, also as a part."""
+def secretless(
+    environ: Mapping[str, str], scrubber: Scrubber, secrets: Collection[str]
+) -> dict[str, str]:
+    """Return an environment without variables that hold a secret, also as a part of their value.
+
+    secrets: names of variables that are left out whatever they hold.
+    """
     return {
         name: value
         for name, value in environ.items()
-        if name not in SECRET_VARIABLES and scrubber.clean(value) == value
+        if name not in secrets and scrubber.clean(value) == value
     }

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli import notify
+from slurper_tui.cli.connect import SECRET_VARIABLES
 from slurper_tui.cli.notify import (
     MOST_WAITING,
     Command,
@@ -27,12 +28,12 @@ from slurper_tui.cli.notify import (
     secretless,
 )
 from slurper_tui.cli.terminal import Marks
-from slurper_tui.config import Config, Notify
-from slurper_tui.monitor.model.job import Failing, Phase, Snapshot
+from slurper_tui.config import Account, Config, Notify
+from slurper_tui.monitor.model.job import AccountView, Failing, Phase, Snapshot
 from slurper_tui.monitor.reports.totals import Summary, TabState
 from tests.patience import PATIENCE, until
 from tests.receiver import receive
-from tests.tui.jobs import NOW, snapshot, view
+from tests.tui.jobs import ACCOUNT, NOW, snapshot, view
 
 TOKEN = "hush-hush-hush-hush-token"
 XTERM = {"TERM": "xterm-256color"}
@@ -52,7 +53,11 @@ class Person:
         self.marks = Marks(environ, ascii_only=given.get("ascii_only", False))
         self.marks.write = self.written.append
         self.notifier = Notifier(
-            Config(notify=settings, ascii_only=given.pop("ascii_only", False)),
+            Config(
+                notify=settings,
+                ascii_only=given.pop("ascii_only", False),
+                named=given.pop("named", {}),
+            ),
             self.marks,
             environ=dict(os.environ),
             scrubber=Scrubber(TOKEN),
@@ -221,16 +226,33 @@ open(sys.argv[1], 'w').write(json.dumps({
 """
 
 
+CHOSEN = (*SECRET_VARIABLES, *("OF_ANOTHER_ACCOUNT",))
+
+
+async def test_the_variables_of_all_named_accounts_are_kept_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OF_ANOTHER_ACCOUNT", "short")
+    named = {"other": Account("0b", token_env="OF_ANOTHER_ACCOUNT")}
+    person = Person(Notify(command=script(tmp_path, ABOUT)), named=named)
+    person.see(*END)
+    await person.close()
+    given = json.loads((tmp_path / "written").read_text())["environ"]
+    assert given["PATH"] == os.environ["PATH"]
+    assert "OF_ANOTHER_ACCOUNT" not in given
+
+
 async def test_a_command_gets_no_secret_and_a_session_of_its_own(tmp_path: Path) -> None:
     environ = {
         **os.environ,
         "CLOUDFLARE_API_TOKEN": "x",
         "SLURPER_SOURCE_SECRET_ACCESS_KEY": "y",
         "MY_OWN_NAME": TOKEN,
+        "OF_ANOTHER_ACCOUNT": "z",
         "HTTPS_PROXY": f"http://me:{TOKEN}@proxy",
         "HARMLESS": "kept",
     }
-    command = Command(script(tmp_path, ABOUT), lambda: secretless(environ, Scrubber(TOKEN)))
+    command = Command(script(tmp_path, ABOUT), lambda: secretless(environ, Scrubber(TOKEN), CHOSEN))
     await command.run(b"{}\n")
     about = json.loads((tmp_path / "written").read_text())
     given = about["environ"]
@@ -287,6 +309,18 @@ async def test_a_command_has_a_time_limit() -> None:
 
 def _text(file: Path) -> str:
     return file.read_text() if file.exists() else ""
+
+
+async def test_of_several_accounts_an_event_names_its_own(tmp_path: Path) -> None:
+    accounts = (AccountView(ACCOUNT, answered=True), AccountView("other", answered=True))
+    named = {"prod": Account(ACCOUNT, token_env="T")}
+    person = Person(Notify(command=script(tmp_path, KEEP), osc=9), named=named)
+    written = person.see(*(replace(one, accounts=accounts) for one in END))
+    await person.close()
+    assert f"prod: {ENDED}" in written
+    event = json.loads((tmp_path / "written").read_text())
+    assert (event["account"], event["accountId"]) == ("prod", ACCOUNT)
+    assert event["text"].startswith(f"prod: {ENDED}")
 
 
 async def test_a_webhook_gets_the_event_without_secrets(tmp_path: Path) -> None:

@@ -16,10 +16,11 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import Rejected
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import (
     AccountView,
@@ -100,11 +101,15 @@ class _Change(msgspec.Struct, frozen=True):
 
 
 def compare(
-    known: Known | None, snapshot: Snapshot, deadline: float | None = None
+    known: Known | None,
+    snapshot: Snapshot,
+    deadline: float | None = None,
+    names: Mapping[str, str] = {},
 ) -> tuple[Known, tuple[Notice, ...]]:
     """Return what is known after a snapshot, and what changed.
 
     known: None before the first snapshot. deadline: UTC seconds by which all jobs should be done.
+    names: of accounts, by id; of several accounts, each notice names its own.
     """
     at = snapshot.taken_at
     known = known or Known(since=at, at=at, deadline=deadline)
@@ -120,7 +125,7 @@ def compare(
         *_few(Kind.END, at, _end_notices(ends, losses, units, at)),
         *_few(Kind.FAILING, at, _state_notices(Kind.FAILING, _fails, changes, known, units, at)),
         *_few(Kind.STALL, at, _state_notices(Kind.STALL, _stands, changes, known, units, at)),
-        *_account_notices(known, snapshot),
+        *_account_notices(known, snapshot, names),
         *_deadline_notices(known, snapshot, deadline),
     )
     after = Known(
@@ -132,7 +137,15 @@ def compare(
         deadline=deadline,
         caught_up=known.caught_up or snapshot.caught_up,
     )
-    return after, notices
+    return after, tuple(_named(notice, snapshot, names) for notice in notices)
+
+
+def _named(notice: Notice, snapshot: Snapshot, names: Mapping[str, str]) -> Notice:
+    """Return the notice with the name of its account in front, if there are several accounts."""
+    id = notice.account_id
+    if id is None or len(snapshot.accounts) < 2 or notice.kind in (Kind.OUTAGE, Kind.TOKEN):
+        return notice
+    return replace(notice, text=f"{names.get(id, id[:SHORT_ID])}: {notice.text}")
 
 
 def _is_known(view: JobView) -> bool:
@@ -289,13 +302,14 @@ def _down(known: Known, accounts: Iterable[AccountView]) -> Mapping[str, str]:
     }
 
 
-def _account_notices(known: Known, snapshot: Snapshot) -> Iterator[Notice]:
+def _account_notices(
+    known: Known, snapshot: Snapshot, names: Mapping[str, str]
+) -> Iterator[Notice]:
     """Yield a notice for each account that begins to be down.
 
     Accounts that fail with the same error are one outage.
     """
     errors = set(known.down.values())
-    several = len(snapshot.accounts) > 1
     now = _down(known, snapshot.accounts)
     for account in snapshot.accounts:
         problem, id = account.problem, account.account_id
@@ -303,7 +317,8 @@ def _account_notices(known: Known, snapshot: Snapshot) -> Iterator[Notice]:
             continue
         errors.add(now[id])
         kind = Kind.TOKEN if isinstance(problem.error, Rejected) else Kind.OUTAGE
-        text = wording.outage_notice(account, problem, snapshot.taken_at, several=several)
+        who = f"account {names.get(id, id)}" if len(snapshot.accounts) > 1 else "the API"
+        text = wording.outage_notice(who, problem, snapshot.taken_at)
         yield Notice(kind, snapshot.taken_at, text, id)
 
 

@@ -32,7 +32,7 @@ from slurper_tui.api.errors import (
 from slurper_tui.eta import eta_long
 from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.events import GONE, Action, ActionRequest, Event, RequestState, What
-from slurper_tui.monitor.model.job import AccountView, JobView, Problem, State
+from slurper_tui.monitor.model.job import JobView, Problem, State
 from slurper_tui.monitor.model.logs import (
     BROKE_TYPE,
     Cause,
@@ -196,12 +196,8 @@ def _who(view: JobView, jobs: int) -> str:
     return f"{pair_name(view)}:" + (f" {fmt.count(jobs)} jobs" if jobs > 1 else "")
 
 
-def outage_notice(account: AccountView, problem: Problem, at: float, *, several: bool) -> str:
-    """Return that an account does not answer, or rejects the credentials. at: UTC seconds.
-
-    several: there are several accounts.
-    """
-    who = f"account {account.account_id}" if several else "the API"
+def outage_notice(who: str, problem: Problem, at: float) -> str:
+    """Return that an account does not answer, or rejects the credentials. at: UTC seconds."""
     if isinstance(problem.error, Rejected):
         return f"{who} rejects the credentials: {problem.error}"
     since = problem.since if problem.last_good is None else problem.last_good
