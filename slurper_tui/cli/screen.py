@@ -146,7 +146,7 @@ def show(
         marks,
         environ=process.environ,
         scrubber=process.scrubber,
-        report=lambda text: app.main.show_note(app.main.look.sentence(text)),
+        report=lambda text: app.show_note(text),
         on_screen=True,
         demo=options.demo,
     )

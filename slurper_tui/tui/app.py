@@ -20,6 +20,7 @@ from slurper_tui.monitor.session import Session
 from slurper_tui.tui.keys import MAIN_KEYS
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.painted import PaintedApp, QuietPalette
+from slurper_tui.tui.screens.base import FramedScreen
 from slurper_tui.tui.screens.main import MainScreen
 from slurper_tui.tui.state import ScreenOptions, ScreenState, ViewState
 from slurper_tui.tui.themes import DEFAULT, THEMES
@@ -121,6 +122,11 @@ class SlurperApp(PaintedApp):
         buffered, self._buffered = self._buffered, []
         for key in buffered:
             await self.on_event(key)
+
+    def show_note(self, text: str) -> None:
+        """Show a note in the status line of the screen in front; API text in it is sanitised."""
+        front = self.screen if isinstance(self.screen, FramedScreen) else self.main
+        front.show_note(self.main.look.sentence(text))
 
     def action_leave(self) -> None:
         """Exit, after a confirmation if jobs of a plan wait for this program."""

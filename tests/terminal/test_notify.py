@@ -184,20 +184,23 @@ FAILING = 'command = ["sh", "-c", "exit 3"]'
 HANGING = 'command = ["sleep", "600"]'
 
 
+@pytest.mark.parametrize("page", ["", "l"], ids=["list", "log page"])
 def test_a_failing_command_is_said_once_in_the_status_line_and_in_the_log(
-    person: Person, tmp_path: Path
+    person: Person, tmp_path: Path, page: str
 ) -> None:
     log = tmp_path / "log"
     command = [*person.command(FAILING), "--log", str(log)]
     with PtyProgram(command, person.environ, size=(120, 30)) as program:
         program.see("photos")
+        program.type(page)
+        program.see("follow" if page else "quit")
         person.abort(JOB)
         program.see("notify: command sh: it ended with 3")
         program.type("j")
         program.see_no("notify: command sh")
         person.abort(OTHER)
         program.wait_for(lambda: log.read_text().count("it ended with 3") == 2, "the second")
-        program.type("q")
+        program.type("\x03")
         assert program.ended() == 0
         assert "notify: command sh" not in program.text
 
