@@ -6,9 +6,10 @@ action is possible.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -161,6 +162,29 @@ class State(StrEnum):
     WAITING = "waiting"
     OTHER = "other"
     GONE = "gone"
+
+
+class Sign(NamedTuple):
+    """The sign of a state, one cell wide, and the same in ASCII."""
+
+    sign: str
+    plain: str
+
+
+SIGNS: Mapping[State, Sign] = {
+    State.RUNNING: Sign("▶", ">"),
+    State.LISTING: Sign("◔", "~"),
+    State.STALLED: Sign("▲", "!"),
+    State.FAILING: Sign("▼", "v"),
+    State.PAUSED: Sign("‖", "="),
+    State.COMPLETED: Sign("✔", "+"),
+    State.COMPLETED_UNREAD: Sign("✔", "+"),
+    State.COMPLETED_WITH_LOSS: Sign("✔", "+"),
+    State.ABORTED: Sign("✖", "x"),
+    State.WAITING: Sign("◇", "o"),
+    State.OTHER: Sign("?", "?"),
+    State.GONE: Sign("·", "."),
+}
 
 
 class Verdict(msgspec.Struct, frozen=True):

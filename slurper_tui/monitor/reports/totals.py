@@ -6,7 +6,7 @@ so that each object counts once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from slurper_tui import format as fmt
 from slurper_tui.eta import eta_long
 from slurper_tui.monitor.model.job import (
+    SIGNS,
     AccountView,
     JobView,
     Snapshot,
@@ -102,28 +103,6 @@ def remaining(jobs: Sequence[JobView]) -> Remaining | None:
         at_least=len(known) < len(forecasts) or any(forecast.at_least for forecast in known),
     )
 
-
-class Sign(NamedTuple):
-    """The sign of a state, one cell wide, and the same in ASCII."""
-
-    sign: str
-    plain: str
-
-
-SIGNS: Mapping[State, Sign] = {
-    State.RUNNING: Sign("▶", ">"),
-    State.LISTING: Sign("◔", "~"),
-    State.STALLED: Sign("▲", "!"),
-    State.FAILING: Sign("▼", "v"),
-    State.PAUSED: Sign("‖", "="),
-    State.COMPLETED: Sign("✔", "+"),
-    State.COMPLETED_UNREAD: Sign("✔", "+"),
-    State.COMPLETED_WITH_LOSS: Sign("✔", "+"),
-    State.ABORTED: Sign("✖", "x"),
-    State.WAITING: Sign("◇", "o"),
-    State.OTHER: Sign("?", "?"),
-    State.GONE: Sign("·", "."),
-}
 
 _STATES = (State.STALLED, State.FAILING, State.OTHER, State.RUNNING, State.LISTING, State.PAUSED)
 """The states of live jobs, the worst first."""

@@ -11,8 +11,7 @@ from rich.cells import cell_len
 
 from slurper_tui.api.models import escape_invalid_bytes
 from slurper_tui.format import bounded, safe
-from slurper_tui.monitor.model.job import JobView, State
-from slurper_tui.monitor.reports.totals import SIGNS
+from slurper_tui.monitor.model.job import SIGNS, JobView, State
 
 
 class Status(NamedTuple):
