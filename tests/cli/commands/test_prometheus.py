@@ -111,6 +111,7 @@ def test_promtool_accepts_the_rules() -> None:
 JOB = 'account="prod",job_id="j1",source="photos",target="media",prefix="a/"'
 OF_JOB = f'{{{JOB},migration="photos:media",status="%s"}}'
 OF_ACCOUNT = '{account="prod"}'
+OF_MIGRATION = '{account="prod",source="a",target="b",migration="a:b"}'
 VERDICT = '{account="prod",source="a",target="b",migration="a:b",verdict="%s"}'
 STAMP, INTERVAL = "slurper_snapshot_timestamp_seconds", "slurper_interval_seconds"
 
@@ -142,6 +143,24 @@ CASES: dict[str, Case] = {
         {f"slurper_migration_verdict{VERDICT % 'incomplete'}": "1x60"},
         "1m",
         {"SlurperIncomplete"},
+    ),
+    "aborted and incomplete, two days ago": (
+        {
+            f"slurper_job_status{OF_JOB % 'aborted'}": "1x3000",
+            f"slurper_job_finished_timestamp_seconds{{{JOB}}}": "60x3000",
+            f"slurper_migration_verdict{VERDICT % 'incomplete'}": "1x3000",
+            f"slurper_migration_finished_timestamp_seconds{OF_MIGRATION}": "60x3000",
+        },
+        "48h",
+        set(),
+    ),
+    "aborted an hour ago": (
+        {
+            f"slurper_job_status{OF_JOB % 'aborted'}": "1x90",
+            f"slurper_job_finished_timestamp_seconds{{{JOB}}}": "60x90",
+        },
+        "1h",
+        {"SlurperLost"},
     ),
     "no answer": ({f"slurper_account_up{OF_ACCOUNT}": "0x60"}, "6m", {"SlurperAccountDown"}),
     "one failed poll": ({f"slurper_account_up{OF_ACCOUNT}": "1 0 1x60"}, "6m", set()),
