@@ -1,4 +1,6 @@
-"""Make Textual's Pilot wait until the event loop is idle, at any speed of the machine."""
+"""Make Textual's Pilot wait until the event loop is idle, at any speed of the machine, and let the
+apps of one process share what they parse of their stylesheets.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,8 @@ from time import monotonic
 from typing import Any
 
 from textual import app, pilot, screen
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 
 from tests.patience import PATIENCE
 
@@ -56,8 +60,22 @@ async def wait_for_idle(min_sleep: float = 0, max_sleep: float = 1) -> None:
             quiet += 1
 
 
+_parse_rules = Stylesheet._parse_rules
+_rules: dict[tuple[object, ...], list[RuleSet]] = {}
+"""The rules that each piece of CSS has, by its variables and all that parsing depends on."""
+
+
+def parse_rules(stylesheet: Stylesheet, css: str, **how: Any) -> list[RuleSet]:
+    """Parse CSS once for all apps of the process: a tenth of the CPU time of a test with Pilot."""
+    key = (css, *sorted(how.items()), *sorted(stylesheet._variables.items()))
+    if key not in _rules:
+        _rules[key] = _parse_rules(stylesheet, css, **how)
+    return _rules[key]
+
+
 def install() -> None:
-    """Replace Pilot's function, and shorten the repaint interval accordingly."""
+    """Replace Pilot's function and the parser, and shorten the repaint interval accordingly."""
     app.wait_for_idle = wait_for_idle  # type: ignore[attr-defined]  # imported there, not exported
     pilot.wait_for_idle = wait_for_idle  # type: ignore[attr-defined]  # likewise
     screen.UPDATE_PERIOD = 0.001  # type: ignore[misc]  # final there; read when a screen is made
+    Stylesheet._parse_rules = parse_rules  # type: ignore[method-assign,assignment]  # keywords only
