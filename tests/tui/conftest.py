@@ -10,13 +10,8 @@ from tests import pilot_wait
 
 pilot_wait.install()
 
-_measured: set[str] = set()
-
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Measure the coverage of the first case of a test that runs the app, for its cost doubles."""
-    test = item.nodeid.partition("[")[0]
-    runs_app = isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function)
-    if runs_app and test in _measured:
+    """Switch coverage off while the app runs: its cost would double."""
+    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
         item.add_marker(pytest.mark.no_cover)
-    _measured.add(test)
