@@ -17,6 +17,7 @@ from slurper_tui.cli.parser import (
     PROG,
     TOPICS,
     Argument,
+    make_command_parser,
     make_parser,
     nearest,
 )
@@ -46,7 +47,7 @@ def help_text(word: str | None) -> str:
     if word in TOPICS:
         return (FOLDER / f"{word}.txt").read_text(encoding="utf-8")
     if word in COMMANDS:
-        return make_parser([word])[1][word].format_help()
+        return make_command_parser(word).format_help()
     close = nearest(word, [*TOPICS, *COMMANDS], cutoff=0.0)
     raise CliError(f"no help for {word!r}; the nearest is {close!r} (see {PROG} help)")
 
