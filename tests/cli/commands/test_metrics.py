@@ -317,19 +317,33 @@ def test_an_outage_takes_the_served_values_and_brings_them_back(tmp_path: Path) 
             assert "the account: " in err
 
 
+def test_another_address_than_loopback_is_warned_of(tmp_path: Path) -> None:
+    environ = {"LANG": "C.UTF-8", "HOME": str(tmp_path)}
+    with metrics_of(environ, "--demo", "--listen", "0.0.0.0:0") as program:
+        assert program.stderr is not None
+        assert "listening on http://0.0.0.0:" in program.stderr.readline()
+        assert "anyone who reaches this address" in program.stderr.readline()
+
+
 def test_follow_writes_every_round_and_takes_the_file_along(tmp_path: Path) -> None:
     file = tmp_path / "slurper.prom"
     environ = {"LANG": "C.UTF-8", "HOME": str(tmp_path)}
     with metrics_of(environ, "--demo", "--textfile", str(file), "--follow") as program:
 
         def read() -> Series:
-            return series(file.read_text()) if file.exists() else {}
+            return series(file.read_text()) if file.is_file() else {}
 
         def at(found: Series) -> list[float]:
             return values(found, "slurper_snapshot_timestamp_seconds")
 
         first = until(read, at)
         until(read, lambda found: at(found) > at(first))
+        file.unlink()
+        file.mkdir()  # it cannot be replaced: said once, and tried again
+        assert program.stderr is not None
+        assert f"cannot write {file}: Is a directory" in program.stderr.readline()
+        file.rmdir()
+        until(read, at)
         program.send_signal(signal.SIGTERM)
         assert program.wait(PATIENCE) == 143
     assert not file.exists()
