@@ -83,7 +83,7 @@ def refused_pause_in_lines() -> str:
 
 def prechecks_on_screen() -> str:
     checks = Prechecks(Check("error"), Check("success"))
-    return "\n".join(map(text_of, check_lines(checks, LOOK, WIDTH)))
+    return "\n".join(map(text_of, check_lines(checks, Draft("s3", "photos", "media"), LOOK, WIDTH)))
 
 
 def prechecks_in_lines() -> str:

@@ -1,4 +1,4 @@
-"""The API client: a method for each of Super Slurper's twelve operations, and `verify_token`.
+"""The API client: a method for each of Super Slurper's twelve operations, and for a few others.
 
 Every operation returns an `Answer` or raises an `ApiError`. None retries, and none waits for
 anything but the network. httpx is imported by the first request (60 ms), not with this module.
@@ -32,15 +32,19 @@ from slurper_tui.api.models import (
     DEFAULT_BASE_URL,
     PAGE_SIZE,
     Answer,
+    Bucket,
     Connectivity,
     Created,
     Job,
+    Lifecycle,
+    Lock,
     LogRow,
     NewJob,
     NewSource,
     NewTarget,
     Progress,
     Secret,
+    Sippy,
     TokenStatus,
     encode,
     parse,
@@ -54,6 +58,7 @@ if TYPE_CHECKING:
     from slurper_tui.api.transport import Exchange
 
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
 """Least and most seconds between two readings of credentials that bring nothing new."""
@@ -154,6 +159,7 @@ class SlurperClient:
         read: Callable[[object], T],
         query: Mapping[str, int] | None = None,
         body: bytes | None = None,
+        headers: Mapping[str, str] = {},
     ) -> Answer[T]:
         """Send a request, through a transport that is opened first if it is not yet.
 
@@ -172,11 +178,11 @@ class SlurperClient:
             await self._read_first()
         used = self._credentials
         try:
-            return await self._count(method, path, read, query, body)
+            return await self._count(method, path, read, query, body, headers)
         except Rejected as error:
             if not await self._changed_since(used, error) or method != "GET":
                 raise
-        return await self._count(method, path, read, query, body)
+        return await self._count(method, path, read, query, body, headers)
 
     async def _count(
         self,
@@ -185,13 +191,14 @@ class SlurperClient:
         read: Callable[[object], T],
         query: Mapping[str, int] | None,
         body: bytes | None,
+        headers: Mapping[str, str],
     ) -> Answer[T]:
         """Send a request through the open transport and count it for its account."""
         assert self._exchange is not None
         traffic = self._traffic_of(path)
         traffic.requests += 1
         try:
-            return await self._exchange.send(method, path, read, query, body)
+            return await self._exchange.send(method, path, read, query, body, headers)
         except ApiError:
             traffic.errors += 1
             raise
@@ -312,6 +319,37 @@ class SlurperClient:
         self._hide(target.secret)
         path = f"{_account(account_id)}/target/connectivity-precheck"
         return await self._send("PUT", path, partial(parse, Connectivity), body=encode(target))
+
+    async def r2_bucket(
+        self, account_id: str, bucket: str, jurisdiction: str | None = None
+    ) -> Answer[Bucket]:
+        """Return an R2 bucket. jurisdiction: None for the default one, here and below."""
+        return await self._bucket(account_id, bucket, "", jurisdiction, Bucket)
+
+    async def r2_lock(
+        self, account_id: str, bucket: str, jurisdiction: str | None = None
+    ) -> Answer[Lock]:
+        """Return the rules that forbid to overwrite objects of an R2 bucket."""
+        return await self._bucket(account_id, bucket, "/lock", jurisdiction, Lock)
+
+    async def r2_lifecycle(
+        self, account_id: str, bucket: str, jurisdiction: str | None = None
+    ) -> Answer[Lifecycle]:
+        """Return the lifecycle rules of an R2 bucket."""
+        return await self._bucket(account_id, bucket, "/lifecycle", jurisdiction, Lifecycle)
+
+    async def r2_sippy(
+        self, account_id: str, bucket: str, jurisdiction: str | None = None
+    ) -> Answer[Sippy]:
+        """Return whether Sippy copies objects into an R2 bucket on demand."""
+        return await self._bucket(account_id, bucket, "/sippy", jurisdiction, Sippy)
+
+    async def _bucket(
+        self, account_id: str, bucket: str, part: str, jurisdiction: str | None, model: type[S]
+    ) -> Answer[S]:
+        headers = {} if jurisdiction is None else {"cf-r2-jurisdiction": jurisdiction}
+        path = f"/accounts/{_segment(account_id)}/r2/buckets/{_segment(bucket)}{part}"
+        return await self._send("GET", path, partial(parse, model), headers=headers)
 
     async def verify_token(self) -> Answer[TokenStatus]:
         """Return the status and the expiry of the API token in use.

@@ -181,6 +181,84 @@ class TokenStatus(msgspec.Struct, frozen=True):
     extra: Mapping[str, object] = {}
 
 
+class Bucket(msgspec.Struct, frozen=True):
+    """An R2 bucket."""
+
+    name: str | None = None
+    creation_date: str | None = None
+    location: str | None = None
+    jurisdiction: str | None = None
+    storage_class: str | None = None
+    extra: Mapping[str, object] = {}
+
+
+class Condition(msgspec.Struct, frozen=True, rename="camel"):
+    """When a rule of a bucket applies. type: `Age`, `Date` or `Indefinite`; ages in seconds."""
+
+    type: str | None = None
+    max_age: int | None = None
+    max_age_seconds: int | None = None
+    date: str | None = None
+
+
+class LockRule(msgspec.Struct, frozen=True, rename="camel"):
+    """A rule that forbids to overwrite and to delete objects. prefix: None for every object."""
+
+    enabled: bool | None = None
+    prefix: str | None = None
+    condition: Condition | None = None
+
+
+class Lock(msgspec.Struct, frozen=True, rename="camel"):
+    """The lock of a bucket."""
+
+    rules: tuple[LockRule, ...] | None = None
+    extra: Mapping[str, object] = {}
+
+
+class Conditions(msgspec.Struct, frozen=True):
+    """Which objects a lifecycle rule is about. prefix: None for every object."""
+
+    prefix: str | None = None
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """What a lifecycle rule does, once its condition holds."""
+
+    condition: Condition | None = None
+
+
+class LifecycleRule(msgspec.Struct, frozen=True, rename="camel"):
+    """A lifecycle rule. delete_objects_transition: None for a rule that deletes no objects."""
+
+    enabled: bool | None = None
+    conditions: Conditions | None = None
+    delete_objects_transition: Transition | None = None
+
+
+class Lifecycle(msgspec.Struct, frozen=True, rename="camel"):
+    """The lifecycle rules of a bucket."""
+
+    rules: tuple[LifecycleRule, ...] | None = None
+    extra: Mapping[str, object] = {}
+
+
+class SippySource(msgspec.Struct, frozen=True):
+    """The bucket from which Sippy copies an object when it is first read."""
+
+    provider: str | None = None
+    bucket: str | None = None
+    extra: Mapping[str, object] = {}
+
+
+class Sippy(msgspec.Struct, frozen=True):
+    """The on-demand migration of a bucket."""
+
+    enabled: bool | None = None
+    source: SippySource | None = None
+    extra: Mapping[str, object] = {}
+
+
 class Answer(msgspec.Struct, Generic[T], frozen=True):
     """A good answer: its value and the rate-limit headers.
 

@@ -154,16 +154,18 @@ class Exchange:
         read: Callable[[object], T],
         query: Mapping[str, int] | None = None,
         body: bytes | None = None,
+        more: Mapping[str, str] = {},
     ) -> Answer[T]:
         """Send one request below the base URL and return the answer's value.
 
+        more: further headers.
         read: converts the result, which is decoded JSON, also in another thread; raises
             msgspec.ValidationError for a result of another type.
         Raises ApiError for every answer but a good one: Unreachable when there is none within the
         time limit, TooLarge or BadAnswer for a body that is not read.
         """
         started = time.monotonic()
-        headers = {} if body is None else {"Content-Type": "application/json"}
+        headers = {**more} if body is None else {**more, "Content-Type": "application/json"}
         try:
             with _api_errors(len(path)):
                 async with asyncio.timeout(WHOLE_SECONDS):

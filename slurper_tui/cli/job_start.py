@@ -29,7 +29,7 @@ from slurper_tui.monitor.jobs.validation import doubt_words, faults
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import MOST_LIST_BYTES, Draft, Secrets
-from slurper_tui.monitor.reports.wording import check_words, not_made_words
+from slurper_tui.monitor.reports.wording import bucket_words, check_words, not_made_words
 from slurper_tui.monitor.session import Services
 
 _CHUNK = 2**20
@@ -270,6 +270,8 @@ async def ready(
         checks = await services.creation.precheck(account_id, drafts[0], secrets, waiting)
         for name, check in (("source", checks.source), ("target", checks.target)):
             out.note(f"precheck of the {name} bucket: {check_words(check)}")
+        for words in bucket_words(checks.bucket, drafts[0]):
+            out.note(f"target {words.name}: {words.text}")
         if not checks.passed:
             raise CliError("a bucket cannot be reached, so nothing was started", check_code(checks))
     what = "start this job" if len(drafts) == 1 else f"start these {len(drafts)} jobs"
@@ -280,7 +282,8 @@ async def ready(
 
 def check_code(checks: Prechecks) -> ExitCode:
     """Return the exit code of the prechecks: that of the first error, or API if one failed."""
-    errors = [check.error for check in checks if check.error is not None]
+    ends = (checks.source, checks.target)
+    errors = [check.error for check in ends if check.error is not None]
     if errors:
         return exit_code(errors[0].exit_code)
     return ExitCode.OK if checks.passed else ExitCode.API

@@ -256,6 +256,8 @@ class SimulatedAccount:
     new_objects: fewest and most objects of a job that is created without keys.
 
     token_expires: UTC seconds, for the answer of `verify`; None for a token that never expires.
+    buckets: by name, the results of `lock`, `lifecycle` and `sippy`, and a `jurisdiction` and
+        `storage_class`, of R2 buckets that are not ordinary.
     verifiable: whether `verify` knows the token; it does not know those that an account owns.
     """
 
@@ -280,6 +282,7 @@ class SimulatedAccount:
         self.token = token or drawn_token
         self.token_expires: float | None = None
         self.verifiable = True
+        self.buckets: dict[str, dict[str, object]] = {}
         self.email = "demo@example.com"
         self.key = f"{self._rng.getrandbits(148):037x}"
         self.faults = Faults()
@@ -343,9 +346,25 @@ class SimulatedAccount:
             if call.operation is None:
                 allow = {"allow": ", ".join(call.allowed)}
                 raise Refusal(405, Detail(10405, "Method not allowed for this path"), headers=allow)
+            if call.path.startswith("buckets/"):
+                return self._on_bucket(call, request.headers.get("cf-r2-jurisdiction", "default"))
             return self._jobs.perform(call, request)
         except Refusal as refusal:
             return refuse(refusal)
+
+    def _on_bucket(self, call: Call, jurisdiction: str) -> httpx.Response:
+        """Answer about an R2 bucket; every bucket exists whose name is not one of a missing one."""
+        name, parts = call.job_id or "", self.buckets.get(call.job_id or "", {})
+        if "missing" in name or parts.get("jurisdiction", jurisdiction) != jurisdiction:
+            raise Refusal(404, Detail(10006, "The specified bucket does not exist."))
+        if call.operation == "bucket":
+            created, kind = "2025-01-02T03:04:05.678Z", parts.get("storage_class", "Standard")
+            place = {"location": "WEUR", "jurisdiction": jurisdiction}
+            return accept({"name": name, "creation_date": created, **place, "storage_class": kind})
+        usual: dict[str, object] = (
+            {"enabled": False} if call.operation == "sippy" else {"rules": []}
+        )
+        return accept(parts.get(call.operation or "", usual))
 
     def _verify(self, request: httpx.Request) -> httpx.Response:
         if not self.verifiable or "authorization" not in request.headers:

@@ -143,7 +143,7 @@ class Call(NamedTuple):
     """The parts of a request. account_id and job_id are decoded.
 
     account_id: None for a request that concerns no account.
-    path: the part after `slurper/`, as sent.
+    path: the part after `slurper/`, or after `r2/`, as sent.
     operation: None when the path has none for the method.
     allowed: methods that the path supports; empty for a path that the API does not have.
     """
@@ -225,6 +225,9 @@ def call_of(request: httpx.Request) -> Call:
     parts = request.url.raw_path.split(b"?")[0].decode("ascii", "replace").split("/")
     starts = [i for i in range(len(parts) - 2) if parts[i] == "accounts"]
     start = next((i for i in starts if parts[i + 2] == "slurper"), None)
+    bucket = next((i for i in starts if parts[i + 2 : i + 4] == ["r2", "buckets"]), None)
+    if start is None and bucket is not None:
+        return _bucket_call(request.method, unquote(parts[bucket + 1]), parts[bucket + 3 :])
     if start is None and "/".join(parts[-3:]) == VERIFY_PATH:
         operation = "verifyToken" if request.method == "GET" else None
         return Call(None, request.method, VERIFY_PATH, operation, allowed=("GET",))
@@ -243,6 +246,19 @@ def call_of(request: httpx.Request) -> Call:
         job_id=job_id if "*" in pattern else None,
         allowed=tuple(sorted(methods)),
     )
+
+
+_OF_BUCKETS = {"": "bucket", "lock": "lock", "lifecycle": "lifecycle", "sippy": "sippy"}
+
+
+def _bucket_call(method: str, account_id: str, rest: list[str]) -> Call:
+    """Parse `buckets/NAME` and `buckets/NAME/PART`. The call's job_id is the name of the bucket."""
+    name, part = rest[1:2], "/".join(rest[2:])
+    if not name or not name[0] or part not in _OF_BUCKETS:
+        return Call(account_id, method, "/".join(rest))
+    operation = _OF_BUCKETS[part] if method == "GET" else None
+    path = "/".join(rest)
+    return Call(account_id, method, path, operation, unquote(name[0]), allowed=("GET",))
 
 
 def page_of(request: httpx.Request) -> tuple[int, int]:

@@ -320,6 +320,7 @@ def test_any_id_is_one_path_segment(account: str, job: str) -> None:
 GIVEN = {
     "account_id": "acc",
     "job_id": "job",
+    "bucket": "media",
     "job": NewJob(SOURCE, TARGET),
     "source": SOURCE,
     "target": TARGET,
@@ -337,6 +338,7 @@ CHANGING = {
     "check_target",
 }
 READING = {"list_jobs", "get_job", "progress", "logs", "verify_token", "r2_keys"}
+READING |= {"r2_bucket", "r2_lock", "r2_lifecycle", "r2_sippy"}
 
 
 def operations(client: SlurperClient) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:

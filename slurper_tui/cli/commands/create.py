@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from slurper_tui import format as fmt
+from slurper_tui.api.models import Bucket
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import (
@@ -33,11 +34,18 @@ from slurper_tui.cli.job_start import (
     the_account,
 )
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.jobs.create import FRESH_KEYS
+from slurper_tui.monitor.jobs.create import FRESH_KEYS, Check
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, few, read_prefixes, split
+from slurper_tui.monitor.jobs.target import TargetBucket
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets, Step, StepState
-from slurper_tui.monitor.reports.wording import NOT_DURABLE, check_words, draft_name, plan_tally
+from slurper_tui.monitor.reports.wording import (
+    NOT_DURABLE,
+    bucket_words,
+    check_words,
+    draft_name,
+    plan_tally,
+)
 from slurper_tui.monitor.session import Services
 
 
@@ -119,20 +127,34 @@ async def precheck(context: CommandContext) -> ExitCode:
         services.control.unlock()
         waiting = once(lambda: context.out.note(FRESH_KEYS))
         checks = await services.creation.precheck(account_id, draft, secrets, waiting)
-    ends = {"source": checks.source, "target": checks.target}
     if options.json:
-        record = {
-            name: {
-                "connectivityStatus": answer.status,
-                "error": None if answer.error is None else str(answer.error),
-            }
-            for name, answer in ends.items()
-        }
-        context.out.line(fmt.as_json(record))
+        target = {**_check_record(checks.target), **_bucket_record(checks.bucket)}
+        context.out.line(fmt.as_json({"source": _check_record(checks.source), "target": target}))
     else:
-        for name, answer in ends.items():
+        for name, answer in (("source", checks.source), ("target", checks.target)):
             context.out.line(f"{name}  {check_words(answer)}")
+        for line in bucket_words(checks.bucket, draft):
+            context.out.line(f"target  {line.name}: {line.text}")
     return check_code(checks)
+
+
+def _check_record(check: Check) -> dict[str, object]:
+    error = None if check.error is None else str(check.error)
+    return {"connectivityStatus": check.status, "error": error}
+
+
+def _bucket_record(target: TargetBucket) -> dict[str, object]:
+    """Return what is known about the target bucket; null where it is unknown."""
+    bucket, sippy = target.bucket or Bucket(), target.sippy
+    return {
+        "exists": target.exists,
+        "jurisdiction": bucket.jurisdiction,
+        "storageClass": bucket.storage_class,
+        "location": bucket.location,
+        "locked": None if target.locks is None else bool(target.locks),
+        "deletes": None if target.deletions is None else bool(target.deletions),
+        "sippy": None if sippy is None else sippy.enabled,
+    }
 
 
 _GO_ON = "slurper-tui create --go-on"

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import ApiError, BucketKeysRefused, Conflict
 from slurper_tui.api.models import PAGE_SIZE, Answer, Connectivity, Job
 from slurper_tui.format import parse_time
+from slurper_tui.monitor.jobs.target import TargetBucket, inspect
 from slurper_tui.monitor.model.base import MOST_PAGES, SLOTS, JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.job import JobView, has_ended
@@ -211,11 +212,13 @@ class JobMaker:
         api = metered.api
         source = new_source(replace(draft, keys=None), secrets.source)
         target = new_target(draft, secrets.target)
-        checks = await asyncio.gather(
-            _check(metered, lambda: api.check_source(account_id, source), waiting),
-            _check(metered, lambda: api.check_target(account_id, target), waiting),
+        return Prechecks(
+            *await asyncio.gather(
+                _check(metered, lambda: api.check_source(account_id, source), waiting),
+                _check(metered, lambda: api.check_target(account_id, target), waiting),
+                inspect(metered, account_id, draft),
+            )
         )
-        return Prechecks(*checks)
 
     async def send(self, account_id: str, draft: Draft, secrets: Secrets) -> str | None:
         """Create a job; return its id, None if the answer lacks one. Raises ApiError."""
@@ -317,10 +320,11 @@ class Check(NamedTuple):
 
 
 class Prechecks(NamedTuple):
-    """Results of the prechecks of both buckets with their keys."""
+    """Results of the prechecks of both buckets with their keys. bucket: the target's properties."""
 
     source: Check
     target: Check
+    bucket: TargetBucket = TargetBucket()
 
     @property
     def passed(self) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import (
@@ -29,6 +29,7 @@ from slurper_tui.api.errors import (
     Rejected,
     Unreachable,
 )
+from slurper_tui.api.models import Condition, LifecycleRule, LockRule, Sippy
 from slurper_tui.eta import eta_long
 from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.events import GONE, Action, ActionRequest, Event, RequestState, What
@@ -45,6 +46,7 @@ from slurper_tui.monitor.model.plans import Draft, Plan, StepState
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.jobs.create import Check, CreateResult
+    from slurper_tui.monitor.jobs.target import TargetBucket
 
 # Actions on jobs
 
@@ -393,6 +395,90 @@ def check_words(check: Check) -> str:
     if check.refused:
         return f"cannot be reached with these keys{error or f'; {BUCKET_PERMISSIONS}'}"
     return f"not checked{error}" if error else str(check.status)
+
+
+class BucketWords(NamedTuple):
+    """A property of the target bucket. doubtful: it may defeat the migration."""
+
+    name: str
+    text: str
+    doubtful: bool = False
+
+
+UNKNOWN = "unknown"
+
+
+def bucket_words(target: TargetBucket, draft: Draft) -> Sequence[BucketWords]:
+    """Return one line for each property of the target bucket that concerns a migration."""
+    bucket = target.bucket
+    if target.exists is False:
+        place = draft.target_jurisdiction or "default"
+        text = f"there is no {draft.target} in this account's jurisdiction {place}: create it first"
+        return (BucketWords("bucket", text, doubtful=True),)
+    exists = UNKNOWN
+    if bucket is not None:
+        place = f"jurisdiction {bucket.jurisdiction or draft.target_jurisdiction or 'default'}"
+        kind = f"storage class {bucket.storage_class or UNKNOWN}"
+        exists = f"exists; {place}, {kind}"
+    locks, deletions = target.locks, target.deletions
+    return (
+        BucketWords("bucket", exists),
+        BucketWords("lock", _lock_words(locks), doubtful=bool(locks)),
+        BucketWords("lifecycle", _deletion_words(deletions), doubtful=bool(deletions)),
+        BucketWords("Sippy", *_sippy_words(target.sippy)),
+    )
+
+
+def _lock_words(rules: Sequence[LockRule] | None) -> str:
+    if rules is None:
+        return UNKNOWN
+    parts = [f"{_under(rule.prefix)} {_for(rule.condition)}".strip() for rule in rules]
+    return f"locked: nothing is overwritten {', '.join(parts)}" if rules else "none"
+
+
+def _deletion_words(rules: Sequence[LifecycleRule] | None) -> str:
+    if rules is None:
+        return UNKNOWN
+    parts = []
+    for rule in rules:
+        done = rule.delete_objects_transition
+        prefix = rule.conditions.prefix if rule.conditions else None
+        parts.append(f"{_under(prefix)} {_after(done.condition if done else None)}".strip())
+    return f"deletes objects {', '.join(parts)}" if rules else "no rule deletes objects"
+
+
+def _under(prefix: str | None) -> str:
+    return f"under {prefix}" if prefix else "in the whole bucket"
+
+
+def _for(condition: Condition | None) -> str:
+    """Return how long a lock holds; "" if unknown."""
+    if condition is None:
+        return ""
+    if condition.max_age_seconds is not None:
+        return f"for {fmt.duration(condition.max_age_seconds)}"
+    if condition.date:
+        return f"until {condition.date}"
+    return "for ever" if condition.type == "Indefinite" else ""
+
+
+def _after(condition: Condition | None) -> str:
+    """Return when a rule deletes; "" if unknown."""
+    if condition is None:
+        return ""
+    if condition.max_age is not None:
+        return f"after {fmt.duration(condition.max_age)}"
+    return f"on {condition.date}" if condition.date else ""
+
+
+def _sippy_words(sippy: Sippy | None) -> tuple[str, bool]:
+    if sippy is None or sippy.enabled is None:
+        return UNKNOWN, False
+    if not sippy.enabled:
+        return "off", False
+    source = sippy.source
+    place = f" from {source.provider or ''} {source.bucket or ''}".rstrip() if source else ""
+    return f"on: it copies objects{place} when they are first read", True
 
 
 def not_made_words(made: CreateResult, error: ApiError) -> str:

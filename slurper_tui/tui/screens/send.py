@@ -25,7 +25,12 @@ from slurper_tui.monitor.jobs.create import FRESH_KEYS, NO_ID, Check, CreateResu
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import State
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets
-from slurper_tui.monitor.reports.wording import NOT_DURABLE, check_words, not_made_words
+from slurper_tui.monitor.reports.wording import (
+    NOT_DURABLE,
+    bucket_words,
+    check_words,
+    not_made_words,
+)
 from slurper_tui.tui.availability import WATCH_ONLY
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import DrawContext, account_name, migration, short_id
@@ -235,8 +240,8 @@ class Sent(NamedTuple):
         return self.made is not None and isinstance(self.made.error, Conflict)
 
 
-def check_lines(checks: Prechecks, look: Look, width: int) -> Iterator[Line]:
-    """Yield for each bucket whether it can be reached; if not, with the API's message."""
+def check_lines(checks: Prechecks, draft: Draft, look: Look, width: int) -> Iterator[Line]:
+    """Yield for each bucket whether it can be reached, and the properties of the target bucket."""
     for label, check in (("source", checks.source), ("target", checks.target)):
         state, style = State.OTHER, "warning"
         if check.passed:
@@ -244,6 +249,9 @@ def check_lines(checks: Prechecks, look: Look, width: int) -> Iterator[Line]:
         elif check.refused:
             state, style = State.ABORTED, "error"
         yield from labelled(label, f"{look.sign(state)} {check_words(check)}", look, width, style)
+    for line in bucket_words(checks.bucket, draft):
+        style = "warning" if line.doubtful else ""
+        yield from labelled(f"  {line.name}", line.text, look, width, style)
     yield ()
 
 
@@ -475,7 +483,8 @@ class SendPage(RequestScreen):
             made = made_lines(self._sent.made, look, width) if self._sent.made else ()
             plans = plan_lines(self._sent.plans, look, width) if self._sent.plans else ()
             return [*made, *plans]
-        return [*check_lines(self._checks, look, width)] if self._checks else ()
+        draft = self.pending.drafts[0]
+        return [*check_lines(self._checks, draft, look, width)] if self._checks else ()
 
     def answers(self) -> Line:
         """Return the answer keys of this stage. Enter never sends: it goes back."""

@@ -50,6 +50,10 @@ def test_the_draft_and_both_prechecks_are_shown_before_anything_is_sent() -> Non
         "slurper-tui:   overwrite  no",
         "slurper-tui: precheck of the source bucket: can be reached",
         "slurper-tui: precheck of the target bucket: can be reached",
+        "slurper-tui: target bucket: exists; jurisdiction default, storage class Standard",
+        "slurper-tui: target lock: none",
+        "slurper-tui: target lifecycle: no rule deletes objects",
+        "slurper-tui: target Sippy: off",
     ]
     assert [m for m in person.methods if m != "GET"] == ["PUT", "PUT", "POST"]
     assert person.posts()[0]["overwrite"] is False
@@ -210,12 +214,24 @@ def test_a_precheck_that_fails_stops_it_unless_it_is_not_wanted() -> None:
 def test_precheck_prints_both_answers() -> None:
     person = Person()
     ran = person.run("precheck", *S3)
-    assert (ran.code, ran.out) == (0, ["source  can be reached", "target  can be reached"])
+    assert (ran.code, ran.out[:2]) == (0, ["source  can be reached", "target  can be reached"])
+    assert ran.out[2:] == [
+        "target  bucket: exists; jurisdiction default, storage class Standard",
+        "target  lock: none",
+        "target  lifecycle: no rule deletes objects",
+        "target  Sippy: off",
+    ]
     ran = person.run("precheck", *S3, "--target-bucket", "missing", "--json")
     assert ran.code == 7
     assert json.loads(ran.out[0]) == {
         "source": {"connectivityStatus": "success", "error": None},
-        "target": {"connectivityStatus": "error", "error": None},
+        "target": {
+            "connectivityStatus": "error",
+            "error": None,
+            "exists": False,
+            **dict.fromkeys(("jurisdiction", "storageClass", "location")),
+            **dict.fromkeys(("locked", "deletes", "sippy")),
+        },
     }
     assert "POST" not in person.methods
 

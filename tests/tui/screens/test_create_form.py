@@ -238,7 +238,7 @@ async def test_both_buckets_are_checked_before_the_whole_request_is_shown() -> N
         assert "start it" not in bench.text
         bench.open.set()
         await bench.asked()
-        assert [(sent.method, sent.path) for sent in bench.requests] == [("PUT", c) for c in CHECKS]
+        assert [(sent.method, sent.path) for sent in bench.writes] == [("PUT", c) for c in CHECKS]
         assert bench.text.count("✔ can be reached") == 2
         for said in (
             *("s3  photos-prod", "https://s3.example.com", "eu-1", "2024/", "r2  media"),
@@ -308,6 +308,26 @@ async def test_the_new_job_is_highlighted_as_soon_as_it_is_listed(
         await bench.until(lambda: "photos-prod" in bench.text)
         [highlighted] = [line for line in bench.text.splitlines() if line.startswith("▌")]
         assert "photos-prod" in highlighted
+
+
+async def test_the_target_bucket_is_described_below_the_prechecks() -> None:
+    async with workbench() as bench:
+        bench.account.buckets["media"] = {
+            "lock": {"rules": [{"enabled": True, "condition": {"type": "Indefinite"}}]}
+        }
+        bench.account.faults.add(Fault(operation="sippy", status=403, code=10000))
+        await bench.create(**WHOLE)
+        await bench.go_on()
+        await bench.asked()
+        for line in (
+            "  target        ✔ can be reached",
+            "    bucket      exists; jurisdiction default, storage class Standard",
+            "    lock        locked: nothing is overwritten in the whole bucket for ever",
+            "    lifecycle   no rule deletes objects",
+            "    Sippy       unknown",
+        ):
+            assert line in bench.text
+        assert "y start it" in bench.text
 
 
 @pytest.mark.parametrize("vendor", ["s3", "r2"])
