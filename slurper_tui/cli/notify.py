@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.api.webhook import Webhook, WebhookFailed
 from slurper_tui.cli.connect import SECRET_VARIABLES
-from slurper_tui.cli.terminal import BELL, Marks
+from slurper_tui.cli.terminal import BELL, Marks, write_without_waiting
 from slurper_tui.config import Config
 from slurper_tui.format import as_json
 from slurper_tui.monitor.model.job import Snapshot
@@ -158,8 +158,20 @@ class Notifier:
             return [self._cleaned(inner) for inner in value]
         return value
 
-    async def close(self, seconds: float) -> None:
-        """Stop; give up what is not told after some seconds."""
+    def restore(self) -> None:
+        """Restore title and tab without waiting for the terminal, from any thread."""
+        write_without_waiting(self._marks.leave().encode())
+
+    async def close(self, *, patient: bool) -> None:
+        """Restore title and tab, and deliver what is still to be told, within a time limit.
+
+        patient: the command has ended by itself; nobody wants to quit.
+        """
+        left = self._marks.leave()
+        if left and self._marks.write is not None:
+            self._marks.write(left)
+        self._marks.write = None
+        seconds = FINISH_SECONDS if patient else QUIT_SECONDS
         if self._outboxes:
             await asyncio.gather(*(outbox.close(seconds) for outbox in self._outboxes))
         if self._webhook is not None:

@@ -38,15 +38,14 @@ from slurper_tui.cli.context import (
     zone_works,
 )
 from slurper_tui.cli.errors import CliError, ExitCode
-from slurper_tui.cli.notify import FINISH_SECONDS, QUIT_SECONDS, Notifier
 from slurper_tui.cli.output import Output, ProgressOutput
 from slurper_tui.cli.parser import MONITOR
 from slurper_tui.cli.settings import mistakes_of_notify
 from slurper_tui.cli.signals import Guard
-from slurper_tui.cli.terminal import Marks, write_without_waiting
 from slurper_tui.config import Config, ConfigError, Flags, load
 
 if TYPE_CHECKING:
+    from slurper_tui.cli.notify import Notifier
     from slurper_tui.monitor.model.job import JobView
 
 _CHANGES = ("pause", "resume", "abort", "delete")
@@ -224,8 +223,7 @@ def _lines(
     )
     session = Session(lambda: monitor, ALL_JOBS if once else selection, resolve)
     session.start()
-    marks = Marks(process.environ, ascii_only=out.ascii_only)
-    notifier = None if once else _notifier(options, config, process, out, marks)
+    notifier = None if once else _notifier(options, config, process, out)
     context = CommandContext(
         options,
         session,
@@ -240,7 +238,7 @@ def _lines(
     )
     module, function = _COMMAND_FUNCTIONS[options.command]
     command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)
-    with Guard(lambda: write_without_waiting(marks.leave().encode())) as guard:
+    with Guard(notifier.restore if notifier else lambda: None) as guard:
         try:
             return asyncio.run(
                 _guarded(partial(command, context), connection, history, notifier, guard)
@@ -249,14 +247,16 @@ def _lines(
             if guard.ending is None:
                 raise
             return guard.ending
-        finally:
-            out.control(marks.leave())
 
 
 def _notifier(
-    options: argparse.Namespace, config: Config, process: Process, out: Output, marks: Marks
+    options: argparse.Namespace, config: Config, process: Process, out: Output
 ) -> Notifier:
     """Return what tells about events; to a terminal that understands control sequences, if any."""
+    from slurper_tui.cli.notify import Notifier  # commands that look once do not need it
+    from slurper_tui.cli.terminal import Marks
+
+    marks = Marks(process.environ, ascii_only=out.ascii_only)
     if out.terminal is not None and process.environ.get("TERM", "dumb") not in _NO_SCREEN:
         marks.write = out.control
     return Notifier(
@@ -302,14 +302,14 @@ async def _guarded(
     loop.set_exception_handler(log_loop_error)
     loop.call_later(LATER_SECONDS, enable_garbage_collection)
     guard.when_ending(lambda _: loop.call_soon_threadsafe(task.cancel))
-    seconds = QUIT_SECONDS
+    patient = False
     try:
         code = await command()
-        seconds = FINISH_SECONDS
+        patient = True
     finally:
         await history.close()
         if notifier is not None:
-            await notifier.close(seconds)
+            await notifier.close(patient=patient)
         await connection.close()
     # A DNS lookup that hangs in a thread would block the shutdown of the event loop.
     guard.enforce(code)

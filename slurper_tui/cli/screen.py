@@ -35,7 +35,7 @@ from slurper_tui.cli.context import (
 )
 from slurper_tui.cli.driver import MISSING, driver_for
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code, rejected
-from slurper_tui.cli.notify import QUIT_SECONDS, Notifier
+from slurper_tui.cli.notify import Notifier
 from slurper_tui.cli.settings import mistakes_of_screen, windows
 from slurper_tui.cli.signals import Guard
 from slurper_tui.cli.terminal import Marks, Terminal, wait_for_foreground
@@ -256,7 +256,7 @@ async def _drive(
     finally:
         guard.enforce(exit_code(app.return_code))
         await history.close()
-        await notifier.close(QUIT_SECONDS)
+        await notifier.close(patient=False)
         await connection.close()
 
 

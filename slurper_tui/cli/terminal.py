@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import sys
 import termios
@@ -153,6 +152,8 @@ def terminal_size() -> tuple[int, int]:
     columns, rows = kernel_size()
     if columns and rows:
         return columns, rows
+    import shutil  # with its compressors; seldom needed
+
     assumed = shutil.get_terminal_size()
     return columns or min(assumed.columns, _MOST_COLUMNS), rows or min(assumed.lines, _MOST_ROWS)
 

@@ -72,7 +72,7 @@ class Person:
         return "".join(self.written)
 
     async def close(self) -> None:
-        await self.notifier.close(PATIENCE)
+        await self.notifier.close(patient=True)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -286,33 +284,27 @@ def test_a_pipe_never_gets_an_escape_but_the_command_runs(
     assert '"kind":"end"' in (tmp_path / "got").read_text().replace(": ", ":")
 
 
-@pytest.fixture
-def tmux(tmp_path: Path) -> Iterator[Sequence[str]]:
-    """A tmux server of its own with one pane."""
-    command = ["tmux", "-S", str(tmp_path / "tmux"), "-f", os.devnull]
-    subprocess.run(
-        [*command, "new-session", "-d", "-x", "100", "-y", "30", "sh"],
-        env=environment(tmp_path, PS1="ready "),
-        check=True,
-    )
-    yield command
-    subprocess.run([*command, "kill-server"], check=True)
+TMUX = """
+set -g allow-passthrough on
+set -g set-titles on
+set -g set-titles-string "#T"
+"""
 
 
-def test_the_title_of_a_pane_in_tmux(person: Person, tmux: Sequence[str]) -> None:
-    def ask(*words: str) -> str:
-        done = subprocess.run([*tmux, *words], capture_output=True, text=True, check=True)
-        return done.stdout.strip()
+def test_tmux_shows_the_title_of_its_pane_and_passes_a_notification_on(person: Person) -> None:
+    socket, conf = person.folder / "tmux", person.folder / "tmux.conf"
+    conf.write_text(TMUX)
+    line = f"printf '\\033]2;mine\\007'; {' '.join(person.command('osc = 9'))}; read x"
+    command = ["tmux", "-S", str(socket), "-f", str(conf), "new-session", line]
+    with PtyProgram(command, person.environ) as program:
+        program.wait_for(lambda: "▶ ~15 %" in " ".join(titles_of_tmux(program.raw)), "the title")
+        person.abort(JOB)
+        seen(program, "\x1b]9;slurper-tui: photos → media: aborted".encode())
+        program.type("q")
+        program.wait_for(lambda: titles_of_tmux(program.raw)[-1] == "mine", "the title before")
+        program.type("\r")
+        assert program.ended() == 0
 
-    def wait_for(title: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not re.fullmatch(title, now := ask("display", "-p", "#{pane_title}")):
-            assert time.monotonic() < deadline, now
-            time.sleep(0.05)
 
-    ask("select-pane", "-T", "mine")
-    exports = " ".join(f"{name}='{value}'" for name, value in person.server.environment().items())
-    ask("send-keys", f"{exports} {' '.join(person.command(ALL))}", "Enter")
-    wait_for(r"▶ ~15 %( .*)?")
-    ask("send-keys", "q")
-    wait_for("mine")
+def titles_of_tmux(raw: bytes) -> list[str]:
+    return [title.decode() for title in re.findall(rb"\x1b\]0;([^\a]*)\a", raw)]
