@@ -131,7 +131,7 @@ def _file(text: str, context: CommandContext) -> Path:
     if not text.endswith(".prom"):
         context.out.note("node_exporter reads only files whose names end in .prom")
     path = Path(os.path.realpath(text))
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         if not stat.S_ISREG(path.stat().st_mode):
             raise CliError(f"--textfile {text}: is a directory or a device, not a file")
     return path

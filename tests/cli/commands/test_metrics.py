@@ -176,7 +176,7 @@ def test_where_nothing_answers_the_file_says_so_and_keeps_no_value(
     assert values(found, "slurper_job_status") == []
 
 
-@pytest.mark.parametrize("path", ["none/slurper.prom", ".", "fifo"])
+@pytest.mark.parametrize("path", ["none/slurper.prom", ".", "fifo", "fifo/slurper.prom"])
 def test_a_path_that_cannot_be_written_is_exit_2(path: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     ran = perform(account(), "metrics", "--textfile", str(tmp_path / path))
