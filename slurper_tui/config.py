@@ -326,7 +326,7 @@ def _read_default(file: Path) -> tuple[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return "", ""
     except OSError as error:
-        return "", f"{file}: {error.strerror or error}; going on without it"
+        return "", f"{file}: {error.strerror or error}; continuing without it"
     except ValueError:
         pass  # the content is invalid: `read_text` raises the ConfigError
     return read_text(file), ""

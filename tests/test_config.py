@@ -80,7 +80,7 @@ def test_an_unreadable_default_file_is_skipped_with_a_notice(tmp_path: Path) -> 
     file = tmp_path / "config.toml"
     os.mkfifo(file)
     assert load(tmp_path).notice == (
-        f"{file}: Is a directory or a device, not a file; going on without it"
+        f"{file}: Is a directory or a device, not a file; continuing without it"
     )
     with pytest.raises(ConfigError, match="not a file"):
         load(tmp_path, file=str(file))

@@ -284,11 +284,11 @@ def _parse_proxy(value: str) -> ProxyChoice:
     except (httpx.InvalidURL, ValueError):
         raise ValueError("it is not a URL") from None
     if url.scheme not in ("http", "https", *_SOCKS):
-        raise ValueError("its scheme is none of http, https, socks5 and socks5h")
+        raise ValueError("its scheme must be http, https, socks5 or socks5h")
     if url.scheme in _SOCKS and importlib.util.find_spec("socksio") is None:
         raise ValueError("SOCKS needs the package socksio, which is not installed")
     if not url.host:
-        raise ValueError("it names no host")
+        raise ValueError("it has no host")
     if (url.port or 0) > HIGHEST_PORT:
         raise ValueError(f"its port is above {HIGHEST_PORT}")
     auth = (url.username, url.password) if url.userinfo else None

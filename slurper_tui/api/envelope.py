@@ -124,7 +124,7 @@ _BUCKET_KEYS = re.compile("pre-?connectivity", re.IGNORECASE)
 _EDGE_CODES = range(1000, 1300)
 """Codes of the edge firewall, also within an envelope: 1010, 1015, 1020."""
 
-_FOREIGN_JSON = "JSON that is not the API's"
+_FOREIGN_JSON = "JSON that is not in the API's format"
 
 _EDGE_CODE = re.compile(rb"error code: (\d{3,5})")
 
@@ -359,14 +359,14 @@ def _status_words(raw: Raw, envelope: object, kind: type[ApiError]) -> str:
         return f"the API answered {raw.status}: {KEYS_REFUSED}; {BUCKET_PERMISSIONS}"
     if isinstance(envelope, dict) and (raw.status not in _DENIED or kind is Rejected):
         return f"the API answered {raw.status}"
-    who = "something between here and the API" if raw.status in _DENIED else "the API"
+    who = "a firewall or proxy before the API" if raw.status in _DENIED else "the API"
     what = _FOREIGN_JSON if isinstance(envelope, dict) else _content(raw, envelope)
     return f"{who} answered {raw.status} with {what}"
 
 
 def _content(raw: Raw, envelope: object) -> str:
     if envelope is _TOO_MANY:
-        return "more values than it can mean"
+        return "too many values"
     if not raw.body.strip():
         return "an empty body"
     if code := _EDGE_CODE.match(raw.body.strip()[:40]):

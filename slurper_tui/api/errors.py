@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import msgspec
 
-KEYS_REFUSED = "the bucket keys do not open a bucket; the API token is accepted"
+KEYS_REFUSED = "the bucket keys give no access to a bucket; the API token is accepted"
 
 BUCKET_PERMISSIONS = (
     "a source needs s3:Get* and s3:List* on the bucket and its objects (S3), or Storage Object "

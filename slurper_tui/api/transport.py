@@ -81,7 +81,7 @@ _EXPLAINED: dict[type[Exception], str] = {
 """Errors whose message follows these words."""
 
 _PROTOCOL_REASONS = {
-    "disconnected": "the server hung up without an answer",
+    "disconnected": "the server closed the connection without an answer",
     RESET: RESET,
     "complete message": "the answer was cut off",
     "informational": "endless 1xx responses and no answer",
@@ -241,14 +241,14 @@ async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
         chunks = _gunzipped(response.stream)
     elif encodings and response.is_success:
         names = ", ".join(encodings)[:60]
-        raise _bad(response, f"the answer is encoded as {names!r}, and gzip was asked for")
+        raise _bad(response, f"the answer is encoded as {names!r} instead of gzip")
     elif encodings:
         return  # a failed answer in an unknown encoding counts as empty: its status is enough
     size = 0
     async for chunk in chunks:
         size += len(chunk)
         if size > MOST_BYTES:
-            raise _bad(response, "the answer is too large to be one", TooLarge)
+            raise _bad(response, "the answer is too large", TooLarge)
         yield chunk
 
 
@@ -297,7 +297,7 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, httpx.RemoteProtocolError):
         pairs = _PROTOCOL_REASONS.items()
         return next((text for part, text in pairs if part in str(error)), "the answer is not HTTP")
-    reason = _EXPLAINED.get(type(error), "the exchange failed")
+    reason = _EXPLAINED.get(type(error), "the request failed")
     detail = (_system_message(error) or str(error)).partition("\n")[0].strip()
     return f"{reason}: {detail}" if detail else reason
 

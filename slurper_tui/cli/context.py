@@ -103,7 +103,7 @@ def selection_of(options: argparse.Namespace) -> Selection:
     """Return the jobs that the command line names. Raises CliError for a blank name."""
     jobs, migrations = getattr(options, "jobs", ()), getattr(options, "migration", ())
     if not all(job.strip() for job in jobs):
-        raise CliError("a job's id may be shortened, but not to nothing")
+        raise CliError("the name of a job must not be empty")
     if not all(name.strip() for name in migrations):
         raise CliError("--migration needs the name of a source bucket")
     return Selection(tuple(jobs), tuple(migrations))
@@ -162,7 +162,9 @@ def _members(name: str, jobs: Sequence[JobView]) -> Sequence[JobView]:
         f"  {name}  {key.vendor} {key.endpoint} account {key.account_id}"
         for key, name in sorted(names.items(), key=lambda item: item[1])
     ]
-    raise CliError(f"{name!r} is a bucket in several places; name its jobs instead:", more=lines)
+    raise CliError(
+        f"{name!r} is the source of several migrations; name their jobs instead:", more=lines
+    )
 
 
 def _few(lines: Sequence[str]) -> Sequence[str]:

@@ -81,7 +81,7 @@ def check(drafts: Iterable[Draft], out: Output) -> None:
         if messages:
             raise CliError("; ".join(messages))
     for doubt in doubt_words(drafts):
-        out.note(f"{doubt}; is that meant?")
+        out.note(f"warning: {doubt}")
 
 
 async def _from_file(name: str) -> Draft:
@@ -95,7 +95,9 @@ async def _from_file(name: str) -> Draft:
         raise CliError(f"{name}: {error}") from None
     except (ValueError, RecursionError) as error:
         place = re.search(r"line \d+ column \d+", str(error))
-        raise CliError(f"{name}: no JSON at {place[0] if place else 'its beginning'}") from None
+        raise CliError(
+            f"{name}: invalid JSON at {place[0] if place else 'its beginning'}"
+        ) from None
 
 
 async def read_keys(name: str) -> tuple[str, ...]:
@@ -192,7 +194,7 @@ NO_ORIGIN = Origin()
 def the_account(context: CommandContext) -> str:
     """Return the account to create jobs in. Raises CliError unless there is exactly one."""
     if len(context.accounts) != 1:
-        raise CliError(f"{len(context.accounts)} accounts: say which with --account ID")
+        raise CliError(f"{len(context.accounts)} accounts: choose one with --account ID")
     return context.accounts[0]
 
 

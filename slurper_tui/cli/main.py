@@ -79,7 +79,8 @@ def _crashed(error: BaseException, process: "Process | None") -> int:
     except ImportError:
         kind = type(error).__name__
         _print_error(
-            f"{kind}: a part of the program is missing; was it replaced meanwhile?", process
+            f"{kind}: a part of the program is missing; was the program replaced meanwhile?",
+            process,
         )
         return ExitCode.BUG
     try:

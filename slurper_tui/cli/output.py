@@ -25,6 +25,7 @@ from slurper_tui.monitor.model.job import (
     Snapshot,
     shown_forecast,
 )
+from slurper_tui.monitor.reports.wording import rate_limited_words
 
 
 class OutputClosed(CliError):
@@ -309,7 +310,7 @@ class ProgressOutput:
             self._out.note(f"{subject}: {problems[subject]}")
         silent = {_job(view) for view in snapshot.jobs if view.problem or view.gone}
         for subject in sorted(self._reported - problems.keys() - silent):
-            self._out.note(f"{subject}: {'enough' if subject == BUDGET else 'answers'} again")
+            self._out.note(f"{subject}: {'available' if subject == BUDGET else 'answers'} again")
         self._reported = problems.keys() | (self._reported & silent)
 
     def _bound_waiting(self, budget: BudgetView, now: float) -> None:
@@ -324,8 +325,8 @@ class ProgressOutput:
             words = f" ({budget.blocked_by})" if budget.blocked_by else ""
             end = fmt.moment(until, now, self._zone, seconds=True)
             raise CliError(
-                f"the API limits the rate of requests{words}: it wants no request before "
-                f"{end}, which is more than --timeout {self.patience:g} s",
+                f"the API limits the rate of requests{words}: next request at {end}, "
+                f"a wait of more than --timeout {self.patience:g} s",
                 ExitCode.API,
             )
 
@@ -379,10 +380,10 @@ def _budget(budget: BudgetView, now: float, zone: tzinfo | None, *, once: bool) 
     if budget.blocked_until is not None:
         words = f" ({budget.blocked_by})" if budget.blocked_by else ""
         until = fmt.moment(budget.blocked_until, now, zone, seconds=True)
-        return {BUDGET: f"spent{words}; all tools of this user share it; waiting until {until}"}
+        return {BUDGET: f"{rate_limited_words(until)}{words}; all tools of this user share it"}
     used = f"{budget.used} of {budget.limit} requests in five minutes are used"
     if once and budget.waiting:
-        return {BUDGET: f"{used}; {budget.waiting} wait"}
+        return {BUDGET: f"{used}; {budget.waiting} more are waiting"}
     if not once and budget.stretch > 1:
-        return {BUDGET: f"{used}; jobs are asked {budget.stretch:g} times less often"}
+        return {BUDGET: f"{used}; jobs are polled {budget.stretch:g} times less often"}
     return {}

@@ -682,7 +682,7 @@ def _check_selection(options: argparse.Namespace, parser: Parser) -> None:
     named = bool(options.jobs or options.migration)
     every: bool | None = getattr(options, "all", None)
     if every and named:
-        parser.error("--all goes with neither JOB nor --migration")
+        parser.error("--all cannot be combined with JOB or --migration")
     if not every and not named:
         more = "" if every is None else ", or --all"
         parser.error(f"{options.command} needs a JOB or --migration SOURCE{more}")

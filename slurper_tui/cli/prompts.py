@@ -176,15 +176,15 @@ def _from_file(name: str) -> dict[Part, str]:
     found: dict[Part, str] = {}
     for end, table in parse_toml(name, decode(name, _read_private(name))).items():
         if end not in _ENDS or not isinstance(table, dict):
-            raise CliError(f"{name}: only the tables [source] and [target] may stand there")
+            raise CliError(f"{name}: only the tables [source] and [target] are allowed")
         for given, value in table.items():
             part = next((Part(end, p) for p in _PARTS if _plain(p) == _plain(given)), None)
             if part is None:  # the name is not repeated: it might be a misplaced secret
                 allowed = ", ".join(p.replace("_", "-") for p in _PARTS)
-                raise CliError(f"{name}: a name in [{end}] is none of {allowed}")
+                raise CliError(f"{name}: a name in [{end}] is not one of {allowed}")
             if not isinstance(value, str) or not value.strip():
                 words = f"{part.name.replace('_', '-')} in [{end}]"
-                raise CliError(f"{name}: {words} must be a text with something in it")
+                raise CliError(f"{name}: {words} must be a text that is not empty")
             found[part] = _tidy(part, value)
     return found
 
@@ -199,9 +199,9 @@ def _read_private(name: str) -> bytes:
         with Path(name).open("rb") as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode) and not stat.S_ISFIFO(found.st_mode):
-                raise CliError(f"{name}: this is no file")
+                raise CliError(f"{name}: this is not a regular file")
             if found.st_mode & 0o077:
-                raise CliError(f"{name}: others can read it; make it yours alone: chmod 600 {name}")
+                raise CliError(f"{name}: others can read it; run: chmod 600 {name}")
             return file.read(_MOST_BYTES)
     except (OSError, ValueError) as error:
         raise CliError(f"{name}: {getattr(error, 'strerror', None) or 'no such file'}") from None
@@ -221,4 +221,4 @@ def parse_toml(name: str, text: str) -> dict[str, object]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"line \d+, column \d+", str(error))
-        raise CliError(f"{name}: no TOML at {place[0] if place else 'its end'}") from None
+        raise CliError(f"{name}: invalid TOML at {place[0] if place else 'its end'}") from None

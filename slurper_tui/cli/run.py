@@ -99,7 +99,7 @@ def perform(options: argparse.Namespace, process: Process) -> ExitCode:
     if config.notice:
         out.note(config.notice)
     if not zone_works():
-        out.note("TZ is no time zone of less than a day, so times are in UTC")
+        out.note("TZ is not a valid time zone, so times are in UTC")
         config = msgspec.structs.replace(config, utc=True)
     process.scrubber.add(*secrets_in(process.environ))
     if mistake := next(mistakes_of_notify(config), None):
@@ -154,7 +154,7 @@ def _takes_screen(process: Process, out: Output) -> bool:
     try:
         take_keyboard()
     except CliError as error:
-        out.note(f"{error.line}, so here are plain lines")
+        out.note(f"{error.line}, so lines are printed instead")
         return False
     return True
 

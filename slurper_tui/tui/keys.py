@@ -249,7 +249,7 @@ def _has_trouble(state: ScreenState) -> bool:
     snapshot = state.snapshot
     if snapshot is None:
         return False
-    lost = snapshot.history_note.startswith(("history off", "history begun"))
+    lost = snapshot.history_note.startswith(("history off", "history restarted"))
     if lost or snapshot.budget.blocked_until is not None:
         return True
     return any(a.problem for a in snapshot.accounts) or snapshot.job_has_problem

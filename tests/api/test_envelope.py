@@ -165,11 +165,11 @@ BAD_200: list[tuple[bytes | str | object, str | None, str]] = [
     (12, "application/json", "not JSON"),
     (b"null", "application/json", "not JSON"),
     ("true", "application/json", "not JSON"),
-    ({}, "application/json", "not the API's"),
-    ({"result": {}, "success": None}, "application/json", "not the API's"),
-    ({"result": {}, "success": "true"}, "application/json", "not the API's"),
-    ({"result": {}, "success": 1}, "application/json", "not the API's"),
-    ({"hello": "world"}, "application/json", "not the API's"),
+    ({}, "application/json", "not in the API's format"),
+    ({"result": {}, "success": None}, "application/json", "not in the API's format"),
+    ({"result": {}, "success": "true"}, "application/json", "not in the API's format"),
+    ({"result": {}, "success": 1}, "application/json", "not in the API's format"),
+    ({"hello": "world"}, "application/json", "not in the API's format"),
     (envelope(None), "application/json", "no result"),
     ({"success": True, "errors": []}, "application/json", "no result"),
     (envelope([]), "application/json", "a foreign result"),
@@ -436,7 +436,7 @@ AMPLIFIED: dict[str, bytes] = {
 def test_json_of_many_small_values_is_not_decoded(name: str) -> None:
     body = b'{"success":true,"result":' + AMPLIFIED[name] + b"}"
     tracemalloc.start()
-    with pytest.raises(TooLarge, match="more values"):
+    with pytest.raises(TooLarge, match="too many values"):
         read_answer(Raw(200, {}, body), lambda result: result)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -482,10 +482,20 @@ IN_BETWEEN: list[tuple[bytes, str, dict[str, str], str]] = [
     (b"error code: 1020", "text/plain", {}, "error code 1020"),
     (b"<html>Access denied by policy</html>", HTML, {}, "an HTML page"),
     (b"", "text/plain", {}, "an empty body"),
-    (b'{"cloudflare_error":true,"error_code":1020}', "application/json", {}, "not the API's"),
-    (b'{"error":{"code":10000,"message":"no"}}', "application/json", {}, "not the API's"),
+    (
+        b'{"cloudflare_error":true,"error_code":1020}',
+        "application/json",
+        {},
+        "not in the API's format",
+    ),
+    (b'{"error":{"code":10000,"message":"no"}}', "application/json", {}, "not in the API's format"),
     (b'{"errors":[{"code":1020,"message":"no"}]}', "application/json", {}, "1020: no"),
-    (b'{"errors":[{"code":"denied","message":"no"}]}', "application/json", {}, "not the API's"),
+    (
+        b'{"errors":[{"code":"denied","message":"no"}]}',
+        "application/json",
+        {},
+        "not in the API's format",
+    ),
 ]
 
 
@@ -496,7 +506,7 @@ async def test_only_the_api_itself_rejects_credentials(
 ) -> None:
     error = await failure(response(status, body, kind, headers))
     assert type(error) is BadAnswer
-    assert str(error).startswith(f"something between here and the API answered {status} with ")
+    assert str(error).startswith(f"a firewall or proxy before the API answered {status} with ")
     assert words in str(error)
     assert error.exit_code == 7
 
@@ -561,20 +571,23 @@ BROKEN: list[tuple[Exception, str]] = [
     (httpx.PoolTimeout(""), "no free connection within 30 s"),
     (httpx.ReadError(""), "the connection was reset"),
     (httpx.WriteError(""), "the connection was reset"),
-    (httpx.CloseError(""), "the exchange failed"),
-    (httpx.NetworkError("x\ny"), "the exchange failed: x"),
+    (httpx.CloseError(""), "the request failed"),
+    (httpx.NetworkError("x\ny"), "the request failed: x"),
     (httpx.ProxyError("407 Proxy Authentication Required"), "the proxy refused: 407 Proxy"),
-    (httpx.RemoteProtocolError("Server disconnected"), "the server hung up without an answer"),
+    (
+        httpx.RemoteProtocolError("Server disconnected"),
+        "the server closed the connection without an answer",
+    ),
     (httpx.RemoteProtocolError("without sending complete message body"), "the answer was cut off"),
     (httpx.RemoteProtocolError("illegal status line"), "the answer is not HTTP"),
-    (httpx.LocalProtocolError("x"), "the exchange failed: x"),
-    (httpx.ProtocolError("x"), "the exchange failed: x"),
-    (httpx.UnsupportedProtocol("x"), "the exchange failed: x"),
+    (httpx.LocalProtocolError("x"), "the request failed: x"),
+    (httpx.ProtocolError("x"), "the request failed: x"),
+    (httpx.UnsupportedProtocol("x"), "the request failed: x"),
     (httpx.DecodingError("x"), "the answer cannot be unpacked: x"),
-    (httpx.TooManyRedirects("x"), "the exchange failed: x"),
-    (httpx.TransportError("x"), "the exchange failed: x"),
-    (httpx.RequestError("x"), "the exchange failed: x"),
-    (httpx.HTTPError("x"), "the exchange failed: x"),
+    (httpx.TooManyRedirects("x"), "the request failed: x"),
+    (httpx.TransportError("x"), "the request failed: x"),
+    (httpx.RequestError("x"), "the request failed: x"),
+    (httpx.HTTPError("x"), "the request failed: x"),
     (httpx.InvalidURL("x"), "not sent: an address of"),
     (httpx.RemoteProtocolError("Receive buffer too long"), "the answer's header is too large"),
     (httpx.TimeoutException("x"), "no answer within 20 s"),

@@ -89,7 +89,7 @@ async def test_get_is_repeated_for_every_stale_connection() -> None:
 async def test_get_is_not_repeated_on_a_new_connection() -> None:
     lines = Lines(b"")
     async with client_of(lines.serve) as client:
-        with pytest.raises(Unreachable, match="hung up without an answer"):
+        with pytest.raises(Unreachable, match="closed the connection without an answer"):
             await client.progress("a", "j")
     assert lines.seen == ["GET"]
 
@@ -108,7 +108,7 @@ async def test_put_and_delete_are_never_repeated(change: str) -> None:
     lines = Lines(ANSWER, b"")
     async with client_of(lines.serve) as client:
         await client.progress("a", "j")
-        with pytest.raises(Unreachable, match="hung up without an answer") as failed:
+        with pytest.raises(Unreachable, match="closed the connection without an answer") as failed:
             await getattr(client, change)("a", "j")
     assert failed.value.undecided
     assert lines.seen == ["GET", "DELETE" if change == "delete_job" else "PUT"]

@@ -10,7 +10,6 @@ import struct
 import tempfile
 import termios
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +44,7 @@ class Terminal(io.TextIOWrapper):
 
     def __init__(self, columns: int, encoding: str) -> None:
         super().__init__(io.BytesIO(), encoding=encoding)
-        self._ends = pty.openpty()
+        self._ends: tuple[int, ...] = pty.openpty()
         fcntl.ioctl(self._ends[1], termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
     def isatty(self) -> bool:
@@ -58,10 +57,10 @@ class Terminal(io.TextIOWrapper):
 
     def close(self) -> None:
         """Close the terminal too."""
-        for end in self._ends:
-            with suppress(OSError):
-                os.close(end)
         super().close()
+        ends, self._ends = self._ends, ()
+        for end in ends:
+            os.close(end)
 
 
 def make_process(

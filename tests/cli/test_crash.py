@@ -117,7 +117,7 @@ def test_missing_program_files_are_reported_in_one_line(
     monkeypatch.setattr(sys, "stderr", err)
     assert run(["jobs"]) == 70
     [line] = err.getvalue().splitlines()
-    assert "was it replaced meanwhile?" in line
+    assert "was the program replaced meanwhile?" in line
 
 
 def test_the_modules_loaded_later_exist() -> None:

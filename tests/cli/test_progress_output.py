@@ -75,9 +75,11 @@ def test_a_pause_that_the_api_has_ordered() -> None:
     told = Reported()
     blocked = BudgetView(blocked_until=60.0, blocked_by=RateLimited("rate limited"))
     [line] = told.after(seen(budget=blocked))
-    assert line.startswith("the request budget: spent (rate limited); ")
-    assert line.endswith("; waiting until 00:01:00")
-    assert told.after(seen()) == ["the request budget: enough again"]
+    assert line == (
+        "the request budget: rate limited (429): next request at 00:01:00 (rate limited); "
+        "all tools of this user share it"
+    )
+    assert told.after(seen()) == ["the request budget: available again"]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_a_pause_that_the_api_has_ordered() -> None:
 def test_a_time_of_another_day_has_its_date(until: float, told: str) -> None:
     blocked = BudgetView(blocked_until=until, blocked_by=RateLimited("rate limited"))
     [line] = Reported().after(replace(seen(None), budget=blocked))
-    assert line.endswith(f"; waiting until {told}")
+    assert f" next request at {told} (rate limited); " in line
     [line] = Reported().after(seen(replace(DOWN, retry_at=until)))
     assert line.endswith(f"; next try at {told}")
 
@@ -95,11 +97,11 @@ def test_a_time_of_another_day_has_its_date(until: float, told: str) -> None:
 def test_one_shot_commands_report_waiting_for_the_budget() -> None:
     waiting = BudgetView(used=900, waiting=12)
     assert Reported(once=True).after(seen(budget=waiting)) == [
-        "the request budget: 900 of 1200 requests in five minutes are used; 12 wait"
+        "the request budget: 900 of 1200 requests in five minutes are used; 12 more are waiting"
     ]
     assert Reported().after(seen(budget=waiting)) == []
     [line] = Reported().after(seen(budget=BudgetView(used=900, stretch=2.5)))
-    assert line.endswith("; jobs are asked 2.5 times less often")
+    assert line.endswith("; jobs are polled 2.5 times less often")
 
 
 def test_rejected_by_every_account_is_the_end() -> None:
@@ -137,8 +139,8 @@ def test_waits_under_a_rate_limit_add_up_to_the_patience() -> None:
         told.after(blocked(1060.5, 1080.0))
     assert stopped.value.code == 7
     assert stopped.value.line == (
-        "the API limits the rate of requests (the API answered 429): it wants no request before "
-        "00:18:00, which is more than --timeout 60 s"
+        "the API limits the rate of requests (the API answered 429): next request "
+        "at 00:18:00, a wait of more than --timeout 60 s"
     )
 
 

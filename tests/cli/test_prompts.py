@@ -78,15 +78,15 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> No
     with pytest.raises(CliError) as caught:
         read("s3", name)
     assert caught.value.code == 2
-    assert caught.value.line == f"{name}: others can read it; make it yours alone: chmod 600 {name}"
+    assert caught.value.line == f"{name}: others can read it; run: chmod 600 {name}"
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f'[source]\n{SECRET} = "x"\n', "a name in [source] is none of access-key-id, "),
-        (f'{SECRET} = "x"\n', "only the tables [source] and [target] may stand there"),
-        (f"[source]\naccess-key-id = {SECRET}\n", "no TOML at line 2, column 17"),
+        (f'[source]\n{SECRET} = "x"\n', "a name in [source] is not one of access-key-id, "),
+        (f'{SECRET} = "x"\n', "only the tables [source] and [target] are allowed"),
+        (f"[source]\naccess-key-id = {SECRET}\n", "invalid TOML at line 2, column 17"),
         (f'[source]\naccess-key-id = ["{SECRET}"]\n', "access-key-id in [source] must be a text"),
         ('[source]\naccess-key-id = " "\n', "access-key-id in [source] must be a text"),
         ('[source]\naccess-key-id = "\udcff"\n', "not UTF-8 at byte 26"),

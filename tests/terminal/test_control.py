@@ -84,7 +84,7 @@ def test_an_unanswered_pause_is_never_sent_again(
     assert changes(server) == ["PUT pause"]
     account.faults.clear()
     program.type("R")
-    program.see("paused, as asked here")
+    program.see("paused, as requested here")
     assert changes(server) == ["PUT pause"]
 
 
@@ -134,7 +134,7 @@ def test_an_abort_needs_the_name_and_is_shown(
     program.type(f"\x15{bucket}")
     program.see(f"> {bucket}_")
     program.type("\r")
-    program.see("aborted, as asked here")
+    program.see("aborted, as requested here")
     assert changes(server) == ["PUT abort"]
 
 
@@ -167,7 +167,7 @@ def test_the_write_option_unlocks(server: LoopbackServer, course: Course, tmp_pa
         program.see("P pause")
         ask(program, "P", "Pause this job?")
         program.type("y")
-        program.see("paused, as asked here")
+        program.see("paused, as requested here")
         program.type("q")
         assert program.ended() == 0
     assert changes(server) == ["PUT pause"]

@@ -77,15 +77,15 @@ def test_a_confirmed_command_is_sent_once(
 @pytest.mark.parametrize(
     ("verb", "answer", "code", "message"),
     [
-        ("pause", "n\n", 0, "nothing was done"),
-        ("pause", "\n", 0, "nothing was done"),
-        ("pause", "perhaps\n", 0, "nothing was done"),
+        ("pause", "n\n", 0, "nothing was sent"),
+        ("pause", "\n", 0, "nothing was sent"),
+        ("pause", "perhaps\n", 0, "nothing was sent"),
         ("pause", "\x04", 2, "no answer was given"),
         ("pause", "\x03", 130, ""),
-        ("abort", "y\n", 2, "that is not logs-eu: nothing was done"),
-        ("abort", "LOGS-EU\n", 2, "that is not logs-eu: nothing was done"),
-        ("abort", "\n", 0, "nothing was done"),
-        ("abort", "n\n", 0, "nothing was done"),
+        ("abort", "y\n", 2, "that is not logs-eu: nothing was sent"),
+        ("abort", "LOGS-EU\n", 2, "that is not logs-eu: nothing was sent"),
+        ("abort", "\n", 0, "nothing was sent"),
+        ("abort", "n\n", 0, "nothing was sent"),
         ("abort", "\x04", 2, "no answer was given"),
     ],
 )
@@ -230,7 +230,7 @@ def test_actions_from_here_and_elsewhere_are_in_the_event_history(
     httpx.put(url, headers=headers, trust_env=False, verify=False).raise_for_status()
     with PtyProgram([PROGRAM, job], environ, size=(120, 30)) as program:
         program.see("pause sent from here")
-        program.see("paused, as asked here")
+        program.see("paused, as requested here")
         program.see("aborted from elsewhere")
         program.type("q")
         assert program.ended() == 0

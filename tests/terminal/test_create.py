@@ -57,7 +57,7 @@ def test_a_job_created_in_the_form_appears_in_the_list(
     program: PtyProgram, server: LoopbackServer, account: SimulatedAccount
 ) -> None:
     fill(program)
-    program.see("this program may only read now")
+    program.see("read-only now: nothing was sent")
     assert writes(server) == []
     program.type("W")
     program.see("Allow changing jobs?")

@@ -150,7 +150,7 @@ def test_ctrl_c_keeps_the_remaining_steps_and_prints_how_to_resume(place: Place)
     program.send_signal(signal.SIGINT)
     output += program.communicate(timeout=PATIENCE)[1]
     assert program.returncode == 130
-    assert "1 started, 2 waiting; go on with `slurper-tui create --go-on 1`" in output.decode()
+    assert "1 started, 2 waiting; continue with `slurper-tui create --go-on 1`" in output.decode()
     place.account.faults.clear()
     place.finish()
     assert place.made() == dict.fromkeys(PREFIXES, 1)

@@ -395,7 +395,7 @@ async def test_help_has_several_columns_where_there_is_room(width: int, columns:
 async def test_a_key_without_a_meaning_says_so() -> None:
     async with staged(snapshot(*THREE), size=(80, 24)) as stage:
         await stage.press("n")
-        assert "n has no meaning here: ? shows all keys" in stage.status
+        assert "n does nothing here: ? shows all keys" in stage.status
         await stage.press("j")
         assert "no meaning" not in stage.status
         await stage.press("slash", "n")

@@ -72,18 +72,17 @@ async def control(context: CommandContext) -> ExitCode:
         change, problems = await _find(action, snapshots, context)
         single = len(change.views) + len(problems) == 1
         if not await _agreed(change, context):
-            context.out.note("nothing was done")
+            context.out.note("nothing was sent")
             return ExitCode.OK
         try:
             requests, newcomers = await _send(change, context)
             while newcomers and requests[0].state is RequestState.MOOT:
                 change = change._replace(views=(*change.views, *newcomers))
                 context.out.note(
-                    f"nothing was sent: {len(newcomers)} more not ended since the jobs above were"
-                    " listed"
+                    f"nothing was sent: jobs are live that the list above lacks: {len(newcomers)}"
                 )
                 if not await _agreed(change, context, newcomers):
-                    context.out.note("nothing was done")
+                    context.out.note("nothing was sent")
                     return ExitCode.OK
                 requests, newcomers = await _send(change, context)
             sent, refused = _sorted(change, requests, context.out, single=single)
@@ -119,7 +118,7 @@ def _action(context: CommandContext) -> Action:
         return Action(options.command)
     if len(context.accounts) > 1:
         raise CliError(
-            f"{options.command} --all: {len(context.accounts)} accounts; say which with"
+            f"{options.command} --all: {len(context.accounts)} accounts; choose one with"
             " --account ID"
         )
     return Action.ABORT_ALL if options.command == "abort" else Action(options.command)
@@ -199,7 +198,7 @@ async def _agreed(
         them = f"all {number}"
     typed = await prompts.typed(f"to abort {them}, type {word}:", out)
     if typed not in (word, "", "n", "no"):
-        raise CliError(f"that is not {word}: nothing was done")
+        raise CliError(f"that is not {word}: nothing was sent")
     return typed == word
 
 

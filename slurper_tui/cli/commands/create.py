@@ -60,15 +60,15 @@ async def split_drafts(
     place = "standard input" if name == "-" else name
     prefixes = read_prefixes(await read_text(name))
     if not prefixes:
-        raise CliError(f"{place}: no prefix stands there")
+        raise CliError(f"{place} contains no prefix")
     if draft.path_prefix or draft.keys is not None:
-        raise CliError("a list of prefixes goes with neither a prefix nor keys")
+        raise CliError("a list of prefixes cannot be combined with a prefix or keys")
     found = split(draft, prefixes, jobs)
     if found.overlaps:
         raise CliError(f"{place}: {'; '.join(few(found.overlaps))}")
     check(found.drafts, context.out)
     for doubt in found.doubts:
-        context.out.note(f"is that meant? {doubt}")
+        context.out.note(f"warning: {doubt}")
     context.out.note(UNLISTED)
     return list(found.drafts)
 
@@ -78,7 +78,7 @@ _OF_NEW_JOBS = (*FLAGS.values(), "file", "prefixes", "no_overwrite")
 
 
 async def create(context: CommandContext) -> ExitCode:
-    """Start the jobs, or go on with a plan, or cancel it. Raises CliError."""
+    """Start the jobs, or continue a plan, or cancel it. Raises CliError."""
     options = context.options
     _refuse_contradictions(options)
     async with open_services(context) as services:
@@ -104,9 +104,9 @@ async def create(context: CommandContext) -> ExitCode:
 def _refuse_contradictions(options: argparse.Namespace) -> None:
     """Raise CliError for options that cannot be combined."""
     if options.send_again and options.go_on is None:
-        raise CliError("--send-again goes with --go-on")
+        raise CliError("--send-again needs --go-on")
     if options.go_on is not None and options.cancel is not None:
-        raise CliError("--go-on and --cancel do not go together")
+        raise CliError("--go-on and --cancel cannot be combined")
     plan_option = "--go-on" if options.go_on is not None else "--cancel"
     given = [name for name in _OF_NEW_JOBS if getattr(options, name)]
     if given and (options.go_on is not None or options.cancel is not None):
@@ -114,7 +114,7 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
             f"--{given[0].replace('_', '-')} is for new jobs: {plan_option} takes a plan as it is"
         )
     if options.prefixes is not None and (options.prefix is not None or options.keys_file):
-        raise CliError("--prefixes goes with neither --prefix nor --keys-file")
+        raise CliError("--prefixes cannot be combined with --prefix or --keys-file")
 
 
 async def precheck(context: CommandContext) -> ExitCode:
@@ -181,7 +181,7 @@ async def planned(
             account_id, its, secrets, retry_of=origin.retry_of, log_types=origin.log_types
         )
         note = (
-            f"it is kept: what an interruption leaves is started by `{_GO_ON} {view.number}`"
+            f"the plan is saved: after an interruption `{_GO_ON} {view.number}` starts the rest"
             if view.durable
             else NOT_DURABLE
         )
@@ -205,7 +205,7 @@ async def go_on(context: CommandContext, services: Services) -> ExitCode:
     options = context.options
     view = _chosen(options.go_on, await _open_plans(context, services))
     if view is None:
-        context.out.note("no plan is left to go on with")
+        context.out.note("no plan has jobs left to start")
         return ExitCode.OK
     plan = view.plan
     may_be = {str(step.number): step.number for step in plan.steps if step.state in _MAY_BE_SENT}
@@ -233,7 +233,7 @@ async def cancel(context: CommandContext, services: Services) -> ExitCode:
     await services.creation.cancel(view.plan.id)
     view = await _reread(services, view)
     left = [state for state in _NOT_CANCELLED if any(s.state is state for s in view.plan.steps)]
-    more = f"; `{_CANCEL} {view.number}` once more lets go of what is {left[0]}" if left else ""
+    more = f"; `{_CANCEL} {view.number}` again also drops what is {left[0]}" if left else ""
     context.out.note(f"{_name(view)}: {plan_tally(view.plan)}{more}")
     return ExitCode.OK
 
@@ -279,7 +279,7 @@ async def _followed(context: CommandContext, services: Services, view: PlanView)
     except asyncio.CancelledError:
         await services.close()  # waits briefly for the answer to a request in flight
         now = await _reread(services, view)
-        left = f"go on with `{_GO_ON} {now.number}`" if printer.view.durable else NOT_DURABLE
+        left = f"continue with `{_GO_ON} {now.number}`" if printer.view.durable else NOT_DURABLE
         context.out.note(f"{_name(now)}: {plan_tally(now.plan)}; {left}")
         raise
     return _ended(printer.view)
@@ -336,8 +336,8 @@ def _ended(view: PlanView) -> ExitCode:
     advice = (
         NOT_DURABLE
         if view.number is None
-        else f"`{_GO_ON} {view.number}{again}` {'sends again' if again else 'goes on'}, "
-        f"`{_CANCEL} {view.number}` gives up"
+        else f"`{_GO_ON} {view.number}{again}` {'sends again' if again else 'continues'}, "
+        f"`{_CANCEL} {view.number}` cancels the rest"
     )
     raise CliError(
         f"{_name(view)}: {plan_tally(plan)}; {advice}",

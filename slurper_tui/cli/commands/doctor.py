@@ -602,7 +602,7 @@ def _time_zone(config: Config) -> Check:
     if config.utc:
         return _ok(name, "UTC, as asked")
     if not zone_works():
-        text = "TZ is no time zone of less than a day, so times are in UTC"
+        text = "TZ is not a valid time zone, so times are in UTC"
         return _warning(name, text, "set TZ to a name such as Europe/Berlin")
     now = time.time()
     return _ok(name, f"{fmt.zone_name(now)}, here it is {fmt.iso(now)}")

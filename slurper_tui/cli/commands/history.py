@@ -185,7 +185,7 @@ def _table(
         ]
         status = "".join(out.sanitise(sample.status or "").split()) or fmt.DASH
         line = _aligned(fmt.iso(sample.at, zone), key, status, counts, columns)
-        remarks = ["nobody looked before"] if sample.after_gap else []
+        remarks = ["not observed before"] if sample.after_gap else []
         remarks += ["stalled"] if sample.stalled else []
         yield f"{line}  {', '.join(remarks)}" if remarks else line
 

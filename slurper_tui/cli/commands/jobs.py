@@ -648,7 +648,7 @@ def _line(view: JobView, snapshot: Snapshot, context: CommandContext) -> str:
     if shown_forecast(view) is not None:
         words.append(f"ETA {remains(view, out)}")
     if _is_taken_as_ended(view):
-        words.append(f"({view.word}, no change for {_END_WORDS}: taken as its end)")
+        words.append(f"({view.word}, no change for {_END_WORDS}: treated as its end)")
     return " ".join(words)
 
 
@@ -658,8 +658,8 @@ def _note_undocumented(noted: set[JobKey], snapshot: Snapshot, out: Output) -> N
         if view.unchanged_since is not None and view.key not in noted:
             noted.add(view.key)
             out.note(
-                f"job {view.job.id}: {view.word!r} is not a documented status and no end is told:"
-                f" taken as its end after {_END_WORDS} without a change"
+                f"job {view.job.id}: {view.word!r} is not a documented status, and there is no end "
+                f"time: treated as its end after {_END_WORDS} without a change"
             )
 
 

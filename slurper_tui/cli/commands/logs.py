@@ -45,7 +45,7 @@ from slurper_tui.monitor.reports.wording import (
     group_words,
     inexact_words,
     job_names,
-    keys_hold,
+    keys_contain,
     missing_keys,
     next_step,
     rclone_line,
@@ -69,7 +69,7 @@ async def logs(context: CommandContext) -> ExitCode:
         ids=[view.key.job_id for view in views],
     )
     if options.follow:
-        context.out.note("the log is read to its end first, to be told from its oldest row on")
+        context.out.note("the log is read to its end first: rows are printed oldest first")
     services = await context.session.services()
     keys = [view.key for view in views]
     source = services.logs.rows(keys, follow=options.follow, on_progress=rows.update)
@@ -124,8 +124,8 @@ class LogProgress:
             self._waits += BLOCK_SECONDS if wait is None else max(1.0, wait)
             if self._waits > self._patience:
                 raise CliError(
-                    f"the log: the API limits the rate of requests ({problem}): it wants a wait "
-                    f"of more than --timeout {self._patience:g} s",
+                    f"the log: the API limits the rate of requests ({problem}): it demands a "
+                    f"wait of more than --timeout {self._patience:g} s",
                     ExitCode.API,
                 )
         self._rows = min(self._rows, rows)  # fewer rows: another log has begun
@@ -138,7 +138,7 @@ class LogProgress:
         if line and line != self._line:
             self._out.note(f"the log: {line}")
         elif self._line and not line and problem is None:
-            self._out.note("the log: goes on")
+            self._out.note("the log: reading continues")
         self._line = line
 
     def update_failures(self, view: FailuresView) -> None:
@@ -238,9 +238,9 @@ async def failures(context: CommandContext) -> ExitCode:
     """Print the failed and uncopied objects, or with --keys the exact keys. Raises CliError."""
     options = context.options
     if options.null and not options.keys:
-        raise CliError("--null goes with --keys alone")
+        raise CliError("--null needs --keys")
     if options.null and options.json:
-        raise CliError("--null and --json cannot both be")
+        raise CliError("--null and --json cannot be combined")
     jobs = await chosen(context)
     if options.keys and len({migration_of(job) for job in jobs}) > 1:
         raise CliError("--keys takes jobs of one source and one target")
@@ -289,16 +289,14 @@ def _print_keys(
     """
     if options.json:
         if len(keys) > MOST_KEYS:
-            out.note(f"{fmt.count(len(keys))} keys, and one job takes {fmt.count(MOST_KEYS)}")
+            out.note(f"{fmt.count(len(keys))} keys; one job takes at most {fmt.count(MOST_KEYS)}")
         out.line(fmt.as_json(keys))
         return
     broken = 0 if options.null else sum("\n" in key for key in keys)
     if broken:
-        out.note(
-            f"{keys_hold(broken)} a newline: one a line they cannot be told apart; take --null"
-        )
+        out.note(f"{keys_contain(broken)} a newline, so one key a line is ambiguous: use --null")
     if keys and keys[0].startswith("\ufeff"):
-        out.note("the first key begins with U+FEFF, which readers of a file leave out; take --json")
+        out.note("the first key begins with U+FEFF, which programs drop from a file: use --json")
     if options.null or not out.on_terminal:
         end = "\0" if options.null else "\n"
         out.exact("".join(f"{key}{end}" for key in keys))
@@ -308,7 +306,7 @@ def _print_keys(
         changed = sum(out.sanitise(key) != key for key in keys)
         if changed:
             out.note(
-                f"{keys_hold(changed)} signs not fit for a terminal: a file gets the exact ones"
+                f"{keys_contain(changed)} characters that no terminal shows: write them to a file"
             )
     if keys and not options.null:
         out.note(f"with these lines in FILE, {rclone_line('FILE', job)} fetches them")
@@ -420,7 +418,7 @@ def _group(
     if seen:
         yield f"{'':>{width}}    {seen}"
     for message, number in group.messages[:_MESSAGES]:
-        yield f'{fmt.count(number):>{width}}    said "{message}"'
+        yield f'{fmt.count(number):>{width}}    message "{message}"'
     for prefix in group.prefixes:
         name = prefix.prefix or "no folder in common"
         yield f"{fmt.count(prefix.count):>{width}}    {name}  such as {prefix.examples[0]}"

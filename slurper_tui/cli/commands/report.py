@@ -79,9 +79,7 @@ async def _receipt(context: CommandContext, selection: Selection, snapshot: Snap
         raise CliError(f"no receipt: {error}", exit_code(error.exit_code)) from None
     if receipt.interim:
         name = (*selection.migrations, *selection.jobs)[0]
-        context.out.note(
-            f"{name}: an interim receipt, for it has not ended; wait waits for the end"
-        )
+        context.out.note(f"{name}: the receipt is interim: not every job has ended")
     return receipt
 
 

@@ -46,7 +46,9 @@ async def retry(context: CommandContext) -> ExitCode:
     async with open_services(context) as services:
         views = await chosen(context)
         if len({migration_of(view) for view in views}) > 1:
-            raise CliError("retry takes jobs of one source and one target: their keys are the same")
+            raise CliError(
+                "retry takes jobs of one source and one target, which share their bucket keys"
+            )
         types = tuple(options.type) or (FAILED_TYPE,)
         keys = await _keys(context, services, views, types)
         drafts = {key: await _drafts(context, services, key, keys[key]) for key in keys}
@@ -125,11 +127,11 @@ async def _keys(
         raise CliError("the log was not read to its end, so what failed is not known", code)
     if live := sum(view.live for view in views):
         jobs = "the job has" if len(views) == 1 else f"{live} of {len(views)} jobs have"
-        context.out.note(f"{jobs} not ended: more objects may fail yet")
+        context.out.note(f"{jobs} not ended: more objects may still fail")
     keys = keys_left(views, reading, last, types)
     note_missing(last, reading, types, context.out)
     if not keys and reading.keys(types):
-        raise CliError("completed retries have copied every object that the logs name")
+        raise CliError("completed retries have copied every object that the logs list")
     if not keys:
         raise CliError(f"the log has no object in rows of {' or '.join(types)}")
     return keys
@@ -144,7 +146,7 @@ def _write_drafts(name: str, out: Output, drafts_of: Mapping[JobKey, Sequence[Dr
     paths = [Path(name), *(Path(f"{name}.{n}") for n in range(2, len(drafts) + 1))]
     for path in paths:
         if name != "-" and os.path.lexists(path):
-            raise CliError(f"{path}: it is there already, and stays as it is")
+            raise CliError(f"{path}: it exists already and is not overwritten")
     for path, (key, draft) in zip(paths, drafts, strict=True):
         text = fmt.as_json(body(draft), indent=2) + "\n"
         if name == "-":

@@ -240,14 +240,14 @@ def _missing(estimate: Estimate, counts: Counts) -> str:
     if counts.objects == 0:
         return "no percentage: no objects"
     if counts.exceeded:
-        return "no ETA: more objects are done than the total says"
+        return "no ETA: done exceeds the total"
     if counts.done is None:
         return "no ETA: not all counts are known"
     if estimate.phase is Phase.LISTING and estimate.growth:
         return f"no ETA: {_growing(estimate)}"
     if estimate.changes < FIRST_CHANGES:
         seen, needed = _NUMBERS[estimate.changes], _NUMBERS[FIRST_CHANGES]
-        return f"no ETA: {seen} of {needed} movements seen"
+        return f"no ETA: {seen} of {needed} changes seen"
     if estimate.ran < FIRST_SECONDS:
         return f"no ETA: watched for {duration(estimate.ran)} of {duration(FIRST_SECONDS)}"
     return "no ETA: nothing is being copied"

@@ -69,7 +69,11 @@ def reason_at_start(error: Exception) -> str:
     The run is kept in memory from then on, although the reason may be over when it is shown.
     """
     passing = _PASSING.get(_code(error)) if isinstance(error, sqlite3.Error) else None
-    return f"{passing} at the start: this run is kept in memory" if passing else reason_of(error)
+    return (
+        f"{passing} at the start: the history of this run is only in memory"
+        if passing
+        else reason_of(error)
+    )
 
 
 def is_damage(error: Exception) -> bool:

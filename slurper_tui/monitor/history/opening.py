@@ -93,7 +93,7 @@ def open_history(
 def history_view(store: Store, notice: str) -> HistoryView:
     """Return the state of a store that can be written to."""
     if store.is_shared:
-        return HistoryView(Keeping.SHARED, notice or "another slurper-tui keeps it too")
+        return HistoryView(Keeping.SHARED, notice or "another slurper-tui writes it too")
     return HistoryView(Keeping.ON, notice)
 
 
@@ -124,7 +124,7 @@ def open_file(path: Path, base_url: BaseUrls, *, clock: Clock = time.time) -> tu
 
 def notice_of(aside: Path) -> str:
     """Return a clause for the user about a damaged file that was set aside."""
-    return f"the history was damaged: it is kept as {aside.name}, a new one is begun"
+    return f"the history was damaged: it is kept as {aside.name}, a new one was started"
 
 
 def _open(path: Path, base_url: BaseUrls) -> Store:

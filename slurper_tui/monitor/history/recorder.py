@@ -288,7 +288,7 @@ class Recorder:
         If the disk is full, checkpoint the log and try once more. Raises what the task raises.
         """
         if self._store.path is not None and not self._store.is_in_place:
-            _log.warning("the history's file is gone: another is begun")
+            _log.warning("the history file is gone: a new one was started")
             self._begin(self._store.path)
         try:
             return work(self._store)

@@ -246,4 +246,4 @@ class ForeignFile(HistoryError):
     """The file is not a history of this program."""
 
     def __init__(self) -> None:
-        super().__init__("its file is not one of slurper-tui")
+        super().__init__("its file is not from slurper-tui")

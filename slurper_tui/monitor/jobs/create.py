@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NO_ID = "the job was made, but the API tells no id, and the list does not show it"
+NO_ID = "the job was created, but the API returned no id, and the list does not show it"
 
 CLOCK_SLACK = 120.0
 """Seconds by which the API's clock may be behind the local clock."""

@@ -33,7 +33,7 @@ _SOURCE = {
     "keys": "keys",
 }
 _TARGET = {"bucket": "target", "jurisdiction": "target_jurisdiction"}
-_NO_SECRET = "a secret does not stand here; it is asked for when the job is created"
+_NO_SECRET = "secrets do not belong here: they are asked for when the job is created"
 
 
 class BodyError(ValueError):
@@ -54,7 +54,7 @@ def each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, value in pairs:
         if name in found:
-            raise BodyError(f"{name}: it stands there twice")
+            raise BodyError(f"{name}: given twice")
         found[name] = value
     return found
 
@@ -103,7 +103,7 @@ def _named(mapping: Mapping[str, object], fields: tuple[str, ...], path: str) ->
         if name == "secret":
             raise BodyError(f"{path}secret: {_NO_SECRET}")
         if name in found:
-            raise BodyError(f"{path}{name}: it stands there twice")
+            raise BodyError(f"{path}{name}: given twice")
         found[name] = value
     return found
 

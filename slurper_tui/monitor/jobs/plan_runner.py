@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 
 
 NEEDS_KEYS = "needs the keys to its buckets again"
-REFUSED = "another program goes on with it, or the disk is full"
-COPIED = "cannot be changed here: the file with the history cannot be written to"
+REFUSED = "another program runs it, or the disk is full"
+COPIED = "cannot be changed here: the history file cannot be written"
 
 SLOT_SECONDS = 30.0
 """Seconds between two attempts to get a free slot, and between two re-reads of a waiting plan."""
@@ -78,7 +78,7 @@ def open_steps(plan: Plan) -> str:
     if plan.is_copy:
         return COPIED
     steps = [f"step {step.number} is {step.state}" for step in plan.steps if not step.state.over]
-    return f"{', '.join(steps)}: only your word sends it again" if steps else ""
+    return f"{', '.join(steps)}: sent again only on request" if steps else ""
 
 
 class PlanRun:
@@ -306,7 +306,7 @@ class PlanRun:
             note = f"waits for a free slot{names}; tries every {SLOT_SECONDS:.0f} s{reason}"
             return SLOT_SECONDS, note
         if isinstance(error, Locked):
-            return SLOT_SECONDS, "waits: nothing may be changed while this program only reads"
+            return SLOT_SECONDS, "waits: this program is read-only"
         wait = SLOT_SECONDS
         if isinstance(error, NotSent):
             wait = backoff(self._failures, 2.0, self._rng)
@@ -335,7 +335,7 @@ class PlanRun:
             if step.number in self._accepted:
                 await self._move(step, StepState.STARTED, message=NO_ID)
             elif is_sending:
-                message = "it was sent and not answered, and the list shows no such job"
+                message = "it was sent without an answer, and the list shows no such job"
                 await self._move(step, StepState.UNDECIDED, message=message, at=step.at)
 
     async def _find(self, step: Step) -> str | None:

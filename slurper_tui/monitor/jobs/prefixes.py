@@ -184,16 +184,16 @@ def overlaps(prefixes: Sequence[str]) -> Iterator[str]:
     """
     for prefix in prefixes:
         if sign := control_character(prefix):
-            yield f"{prefix!r} holds the control character {sign}"
+            yield f"{prefix!r} contains the control character {sign}"
     for prefix, times in Counter(prefixes).items():
         if not prefix:
-            yield "an empty prefix begins every key"
+            yield "an empty prefix matches every key"
         elif times > 1:
-            yield f"{prefix!r} stands there {times} times"
+            yield f"{prefix!r} is listed {times} times"
     outer = ""  # the shortest prefix that begins the next ones
     for prefix in sorted(filter(None, set(prefixes))):
         if outer and prefix.startswith(outer):
-            yield f"{outer!r} begins {prefix!r} too, whose objects would be copied twice"
+            yield f"{prefix!r} is within {outer!r}: its objects would be copied twice"
         else:
             outer = prefix
 
@@ -207,7 +207,7 @@ def uncovered(prefixes: Collection[str], earlier: Collection[str]) -> Iterator[s
     """Yield clauses for prefixes and keys of earlier jobs that no prefix covers."""
     for name in dict.fromkeys(earlier):
         if name and not _touched(name, prefixes):
-            yield f"{name!r}, which an earlier job copied from, begins with none of these"
+            yield f"{name!r}, a prefix of an earlier job, is within none of these"
 
 
 def earlier_prefixes(draft: Draft, jobs: Iterable[Job]) -> tuple[str, ...]:
@@ -237,4 +237,4 @@ def still_copied(draft: Draft, prefixes: Sequence[str], live: Iterable[Job]) -> 
         copied = source.path_prefix or ""
         both = [p for p in prefixes if p.startswith(copied) or copied.startswith(p)]
         if both and _is_source_of(draft, source):
-            yield f"job {job.id}, which is not over, copies what {both[0]!r} begins too"
+            yield f"job {job.id}, which has not ended, copies objects under {both[0]!r} too"

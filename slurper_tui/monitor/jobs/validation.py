@@ -44,12 +44,12 @@ def doubts(draft: Draft) -> tuple[FieldFault, ...]:
     return tuple(
         FieldFault(field, text)
         for field, text, doubtful in (
-            ("source.bucket", "a bucket's name holds no slash", "/" in draft.bucket),
-            ("target.bucket", "a bucket's name holds no slash", "/" in draft.target),
-            ("target.bucket", "this is the source itself", is_source),
+            ("source.bucket", "a bucket's name has no slash", "/" in draft.bucket),
+            ("target.bucket", "a bucket's name has no slash", "/" in draft.target),
+            ("target.bucket", "this is the source bucket", is_source),
             (
                 "source.pathPrefix",
-                "keys seldom begin with a slash",
+                "keys rarely begin with a slash",
                 (draft.path_prefix or "").startswith("/"),
             ),
         )
@@ -92,16 +92,16 @@ def _bucket(field: str, name: str) -> Iterator[FieldFault]:
     if not name.strip():
         yield FieldFault(field, "missing")
     elif name != name.strip():
-        yield FieldFault(field, "there is space around the name")
+        yield FieldFault(field, "it begins or ends with a space")
     elif sign := control_character(name):
-        yield FieldFault(field, f"it holds the control character {sign}")
+        yield FieldFault(field, f"it contains the control character {sign}")
 
 
 def _source(draft: Draft) -> Iterator[FieldFault]:
     if not draft.vendor:
         yield FieldFault("source.vendor", "missing: s3, gcs or r2")
     elif draft.vendor not in VENDORS:
-        yield FieldFault("source.vendor", f"{draft.vendor!r} is none of s3, gcs, r2")
+        yield FieldFault("source.vendor", f"{draft.vendor!r} is not one of s3, gcs, r2")
     yield from _bucket("source.bucket", draft.bucket)
     for field, value, vendor, check in (
         ("source.endpoint", draft.endpoint, "s3", _endpoint),
@@ -125,11 +125,11 @@ def _endpoint(text: str) -> str:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError:
-        return "this is no address"
+        return "not a valid address"
     if parts.scheme != "https":
         return "it must begin with https://"
     if not host or port == 0 or not (text.isascii() and text.isprintable()) or " " in text:
-        return "this is no address"
+        return "not a valid address"
     if parts.username is not None or parts.query or parts.fragment:
         return "it must hold no user, password, query or fragment"
     return ""
@@ -137,30 +137,30 @@ def _endpoint(text: str) -> str:
 
 def _region(text: str) -> str:
     if not text.strip() or text != text.strip():
-        return "empty, or with space around it"
+        return "it is empty, or begins or ends with a space"
     sign = control_character(text)
-    return f"it holds the control character {sign}" if sign else ""
+    return f"it contains the control character {sign}" if sign else ""
 
 
 def _jurisdiction(text: str) -> str:
-    return "" if text in JURISDICTIONS else f"{text!r} is none of {', '.join(JURISDICTIONS)}"
+    return "" if text in JURISDICTIONS else f"{text!r} is not one of {', '.join(JURISDICTIONS)}"
 
 
 def _objects(draft: Draft) -> Iterator[FieldFault]:
     """Check the prefix and the list of keys."""
     keys = draft.keys
     if draft.path_prefix and keys is not None:
-        yield FieldFault("source.pathPrefix", "a list of keys goes without a prefix")
+        yield FieldFault("source.pathPrefix", "a list of keys cannot be combined with a prefix")
     if sign := control_character(draft.path_prefix or ""):
-        yield FieldFault("source.pathPrefix", f"it holds the control character {sign}")
+        yield FieldFault("source.pathPrefix", f"it contains the control character {sign}")
     if keys is None:
         return
     if not keys:
-        yield FieldFault("source.keys", "the list is empty, and would copy nothing")
+        yield FieldFault("source.keys", "the list is empty: nothing would be copied")
     if len(keys) > MOST_KEYS:
-        yield FieldFault("source.keys", f"{len(keys):,} keys, and one job takes {MOST_KEYS:,}")
+        yield FieldFault("source.keys", f"{len(keys):,} keys; one job takes at most {MOST_KEYS:,}")
     if "" in keys:
         yield FieldFault("source.keys", f"key {keys.index('') + 1} is empty")
     key, times = Counter(keys).most_common(1)[0] if keys else ("", 0)
     if times > 1 and key:
-        yield FieldFault("source.keys", f"{key!r} stands there {times} times")
+        yield FieldFault("source.keys", f"{key!r} is listed {times} times")

@@ -124,7 +124,7 @@ class Keeping(StrEnum):
     ON = "on"
     SHARED = "shared"
     OFF = "off"
-    ASKED_OFF = "asked off"
+    ASKED_OFF = "off by --no-history"
 
 
 class HistoryView(msgspec.Struct, frozen=True):
@@ -145,7 +145,7 @@ class HistoryView(msgspec.Struct, frozen=True):
         if self.keeping is Keeping.ASKED_OFF:
             return ""
         if self.keeping is Keeping.ON:
-            return f"history begun anew: {self.reason}" if self.reason else ""
+            return f"history restarted: {self.reason}" if self.reason else ""
         return (
             f"history {self.keeping}: {self.reason}" if self.reason else f"history {self.keeping}"
         )

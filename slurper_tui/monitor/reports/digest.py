@@ -164,7 +164,9 @@ def restarts(samples: Sequence[Recorded], calendar: Calendar) -> Iterator[Change
         if fallen is not None:
             words = f"{fallen} fell from {last[fallen]:,} to {counts[fallen]:,}"
             at = calendar.moment(sample.at)
-            yield Change(ChangeKind.RESTARTED, sample.at, None, f"{words} at {at}: counted anew")
+            yield Change(
+                ChangeKind.RESTARTED, sample.at, None, f"{words} at {at}: counters restarted"
+            )
             last.clear()
         last.update(counts)
 
@@ -299,7 +301,7 @@ def advice(view: JobView, samples: Sequence[Recorded], calendar: Calendar) -> st
     if state is State.GONE:
         return "the API no longer knows it: look for it in the dashboard"
     if state is State.OTHER:
-        return f"{view.word}: look in the dashboard what that means"
+        return f"{view.word}: look up its meaning in the dashboard"
     if view.live and view.stale:
         since = "" if view.as_of is None else f" since {calendar.moment(view.as_of)}"
         return f"no answer{since}: check the connection and the token"
@@ -320,7 +322,7 @@ def advice(view: JobView, samples: Sequence[Recorded], calendar: Calendar) -> st
     if verdict is None or verdict.failed is None or verdict.unaccounted is None:
         return f"{view.status}, counts unknown: look in the dashboard"
     if state is State.ABORTED:
-        return f"aborted, {verdict.unaccounted:,} not done: start it again if need be"
+        return f"aborted, {verdict.unaccounted:,} not done: start it again if needed"
     return _after_completion(verdict)
 
 
@@ -636,9 +638,9 @@ def moved_words(job: JobDigest) -> str:
     if job.moved == 0:
         return "nothing moved"
     if job.after is None:
-        return "never seen"
+        return "never observed"
     if any(change.kind is ChangeKind.RESTARTED for change in job.changes):
-        return "counted anew"
+        return "counters restarted"
     if job.before is not None and job.before.at >= job.after.at:
         absent = job.view.gone or job.view.stale or job.view.from_history
         return "not seen since" if absent else "first seen"

@@ -64,7 +64,9 @@ MOST_LINES = 20
 LEAST_UNOBSERVED = 60.0
 """Seconds; unobserved spans shorter than this are omitted."""
 
-_UNKNOWN = "Of a job it is not known when it began or ended, and so not what of it was observed."
+_UNKNOWN = (
+    "It is not known when a job began or ended, so it is not known how much of it was observed."
+)
 
 
 def observations(receipt: Receipt) -> Iterator[str]:
@@ -156,7 +158,7 @@ def _head(receipt: Receipt) -> Iterator[str]:
     yield f"- To: {_end(target)}"
     overwrite = frozenset(job.view.job.overwrite for job in receipt.jobs)
     there = _OVERWRITTEN.get(overwrite, "overwritten by some of the jobs")
-    yield f"- Objects that were there already: {there}"
+    yield f"- Existing objects in the target: {there}"
     yield f"- Account: {code(receipt.jobs[0].view.account_id)}"
     yield f"- {_which(receipt)}"
     yield from _times(receipt)
@@ -166,9 +168,9 @@ def _times(receipt: Receipt) -> Iterator[str]:
     """Yield the beginning, the end and the duration, and the rate of a single job."""
     jobs, begun, ended, took = receipt.jobs, receipt.begun, receipt.ended, receipt.seconds
     if begun is not None:
-        yield f"- Begun: {fmt.utc(begun)}"
+        yield f"- Started: {fmt.utc(begun)}"
     else:
-        yield f"- Begun: {_no_valid_time([job.view.job.created_at for job in jobs])}"
+        yield f"- Started: {_no_valid_time([job.view.job.created_at for job in jobs])}"
     if receipt.interim:
         as_of = "" if receipt.as_of is None else f"; these numbers are of {fmt.utc(receipt.as_of)}"
         yield f"- Ended: not yet{as_of}"
@@ -180,11 +182,11 @@ def _times(receipt: Receipt) -> Iterator[str]:
         yield f"- Ended: {_no_valid_time(unknown)}{whose}{_last_seen(receipt.last_seen)}"
     if took is not None:
         so_far = " so far" if receipt.interim else ""
-        yield f"- Took: {_duration(took, jobs[0] if len(jobs) == 1 else None)}{so_far}"
+        yield f"- Duration: {_duration(took, jobs[0] if len(jobs) == 1 else None)}{so_far}"
     else:
         both = begun is not None and ended is not None
-        why = ": the API tells an end before the beginning" if both else ""
-        yield f"- Took: not known{why}"
+        why = ": the API returns an end before the start" if both else ""
+        yield f"- Duration: not known{why}"
     if len(jobs) == 1:
         yield from (f"- Rate: {rate}" for rate in _rates(jobs[0]))
 
@@ -231,7 +233,7 @@ def _number(number: int, one: str, several: str) -> str:
 def _no_valid_time(texts: Sequence[str | None]) -> str:
     """Return that the API gives no valid time, with its text if there is only one job."""
     text = f" (it says {code(texts[0])})" if len(texts) == 1 and texts[0] else ""
-    return f"not told by the API{text}"
+    return f"not returned by the API{text}"
 
 
 def _last_seen(at: float | None) -> str:
@@ -282,7 +284,7 @@ def _objects(receipt: Receipt) -> Iterator[str]:
         if receipt.logs_read:
             named = sum(r.count for r in receipt.reasons if r.cause is Cause.NOT_COPIED)
             unknown = max(0, counts.skipped - named)
-            why = f"reasons unknown of {unknown:,}, for a log does not name every failure"
+            why = f"reasons unknown of {unknown:,}, because a log does not list every failure"
         yield f"Whether skipped objects are in the target is not known: {why}."
 
 
@@ -337,7 +339,7 @@ def _failures(receipt: Receipt) -> Iterator[str]:
     named = sum(reason.count for reason in receipt.reasons if reason.cause is Cause.FAILED)
     failed = [job.view.counts.failed for job in receipt.roots]
     of = fmt.count(None if None in failed else sum(n or 0 for n in failed))
-    yield f"The logs name {named:,} of {of} failed objects." + (
+    yield f"The logs list {named:,} of {of} failed objects." + (
         "" if receipt.logs_read else " Not every log could be read."
     )
 
@@ -365,7 +367,7 @@ def _retries(receipt: Receipt) -> Iterator[str]:
         yield f"- {ids}: {words(job.view.status or 'unknown')}, {numbers}"
     for link in receipt.lost:
         job_id = code(link.child.job_id)
-        yield f"- {job_id} is known no more: what it copied is not counted"
+        yield f"- {job_id} is no longer known: what it copied is not counted"
 
 
 def _jobs(receipt: Receipt) -> Iterator[str]:
@@ -400,10 +402,10 @@ def _remaining_word(view: JobView) -> str:
 def _job_end(job: JobReceipt) -> str:
     status = "gone" if job.view.gone else job.view.status or "unknown"
     took = "" if job.seconds is None else f" ({_duration(job.seconds, job)})"
-    begun = "a beginning not told" if job.begun is None else fmt.utc(job.begun)
+    begun = "an unknown start" if job.begun is None else fmt.utc(job.begun)
     if job.view.live:
         return f"{words(status)}, not ended, since {begun}{took}"
     ended = (
-        f"an end not told{_last_seen(job.last_seen)}" if job.ended is None else fmt.utc(job.ended)
+        f"an unknown end{_last_seen(job.last_seen)}" if job.ended is None else fmt.utc(job.ended)
     )
     return f"{words(status)}, {begun} to {ended}{took}"

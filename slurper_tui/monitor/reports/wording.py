@@ -101,7 +101,7 @@ def request_words(request: ActionRequest) -> str:
     if error.status is None or isinstance(error, NotSent):
         return f"{action}: {error}"
     reasons = "; ".join(str(fault) for fault in error.faults) or error.message
-    needs = "; it takes the permission Workers R2 Storage Write"
+    needs = "; it needs the permission Workers R2 Storage Write"
     return f"{action} refused: {reasons}{needs if isinstance(error, Rejected) else ''}"
 
 
@@ -112,12 +112,12 @@ def event_words(event: Event, detail: str, message: str) -> str:
     """
     reason = f": {message}" if event.message else ""
     if event.detail == GONE:
-        return "not known to the API any more"  # not "deleted": a job may be listed again
+        return "no longer known to the API"  # not "deleted": a job may be listed again
     texts = {
         What.ASKED: f"{detail} sent from here",
         What.REFUSED: f"{detail} refused{reason}",
         What.UNDECIDED: f"{detail} not answered{reason}",
-        What.HERE: f"{detail}, as asked here",
+        What.HERE: f"{detail}, as requested here",
         What.ELSEWHERE: f"{detail} from elsewhere",
         What.CREATED: "created from here",
         What.RETRIED: f"retried by {detail}",
@@ -152,6 +152,11 @@ def failing_words(view: JobView) -> str:
     words = f"{fmt.count(failing.failed)} of {_objects(failing.done)} failed in {failing.span}"
     now = "" if view.failed_rate is None else f", {fmt.rate(view.failed_rate * 60)} per minute now"
     return f"{words} ({share}){now}"
+
+
+def rate_limited_words(until: str) -> str:
+    """Return until when the API demands to wait. until: a time as the face displays it."""
+    return f"rate limited (429): next request at {until}"
 
 
 def superseded_words(jobs: int) -> str:
@@ -241,7 +246,7 @@ def next_step(error: ApiError) -> str:
     if isinstance(error, NotFound):
         return "the API no longer knows this job"
     if isinstance(error, RateLimited):
-        return "goes on by itself when it may"
+        return "continues by itself when the limit allows"
     return "trying again" if isinstance(error, Unreachable | BadAnswer) else ""
 
 
@@ -321,9 +326,9 @@ def group_words(group: FailureGroup) -> str:
     return f"not copied: {reason}" if group.cause is Cause.NOT_COPIED else reason
 
 
-def keys_hold(number: int) -> str:
-    """Return the beginning of a sentence about keys: `1 key holds`, `2 keys hold`."""
-    return "1 key holds" if number == 1 else f"{fmt.count(number)} keys hold"
+def keys_contain(number: int) -> str:
+    """Return the beginning of a sentence about keys: `1 key contains`, `2 keys contain`."""
+    return "1 key contains" if number == 1 else f"{fmt.count(number)} keys contain"
 
 
 NO_FAILED_KEY = "the log lists no failed object"
@@ -331,7 +336,9 @@ NO_FAILED_KEY = "the log lists no failed object"
 
 def inexact_words(number: int) -> str:
     """Return that keys are missing from a list because they cannot be written exactly."""
-    return f"{keys_hold(number)} bytes that are not UTF-8, and cannot be told exactly: left out"
+    return (
+        f"{keys_contain(number)} bytes that are not UTF-8, and cannot be written exactly: left out"
+    )
 
 
 def missing_keys(view: FailuresView, *, inexact: int, keyless: int) -> tuple[str, ...]:
@@ -384,7 +391,7 @@ def unread_words(view: FailuresView | LogView) -> str:
 
 # New jobs and plans
 
-NOT_DURABLE = "the history is off: what is not started when this program ends is forgotten"
+NOT_DURABLE = "the history is off: jobs not started when this program ends are forgotten"
 
 
 def check_words(check: Check) -> str:
@@ -486,9 +493,9 @@ def not_made_words(made: CreateResult, error: ApiError) -> str:
     if error.undecided:
         return "sent, no answer: look in the list before you try again, the job may still come"
     if isinstance(error, BucketKeysRefused):
-        return f"nothing was made: {KEYS_REFUSED}"
+        return f"no job was created: {KEYS_REFUSED}"
     if isinstance(error, Locked | NotSent | RateLimited):
-        return "nothing was made"
+        return "no job was created"
     if made.running:
         number = len(made.running)
         return f"refused: {number} {'jobs run' if number > 1 else 'job runs'} already"

@@ -8,6 +8,7 @@ from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, Rejected
 from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.monitor.model.job import AccountView, Problem, Snapshot
+from slurper_tui.monitor.reports.wording import rate_limited_words
 from slurper_tui.tui.render.columns import account_name
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, width_of
@@ -60,9 +61,7 @@ def blocked_words(snapshot: Snapshot, look: Look) -> str:
     blocked = snapshot.budget.blocked_until
     if blocked is None:
         return ""
-    return (
-        f"rate limited (429): next request at {fmt.moment(blocked, snapshot.taken_at, look.zone)}"
-    )
+    return rate_limited_words(fmt.moment(blocked, snapshot.taken_at, look.zone))
 
 
 def banner_lines(snapshot: Snapshot | None, look: Look) -> tuple[Line, ...]:
@@ -92,7 +91,7 @@ def problem_details(snapshot: Snapshot | None, look: Look) -> list[tuple[str, st
     The label "" begins a new section.
     """
     if snapshot is None:
-        return [("", "Nothing has been asked yet.")]
+        return [("", "No request has been sent yet.")]
     details = [
         *_account_details(snapshot, look),
         *_request_details(snapshot, look),
@@ -130,7 +129,7 @@ def _block_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
     blocked = blocked_words(snapshot, look)
     if not blocked:
         return
-    yield "", f"{blocked}; its budget is shared with the dashboard"
+    yield "", f"{blocked}; all tools of this user share it"
     if snapshot.budget.blocked_by is not None:
         yield from error_details(snapshot.budget.blocked_by, look)
     last = max((v.as_of for v in snapshot.jobs if v.as_of is not None), default=None)

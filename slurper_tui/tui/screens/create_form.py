@@ -302,16 +302,16 @@ def read_text(name: str) -> str:
         if "\0" in name or not path.exists():
             raise NoList("no such file")
         if not path.is_file():  # a pipe might never end
-            raise NoList("this is not an ordinary file")
+            raise NoList("this is not a regular file")
         if path.stat().st_size > MOST_LIST_BYTES:
             raise NoList(f"larger than {MOST_LIST_BYTES // 2**20} MB")
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise NoList("not a text in UTF-8") from None
+        raise NoList("not UTF-8 text") from None
     except OSError as error:
         raise NoList((error.strerror or "cannot be read").lower()) from None
     except RuntimeError:
-        raise NoList("nobody knows that home folder") from None
+        raise NoList("there is no such home folder") from None
 
 
 KEY_LIST, PREFIXES, PREFIX_FILE = "source.keys", "source.pathPrefix", "prefixes_file"

@@ -248,14 +248,14 @@ _STATE_HELP = {
     State.LISTING: "The total still grows, so percent and total may change: ~ and +.",
     State.STALLED: "It should run, but nothing has moved for too long.",
     State.FAILING: "It runs, but many objects have failed lately.",
-    State.PAUSED: "Somebody has paused it.",
+    State.PAUSED: "It was paused.",
     State.COMPLETED: "Ended with nothing failed; grey while its counts are not known yet.",
     State.COMPLETED_UNREAD: "Ended, but why objects were skipped is not known (yet).",
     State.COMPLETED_WITH_LOSS: "Ended, but objects failed, were not copied or are unaccounted for.",
-    State.ABORTED: "Somebody has ended it.",
+    State.ABORTED: "It was aborted.",
     State.WAITING: "Planned: jobs start as slots become free, while this program runs.",
-    State.OTHER: "A status that only the API knows, in its own word.",
-    State.GONE: "The API no longer knows it; the last values stay.",
+    State.OTHER: "A status that this program does not know, in the API's own word.",
+    State.GONE: "The API no longer lists it; the last values stay.",
 }
 
 
@@ -306,12 +306,12 @@ class CopyDialog(Dialog):
 
     def page_lines(self, width: int) -> Iterator[Line]:
         """Yield the text, and how to enable copying in tmux."""
-        yield from _title("To be selected and copied")
+        yield from _title("Select and copy")
         for line in self._text.splitlines():
             for part in wrap(self.look.sanitise(line), width):
                 yield (Piece(part),)
         yield ()
-        hint = "Some terminals refuse to be copied to by a program. tmux allows it with:"
+        hint = "Some terminals do not let a program copy. In tmux, allow it with:"
         yield from ((Piece(part, "muted"),) for part in wrap_words(hint, width))
         yield (Piece("  set -g set-clipboard on", "accent"),)
 

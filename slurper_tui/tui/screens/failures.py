@@ -209,7 +209,7 @@ class FailuresPage(JobPage):
             self.show_note(_none_words(log_type))
         elif cause_of(log_type) is Cause.NOT_COPIED and self._warned_of != log_type:
             self._warned_of = log_type
-            self.show_note("these would be skipped again; c again drafts them all the same")
+            self.show_note("these would be skipped again; c again drafts them anyway")
         else:
             await self.main.new_jobs.draft_retry(
                 found.owners, found.keys, (log_type,), found.doubts

@@ -321,7 +321,7 @@ class NewJobs:
             retry_of += [job.key] * len(its_drafts)
             notes += await creation.earlier_retries(job.key, keys[job.key], log_types)
         if any(job.live for job in jobs):
-            notes.append("not every job has ended: more objects may fail yet")
+            notes.append("not every job has ended: more objects may still fail")
         if not drafts:
             alone = impossible[0].partition(": ")[2] if len(jobs) == 1 else impossible[0]
             self._main.show_note(alone)

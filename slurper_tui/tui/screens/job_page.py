@@ -188,7 +188,7 @@ def trouble_line(
         whose = f"{len(troubled)} of {len(view.jobs)} logs: "
         if len(troubled) < 2:
             whose = f"log of job {troubled[0][:SHORT_ID]}: " if troubled else ""
-        text = f"{whose}{problem.message} · {next_step(problem) or '! tells all'}"
+        text = f"{whose}{problem.message} · {next_step(problem) or '! shows all'}"
         text = look.sanitise(look.to_ascii(text))
         return (Piece(shorten(text, room, look.ellipsis), "error"),)
     return (Piece(WAITING, "warning"),) if view.waiting else ()

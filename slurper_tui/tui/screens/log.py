@@ -112,7 +112,7 @@ def _typed(text: str, look: Look) -> str:
 SEARCH, TEXT = "/", "&"
 """The two purposes of the input line."""
 
-_PLACEHOLDERS = {SEARCH: "what to find; n and N go on", TEXT: "words, !not"}
+_PLACEHOLDERS = {SEARCH: "what to find; n and N: next, previous", TEXT: "words, !not"}
 
 
 class TypedLine(Horizontal):

@@ -177,7 +177,7 @@ class MainScreen(NotedScreen[None]):
         unknown = event.is_printable and not {event.key, event.character} & self._keys
         if unknown and not isinstance(self.focused, Input):
             sign = self.look.sanitise(event.character)
-            self.show_note(f"{sign} has no meaning here: {self.sign('show.help')} shows all keys")
+            self.show_note(f"{sign} does nothing here: {self.sign('show.help')} shows all keys")
 
     def show_note(self, text: str) -> None:
         """Show a note in the status line until the next key, or for `NOTE_ROUNDS` rounds."""
@@ -385,7 +385,7 @@ class MainScreen(NotedScreen[None]):
     def action_sort(self, step: int) -> None:
         """Sort by the next (1) or the previous (-1) column, and save the choice."""
         self._keep(states.sort_step(self.state.view, step))
-        self.show_note(f"sorted by {self.state.view.sort or 'what needs you most'}")
+        self.show_note(f"sorted by {self.state.view.sort or 'urgency'}")
 
     def action_invert(self) -> None:
         """Reverse the order, and save the choice."""

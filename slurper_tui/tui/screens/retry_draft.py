@@ -56,7 +56,7 @@ class DraftPage(RequestScreen):
 
     def answers(self) -> Line:
         """Return the answer keys; none of them sends anything."""
-        return self.offers("Esc back", "Enter go on", "w save to a file")
+        return self.offers("Esc back", "Enter continue", "w save to a file")
 
     def action_back(self) -> None:
         """Close without sending."""

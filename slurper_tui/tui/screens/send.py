@@ -175,14 +175,14 @@ def _pairs(pending: PendingRequest, look: Look) -> Iterator[tuple[str, str]]:
     elif first.path_prefix:
         yield "prefix", first.path_prefix
     else:
-        yield "objects", "all of the bucket"
+        yield "objects", "the whole bucket"
     yield "to", f"r2  {first.target}"
     yield "jurisdiction", first.target_jurisdiction or "default"
     overwrite = {draft.overwrite for draft in pending.drafts}
     yield "overwrite", _OVERWRITE[first.overwrite] if len(overwrite) == 1 else _BOTH
     if several:
         yield "jobs", f"{len(pending.drafts)}, started in this order as slots become free"
-    yield "secrets", _SECRETS if pending.secrets is None else "given; shown and kept nowhere"
+    yield "secrets", _SECRETS if pending.secrets is None else "given; neither shown nor stored"
 
 
 def _parents(jobs: Sequence[JobKey], look: Look) -> str:
@@ -191,10 +191,10 @@ def _parents(jobs: Sequence[JobKey], look: Look) -> str:
 
 
 _OVERWRITE = {
-    True: "yes: what is in the target already is replaced",
-    False: "no: what is in the target already stays",
+    True: "yes: existing objects in the target are replaced",
+    False: "no: existing objects in the target stay",
 }
-_BOTH = "as the job that is retried did; see each job below"
+_BOTH = "as in the retried job; see each job below"
 _SECRETS = "asked for next; the API does not return them"
 
 
@@ -276,7 +276,7 @@ def plan_lines(views: Sequence[PlanView], look: Look, width: int) -> Iterator[Li
         jobs = "jobs to be started as slots become free"
     sign = look.sign(State.COMPLETED)
     yield from _words(f"{sign} {number} {jobs}", look, width, "success")
-    going_on = "That goes on while this program runs; “plans” in the palette shows it."
+    going_on = "They start only while this program runs; “plans” in the palette shows them."
     yield from _words(going_on, look, width, "muted")
     if not all(view.durable for view in views):
         yield from _words(NOT_DURABLE, look, width, "warning")
@@ -290,11 +290,11 @@ def _not_made(made: CreateResult, error: ApiError, look: Look, width: int) -> It
         yield from labelled(label, text, look, width)
     if isinstance(error, Conflict) and made.running:
         yield ()
-        yield from _words("What holds the slots:", look, width, "muted")
+        yield from _words("Jobs that use the slots:", look, width, "muted")
         for view in made.running:
             sign = Piece(f"{INDENT}{look.sign(view.state)} ", style_of(view))
             yield (sign, *migration(view, DrawContext(look), max(8, width - 4)))
-        yield from _words("A job can be made as soon as one of them ends.", look, width, "muted")
+        yield from _words("A job can be created as soon as one of them ends.", look, width, "muted")
     yield ()
 
 
@@ -327,7 +327,7 @@ class Stage(StrEnum):
     OVER = "over"
 
 
-_READ_ONLY = "this program may only read now, so nothing was sent"
+_READ_ONLY = "read-only now: nothing was sent"
 
 
 class RequestScreen(FramedScreen[Sent]):
@@ -469,7 +469,7 @@ class SendPage(RequestScreen):
         """The title: before sending, or the result."""
         if self.stage is not Stage.OVER:
             return self.TITLE_OF_PAGE
-        return "Sent" if self._sent.settled else "Not made"
+        return "Sent" if self._sent.settled else "Not created"
 
     def news(self, width: int) -> Sequence[Line]:
         """Return the latest answer of the API as lines."""
@@ -496,7 +496,7 @@ class SendPage(RequestScreen):
             wait = ("w wait for a free slot",) if self._sent.no_slot else ()
             return self.offers("Enter close" if self._sent.settled else "Esc back", *wait)
         if self.stage is not Stage.ASKING:
-            return self.offers("Esc back", remark="asking whether both buckets can be reached …")
+            return self.offers("Esc back", remark="checking both buckets …")
         if not self._may_send:
             return self.offers("n back", "r check again")
         number = len(self.pending.drafts)
@@ -505,7 +505,7 @@ class SendPage(RequestScreen):
     def action_back(self) -> None:
         """Forget the secrets and close, unless a request is being sent.
 
-        The result is None if nothing was made, so that the screen below stays open.
+        The result is None if no job was created, so that the screen below stays open.
         """
         if self.stage is not Stage.SENDING:
             self.pending = self.pending._replace(secrets=None)

@@ -365,7 +365,7 @@ def _notes(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     if view.live and view.listing_broke:
         yield from _wrapped(reason_of(BROKE_TYPE), width, "error")
     if view.live and view.restarts:
-        yield from _wrapped("its counters began anew, and so did the rate", width, "muted")
+        yield from _wrapped("its counters restarted, and so did the rate", width, "muted")
     if view.gone:
         yield from _wrapped("no longer known to the API", width, "muted")
     if view.as_of is not None and view.from_history:

@@ -166,7 +166,7 @@ def _request(state: ScreenState, note: str, look: Look) -> Iterator[Line]:
 def _problem(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
     blocked = blocked_words(snapshot, look)
     if blocked:
-        whole = f"{blocked}; its budget is shared with the dashboard"
+        whole = f"{blocked}; all tools of this user share it"
         short = f"{blocked} (shared budget)"
         fits = (text for text in (whole, short, blocked) if len(text) <= room)
         yield (Piece(next(fits, blocked.replace(" (429)", "")), "warning"),)

@@ -164,8 +164,8 @@ def test_abort_all_of_several_accounts_needs_one_to_be_named(recorded: Recorded)
     ("words", "said"),
     [
         (["abort", "--yes"], "abort needs a JOB or --migration SOURCE, or --all"),
-        (["abort", "x", "--all", "--yes"], "--all goes with neither JOB nor --migration"),
-        (["pause", "", "--yes"], "not to nothing"),
+        (["abort", "x", "--all", "--yes"], "--all cannot be combined with JOB or --migration"),
+        (["pause", "", "--yes"], "must not be empty"),
         (["pause", "--yes"], "pause needs a JOB or --migration SOURCE, or --all"),
         (["delete", "--yes"], "delete needs a JOB or --migration SOURCE"),
         (["pause", "--migration", " "], "--migration needs the name of a source bucket"),

@@ -93,12 +93,12 @@ def test_a_file_makes_a_job_and_flags_win_over_it(text: str) -> None:
         ("source = 3\n", "source: must be a table, not a number"),
         ("overwrite = 'yes'\n", "overwrite: must be true or false, not a text"),
         ("[target]\nvendor = 's3'\n", "target.vendor: a target is always r2"),
-        ("[source]\nbucket = \n", "no TOML at line 2, column 10"),
-        ('{"source": }', "no JSON at line 1 column 12"),
-        ('{"target": {"bucket": "one", "bucket": "two"}}', "bucket: it stands there twice"),
+        ("[source]\nbucket = \n", "invalid TOML at line 2, column 10"),
+        ('{"source": }', "invalid JSON at line 1 column 12"),
+        ('{"target": {"bucket": "one", "bucket": "two"}}', "bucket: given twice"),
         (
             "[source.secret]\nsecretAccessKey = 's3cret-that-nobody-may-see'\n",
-            "source.secret: a secret does not stand here; it is asked for when the job is created",
+            "source.secret: secrets do not belong here: they are asked for when the job is created",
         ),
     ],
 )
@@ -118,14 +118,14 @@ def test_a_file_that_is_not_there_is_named() -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--source-vendor", "ftp"), "source.vendor (--source-vendor): 'ftp' is none of s3"),
+        (("--source-vendor", "ftp"), "source.vendor (--source-vendor): 'ftp' is not one of s3"),
         (("--source-bucket", ""), "source.bucket (--source-bucket): missing"),
         (("--endpoint", "http://s3.example.com"), "source.endpoint (--endpoint): it must begin"),
         (("--source-jurisdiction", "eu"), "source.jurisdiction (--source-jurisdiction): only r2"),
         (("--target-jurisdiction", "mars"), "target.jurisdiction (--target-jurisdiction): 'mars'"),
         (("--target-bucket", " "), "target.bucket (--target-bucket): missing"),
-        (("--target-bucket", "a\tb"), "target.bucket (--target-bucket): it holds the control"),
-        (("--prefix", "a\n"), "source.pathPrefix (--prefix): it holds the control character"),
+        (("--target-bucket", "a\tb"), "target.bucket (--target-bucket): it contains the control"),
+        (("--prefix", "a\n"), "source.pathPrefix (--prefix): it contains the control character"),
     ],
 )
 def test_a_field_that_is_wrong_is_named_with_its_flag(flags: tuple[str, ...], said: str) -> None:
@@ -150,7 +150,7 @@ def test_prefixes_with_control_characters_are_refused(text: str) -> None:
     person = Person()
     ran = person.run("create", *S3, "--prefixes", person.file("prefixes", text), "--yes")
     assert (ran.code, ran.out, person.posts()) == (2, [], [])
-    assert "holds the control character U+00" in ran.err[-1]
+    assert "contains the control character U+00" in ran.err[-1]
 
 
 @pytest.mark.parametrize("flag", ["--file", "--keys-file", "--prefixes", "--secrets"])
@@ -188,7 +188,7 @@ def test_too_many_keys_are_refused_before_anything_is_sent() -> None:
     keys = person.file("keys", "\n".join(map(str, range(10_001))))
     ran = person.run("create", *S3, "--keys-file", keys, "--yes")
     assert ran.code == 2
-    assert "10,001 keys, and one job takes 10,000" in ran.err[0]
+    assert "10,001 keys; one job takes at most 10,000" in ran.err[0]
 
 
 def test_without_a_terminal_and_without_yes_nothing_is_asked_of_the_api() -> None:
@@ -283,7 +283,7 @@ def test_keys_that_do_not_open_a_bucket_are_not_our_credentials() -> None:
     ran = person.run("create", *S3, "--yes")
     assert (ran.code, ran.out) == (7, [])
     assert ran.err[-1].startswith(
-        "slurper-tui: nothing was made: the bucket keys do not open a bucket; the API token is"
+        "slurper-tui: no job was created: the bucket keys give no access to a bucket; the API"
     )
     assert ran.err.count(f"slurper-tui: {making.FRESH_KEYS}") == 1
     assert len(person.posts()) == 6
@@ -346,7 +346,7 @@ def test_a_plan_goes_on_with_other_keys_to_the_buckets() -> None:
     name = person.file("prefixes", "a/\nb/\n")
     ran = person.run("create", *S3, "--prefixes", name, "--yes")
     assert (ran.code, ran.out) == (7, [])
-    assert "2 waiting; `slurper-tui create --go-on 1` goes on" in ran.err[-1]
+    assert "2 waiting; `slurper-tui create --go-on 1` continues" in ran.err[-1]
     person.account.faults.clear()
     ran = person.run("create", "--go-on", "--yes")
     assert (ran.code, len(ran.out)) == (0, 2)
@@ -378,7 +378,7 @@ def test_no_answer_and_no_such_job_is_undecided_and_not_sent_again(
     [
         ('["a", ', "it begins like a JSON array, and is none"),
         ('["a", 1]', "not every item of the array is a text"),
-        ("", "source.keys (--keys-file): the list is empty, and would copy nothing"),
+        ("", "source.keys (--keys-file): the list is empty: nothing would be copied"),
     ],
 )
 def test_keys_that_are_none_are_refused(text: str, said: str) -> None:
@@ -393,14 +393,14 @@ def test_doubtful_values_are_reported() -> None:
     person = Person()
     ran = person.run("create", *S3, "--prefix", "/2024/", "--yes")
     assert ran.code == 0
-    said = "slurper-tui: source.pathPrefix: keys seldom begin with a slash; is that meant?"
+    said = "slurper-tui: warning: source.pathPrefix: keys rarely begin with a slash"
     assert ran.err[0] == said
 
 
 def test_of_several_accounts_one_has_to_be_named() -> None:
     person = Person()
     ran = person.run("create", *S3, "--yes", environ={**KEYS, "CLOUDFLARE_ACCOUNT_ID": "a,b"})
-    assert (ran.code, ran.err) == (2, ["slurper-tui: 2 accounts: say which with --account ID"])
+    assert (ran.code, ran.err) == (2, ["slurper-tui: 2 accounts: choose one with --account ID"])
 
 
 def test_prefixes_make_one_job_each_in_their_order() -> None:
@@ -413,7 +413,7 @@ def test_prefixes_make_one_job_each_in_their_order() -> None:
     assert [post["source"]["pathPrefix"] for post in person.posts()] == ["2022/", "2023/", "2024/"]
     ids = {course.plan.id for course in person.account.jobs()}
     assert {job["id"] for job in told} == ids
-    assert any("it is kept" in line and "create --go-on 1" in line for line in ran.err)
+    assert any("the plan is saved" in line and "create --go-on 1" in line for line in ran.err)
     assert any(line.startswith("slurper-tui: the API cannot list the source") for line in ran.err)
 
 
@@ -439,13 +439,13 @@ def test_gaps_are_reported_and_overlaps_refused() -> None:
     gap = person.file("prefixes", "2021/\n2022/\n2024/\n")
     ran = person.run("create", *S3, "--prefixes", gap, "--yes")
     assert ran.code == 0
-    assert "slurper-tui: is that meant? '2023/' is missing between its neighbours" in ran.err
+    assert "slurper-tui: warning: '2023/' is missing between its neighbours" in ran.err
     twice = person.file("twice", "2024/\n2024/01/\n2024/\n")
     ran = person.run("create", *S3, "--prefixes", twice, "--yes")
     assert ran.code == 2
     assert ran.err == [
-        f"slurper-tui: {twice}: '2024/' stands there 2 times; '2024/' begins '2024/01/' too, "
-        "whose objects would be copied twice"
+        f"slurper-tui: {twice}: '2024/' is listed 2 times; '2024/01/' is within '2024/': its "
+        "objects would be copied twice"
     ]
 
 
@@ -455,17 +455,17 @@ def test_uncovered_and_running_prefixes_of_earlier_jobs_are_reported() -> None:
         assert person.run("create", *S3, "--prefix", prefix, "--yes").code == 0
     name = person.file("prefixes", "2022/01/\n")
     ran = person.run("create", *S3, "--prefixes", name, "--yes")
-    assert any("'thumbs/', which an earlier job copied from" in line for line in ran.err)
-    assert any("which is not over, copies what '2022/01/' begins" in line for line in ran.err)
+    assert any("'thumbs/', a prefix of an earlier job," in line for line in ran.err)
+    assert any("which has not ended, copies objects under '2022/01/'" in line for line in ran.err)
 
 
 def test_prefixes_that_are_none_or_go_with_others_are_refused() -> None:
     person = Person()
     empty = person.file("empty", "\n\n")
     ran = person.run("create", *S3, "--prefixes", empty, "--yes")
-    assert (ran.code, ran.err) == (2, [f"slurper-tui: {empty}: no prefix stands there"])
+    assert (ran.code, ran.err) == (2, [f"slurper-tui: {empty} contains no prefix"])
     ran = person.run("create", *S3, "--prefixes", empty, "--prefix", "a/", "--yes")
-    assert ran.err == ["slurper-tui: --prefixes goes with neither --prefix nor --keys-file"]
+    assert ran.err == ["slurper-tui: --prefixes cannot be combined with --prefix or --keys-file"]
 
 
 def test_a_step_that_stays_undecided_is_exit_7_and_only_a_word_sends_it_again() -> None:
@@ -478,7 +478,7 @@ def test_a_step_that_stays_undecided_is_exit_7_and_only_a_word_sends_it_again() 
     assert ran.err[-1] == (
         "slurper-tui: plan 1: 1 started, 1 refused; "
         "`slurper-tui create --go-on 1 --send-again 1` sends again, "
-        "`slurper-tui create --cancel 1` gives up"
+        "`slurper-tui create --cancel 1` cancels the rest"
     )
     again = person.run("create", "--go-on", "--yes")
     assert again.code == 7
@@ -496,7 +496,7 @@ def test_a_plan_can_be_cancelled_and_then_nothing_is_left_to_go_on_with() -> Non
     ran = person.run("create", "--cancel", "1")
     assert (ran.code, ran.err) == (0, ["slurper-tui: plan 1: 2 cancelled"])
     ran = person.run("create", "--go-on", "--yes")
-    assert (ran.code, ran.err) == (0, ["slurper-tui: no plan is left to go on with"])
+    assert (ran.code, ran.err) == (0, ["slurper-tui: no plan has jobs left to start"])
     ran = person.run("create", "--cancel", "1")
     assert ran.code == 2
     assert ran.err == ["slurper-tui: there is no open plan '1'"]
@@ -512,7 +512,7 @@ def test_cancelling_a_plan_releases_its_undecided_steps(
     name = person.file("prefixes", "a/\nb/\n")
     ran = person.run("create", *S3, "--prefixes", name, "--yes")
     assert (ran.code, "1 undecided, 1 refused" in ran.err[-1]) == (7, True)
-    said = "`slurper-tui create --cancel 1` once more lets go of what is undecided"
+    said = "`slurper-tui create --cancel 1` again also drops what is undecided"
     first, second = person.run("create", "--cancel", "1"), person.run("create", "--cancel", "1")
     assert first.err == [f"slurper-tui: plan 1: 1 undecided, 1 cancelled; {said}"]
     assert second.err == ["slurper-tui: plan 1: 2 cancelled"]
@@ -535,7 +535,7 @@ def test_without_a_history_a_plan_is_reported_as_not_durable() -> None:
     name = person.file("prefixes", "a/\nb/\n")
     ran = person.run("create", *S3, "--prefixes", name, "--yes", "--no-history")
     assert ran.code == 0
-    assert any("when this program ends is forgotten" in line for line in ran.err)
+    assert any("when this program ends are forgotten" in line for line in ran.err)
 
 
 def test_flags_that_say_nothing_together_are_refused() -> None:

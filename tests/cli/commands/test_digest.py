@@ -53,7 +53,7 @@ def test_lines_have_the_period_each_job_s_changes_and_the_advice() -> None:
         "  completed · 0 failed · 0 unaccounted · at 04:46",
         "40 other jobs ended before, 5 with losses: nothing new",
         "to do now:",
-        "  import → media: aborted, 400 not done: start it again if need be",
+        "  import → media: aborted, 400 not done: start it again if needed",
         "  thumbs → media: completed: 10 failed, 10 unaccounted: see what failed",
         "  logs → media: stalled for 12 min: watch it, or pause and resume it",
         "  backups → cold: paused since 09:46 or earlier: resume it when ready",

@@ -402,7 +402,7 @@ def test_a_history_that_cannot_be_used_is_a_warning(tmp_path: Path) -> None:
     connection.close()
     told = history_of(SimulatedAccount(), tmp_path)
     assert told.startswith("warning: ")
-    assert told.endswith("its file is not one of slurper-tui")
+    assert told.endswith("its file is not from slurper-tui")
     (folder / FILE).write_bytes(b"nonsense" * 99)
     assert history_of(SimulatedAccount(), tmp_path).endswith("its file is damaged")
 

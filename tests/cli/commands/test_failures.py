@@ -113,8 +113,8 @@ def test_reasons_and_then_prefixes() -> None:
         "",
         " 8  failed after several tries (importErrorRetryExhaustion)",
         "      2026-03-19T15:46:20+00:00",
-        ' 5    said "503 Slow Down"',
-        ' 3    said "403"',
+        ' 5    message "503 Slow Down"',
+        ' 3    message "403"',
         " 5    2024/01/  such as 2024/01/0",
         " 3    2024/02/  such as 2024/02/0",
         "",
@@ -200,7 +200,7 @@ def test_keys_are_exact_to_the_byte_whatever_the_locale(encoding: str) -> None:
     written, said = raw(telling(*rows), "--keys", encoding=encoding)
     assert written == b"".join(key.encode() + b"\n" for key in NASTY)
     assert said.splitlines()[0] == (
-        "slurper-tui: 1 key holds a newline: one a line they cannot be told apart; take --null"
+        "slurper-tui: 1 key contains a newline, so one key a line is ambiguous: use --null"
     )
 
 
@@ -223,7 +223,7 @@ def test_keys_as_an_array_serve_as_the_keys_of_a_source() -> None:
 def test_more_keys_than_one_job_takes_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slurper_tui.cli.commands.logs.MOST_KEYS", 100)
     ran = perform(account(plan(failed=131)), "failures", "job1", "--keys", "--json")
-    assert ran.err == ["slurper-tui: 131 keys, and one job takes 100"]
+    assert ran.err == ["slurper-tui: 131 keys; one job takes at most 100"]
     assert len(json.loads(ran.out[0])) == 131
 
 
@@ -268,7 +268,7 @@ def test_keys_that_are_not_utf8_are_named_and_left_out(words: tuple[str, ...]) -
     written, told = raw(telling(*rows, failed=28, bytes_of=bytes_of), *words, code=4)
     keys = json.loads(written) if "--json" in words else re.split("[\0\n]", written.decode())[:-1]
     assert keys == ["plain", "caf\ufffd", "\U000100e9"]
-    assert "25 keys hold bytes that are not UTF-8" in told
+    assert "25 keys contain bytes that are not UTF-8" in told
     assert r"caf\xe0/a" in told
     assert "and 5 more" in told
     assert "the log lists" not in told
@@ -343,7 +343,7 @@ def test_a_terminal_is_not_steered_by_keys(tmp_path: Path) -> None:
         env = terminal_environment(tmp_path, **server.environment())
         with PtyProgram([PROGRAM_FILE, "failures", "job1", "--keys"], env) as program:
             assert program.ended() == 0
-            program.see("2 keys hold signs not fit for a terminal")
+            program.see("2 keys contain characters that no terminal shows")
             assert "plain" in program.text
             assert b"\x1b[31m" not in program.raw
             assert b"title\x07" not in program.raw

@@ -133,13 +133,13 @@ def test_lines_are_aligned_with_remarks(folder: Path) -> None:
         "2026-09-21T14:13:20+00:00  acc0     abc1  running     1000            5        2       0",
         "2026-09-21T14:13:21+00:00  acc0     abd2  paused      1000            7        2       0",
         "2026-09-21T14:13:23+00:00  acc1     abc1  —           1000            —        2       0"
-        "  nobody looked before, stalled",
+        "  not observed before, stalled",
         "2026-09-21T14:13:25+00:00  acc0     abc1  running     1000           10        2       0",
     ]
     assert history(folder, "--utc", "--account", "acc1,acc9").out == [
         "time                       id    status  objects  transferred  skipped  failed",
         "2026-09-21T14:13:23+00:00  abc1  —          1000            —        2       0"
-        "  nobody looked before, stalled",
+        "  not observed before, stalled",
     ]
     assert history(folder, "abd", "--utc").out == [
         "time                       status  objects  transferred  skipped  failed",
@@ -186,7 +186,7 @@ def test_a_person_gets_a_header_and_ids_to_type(tmp_path: Path) -> None:
 def test_which_job_must_be_clear(folder: Path) -> None:
     for word, line in (
         ("x", "no job's id and no job's BUCKET/PREFIX begins with 'x'"),
-        (" ", "a job's id may be shortened, but not to nothing"),
+        (" ", "the name of a job must not be empty"),
     ):
         ran = history(folder, word)
         assert (ran.code, ran.out, ran.err) == (2, [], [f"slurper-tui: {line}"])
@@ -248,7 +248,7 @@ def test_an_unreadable_history_is_one_line_and_exit_2(folder: Path) -> None:
         assert path.read_bytes() == broken
     path.unlink()
     path.mkdir()
-    assert history(folder) == Ran(2, [], [said + "its file is not one of slurper-tui"])
+    assert history(folder) == Ran(2, [], [said + "its file is not from slurper-tui"])
 
 
 # Where -----------------------------------------------------------------------------------------

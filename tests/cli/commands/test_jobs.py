@@ -469,7 +469,7 @@ def test_waiting_for_the_api_is_reported(tmp_path: Path) -> None:
     assert ran.code == 0
     assert len(ran.out) == 2
     assert "request budget" in ran.err[0]
-    assert "waiting until" in ran.err[0]
+    assert "next request at" in ran.err[0]
 
 
 @pytest.mark.parametrize("command", ["jobs", "progress", "digest", "failures", "logs", "report"])
@@ -522,7 +522,7 @@ def test_a_proxy_error_does_not_blame_the_credentials() -> None:
     account.faults.add(Fault(Kind.HTML, status=403))
     ran = perform(account, "jobs")
     assert (ran.code, ran.out) == (7, [])
-    said = "something between here and the API answered 403 with an HTML page"
+    said = "a firewall or proxy before the API answered 403 with an HTML page"
     assert ran.err == [f"slurper-tui: the account: {said}"]
 
 

@@ -141,7 +141,7 @@ def test_a_transient_fault_is_reported_and_every_row_printed() -> None:
     assert len(ran.err) == 2
     assert ran.err[0].startswith("slurper-tui: the log: ")
     assert ran.err[0].endswith("; trying again")
-    assert ran.err[1] == "slurper-tui: the log: goes on"
+    assert ran.err[1] == "slurper-tui: the log: reading continues"
 
 
 def test_the_demo_has_logs() -> None:
@@ -171,7 +171,7 @@ def test_following_prints_present_rows_and_then_new_ones(
     assert lines == rows_of(one)[::-1][1 : len(lines) + 1]
     assert program.returncode == 130
     assert said.decode().count("\n") == 1
-    assert b"oldest row" in said
+    assert b"oldest first" in said
 
 
 def test_following_ends_without_a_message_on_a_closed_pipe(tmp_path: Path) -> None:
@@ -209,12 +209,12 @@ def test_following_outlives_a_server_that_is_away(tmp_path: Path) -> None:
             assert program.stderr is not None
             for _ in range(there - 1):
                 program.stdout.readline()
-            assert b"oldest row" in program.stderr.readline()
+            assert b"oldest first" in program.stderr.readline()
             server.kill()
             assert b"trying again" in program.stderr.readline()
             server.restart()
             assert json.loads(program.stdout.readline())["job"] == "job1"
-            assert b"goes on" in program.stderr.readline()
+            assert b"reading continues" in program.stderr.readline()
 
 
 def test_no_screen_is_imported(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_the_receipt_of_a_migration_is_interim_before_its_plan_is_over(tmp_path:
     ran = perform(one, "report", "--migration", "photos", folder=tmp_path)
     assert ran.code == 0
     assert ran.out[2] == "**Not ended: 20,000 of 20,000+ done, 1 job not started yet**"
-    assert "photos: an interim receipt" in ran.err[-1]
+    assert "photos: the receipt is interim" in ran.err[-1]
     ended = perform(one, "report", "job-1", folder=tmp_path)
     assert ended.out[0] == "# Migration of `photos` to `media`"
     assert perform(one, "create", "--cancel", str(kept.id), folder=tmp_path).code == 0
@@ -68,9 +68,9 @@ def test_the_receipt_of_a_clean_job_is_markdown_and_exit_0() -> None:
     assert (ran.code, ran.err) == (0, ["slurper-tui: reading the log of job job-1"])
     assert ran.out[0] == "# Migration of `photos` to `media`"
     assert ran.out[2] == "**Completed · 0 failed · 0 not copied · 0 unaccounted: all copied**"
-    assert "- Begun: 2026-09-21T14:13:20Z" in ran.out
+    assert "- Started: 2026-09-21T14:13:20Z" in ran.out
     assert "- Ended: 2026-09-21T14:23:20Z" in ran.out
-    assert "- Took: 10 min" in ran.out
+    assert "- Duration: 10 min" in ran.out
     assert "20,000 + 0 + 0 + 0 = 20,000: transferred + skipped + failed + unaccounted is" in (
         "\n".join(ran.out)
     )
@@ -98,7 +98,7 @@ def test_an_aborted_job_ends_with_5_and_a_running_one_has_an_interim_receipt() -
     assert ran.code == 0
     assert ran.out[0] == "# Interim receipt: the migration of `photos` to `media` has not ended"
     assert ran.out[2].startswith("**Not ended: ")
-    said = "job-1: an interim receipt, for it has not ended; wait waits for the end"
+    said = "job-1: the receipt is interim: not every job has ended"
     assert f"slurper-tui: {said}" in ran.err
     fields = json.loads("\n".join(perform(one, "report", "job-1", "--json").out))
     assert (fields["interim"], fields["verdict"]["allCopied"]) == (True, False)
@@ -177,7 +177,7 @@ def test_the_receipt_of_a_migration_with_a_running_job_is_interim() -> None:
     ran = perform(one, "report", "--migration", "photos")
     assert ran.code == 0
     assert ran.out[0].startswith("# Interim receipt: ")
-    assert any("photos: an interim receipt, for it has not ended" in line for line in ran.err)
+    assert any("photos: the receipt is interim" in line for line in ran.err)
     ran = perform(one, "report", "a", "b")
     assert ran.code == 0
     assert [line.partition(" ")[2][:7] for line in ran.out if line.startswith("# ")] == [
@@ -202,7 +202,7 @@ def test_a_migration_of_one_job_is_one_too() -> None:
         (
             (plan("a"), plan("b", endpoint="https://eu.example.com")),
             "photos",
-            "'photos' is a bucket in several places; name its jobs instead:",
+            "'photos' is the source of several migrations; name their jobs instead:",
         ),
     ],
 )

@@ -139,7 +139,7 @@ def test_no_draft_is_written_over_and_then_none_is_written(
     there.write_text("mine")
     ran = someone.run("retry", "a1", "--draft", str(file))
     assert (ran.code, len(ran.err)) == (2, 1)
-    assert ran.err == [f"slurper-tui: {there}: it is there already, and stays as it is"]
+    assert ran.err == [f"slurper-tui: {there}: it exists already and is not overwritten"]
     assert there.read_text() == "mine"
     assert not file.exists()
 
@@ -231,7 +231,7 @@ def test_losses_that_a_retry_does_not_cover_are_reported() -> None:
     running = person(seconds=90_000.0, failed=700, objects=100_000, listing_broke=True)
     ran = running.run("retry", "a1", "--draft", str(running.folder / file))
     assert ran.code == 0
-    assert "slurper-tui: the job has not ended: more objects may fail yet" in ran.err
+    assert "slurper-tui: the job has not ended: more objects may still fail" in ran.err
     broken = person(listing_broke=True)
     ran = broken.run("retry", "a1", "--draft", str(broken.folder / file))
     assert ran.err[:-1] == [
@@ -330,7 +330,7 @@ def test_a_retry_of_a_migration_is_a_job_for_each_job_with_failures() -> None:
     assert (ran.code, len(ran.out)) == (0, 2)
     assert sorted(len(post["source"]["keys"]) for post in someone.posts()) == [3, 7]
     assert all(len({key[:5] for key in post["source"]["keys"]}) == 1 for post in someone.posts())
-    assert sum("it is kept: " in line for line in ran.err) == 2
+    assert sum("the plan is saved: " in line for line in ran.err) == 2
     assert any("of job b2" in line for line in someone.run("retry", "b2", "--draft", "-").err)
     again = someone.run("retry", "--migration", "photos", "--yes")
     assert (again.code, again.out) == (2, [])

@@ -171,7 +171,7 @@ async def test_an_undocumented_status_is_an_end_when_nothing_changes_for_ten_min
         )
         assert await watch_jobs(context) == 5
         assert now() == pytest.approx(600 + moves * 300, abs=20)
-    assert "(errored, no change for 10 min: taken as its end)" in told.getvalue().splitlines()[-1]
+    assert "(errored, no change for 10 min: treated as its end)" in told.getvalue().splitlines()[-1]
     [line] = said.getvalue().splitlines()
     assert "'errored' is not a documented status" in line
 

@@ -400,8 +400,8 @@ STEADY = list(range(0, 2000, 10))
     [
         ([], ""),
         (polls(STEADY), ""),
-        (polls(STEADY[:1]), "no ETA: none of three movements seen"),
-        (polls(STEADY[:3]), "no ETA: two of three movements seen"),
+        (polls(STEADY[:1]), "no ETA: none of three changes seen"),
+        (polls(STEADY[:3]), "no ETA: two of three changes seen"),
         (polls(STEADY[:10]), "no ETA: watched for 45 s of 1 min"),
         (polls(STEADY, grows=45_500), "at least: total still growing by 9.1k/s"),
         (polls(STEADY[:2], grows=45_500), "no ETA: total still growing by 9.1k/s"),

@@ -272,7 +272,7 @@ def test_versioned_file_with_other_tables_is_refused(path: Path) -> None:
     file.executescript("CREATE TABLE jobs (name); PRAGMA user_version = 1")
     file.close()
     with opened(path) as (_, view):
-        assert view == HistoryView(Keeping.OFF, "its file is not one of slurper-tui")
+        assert view == HistoryView(Keeping.OFF, "its file is not from slurper-tui")
     with pytest.raises(ForeignFile):
         read_store(path, URL)
 

@@ -32,7 +32,8 @@ from tests.monitor.history.samples import ACCOUNT, BEGUN, DAY, URL, job, key, of
 MORE: tuple[Migration, ...] = (*MIGRATIONS, ("ALTER TABLE jobs ADD COLUMN note TEXT",))
 ON = HistoryView()
 LOCKED_AT_START = HistoryView(
-    Keeping.OFF, "another program kept its file locked at the start: this run is kept in memory"
+    Keeping.OFF,
+    "another program kept its file locked at the start: the history of this run is only in memory",
 )
 
 LOCKING = """
@@ -231,7 +232,7 @@ def test_foreign_database_is_not_changed(path: Path) -> None:
         file.close()
         before = path.read_bytes()
         with opened(path) as (_, view):
-            assert view == HistoryView(Keeping.OFF, "its file is not one of slurper-tui")
+            assert view == HistoryView(Keeping.OFF, "its file is not from slurper-tui")
         with pytest.raises(ForeignFile):
             read_store(path, URL)
         assert path.read_bytes() == before or statement.startswith("PRAGMA")
@@ -268,7 +269,7 @@ def test_foreign_database_with_similar_tables_is_not_touched(
     path.symlink_to(target)
     before = target.read_bytes()
     with opened(path) as (_, view):
-        assert view == HistoryView(Keeping.OFF, "its file is not one of slurper-tui")
+        assert view == HistoryView(Keeping.OFF, "its file is not from slurper-tui")
     with pytest.raises(ForeignFile):
         read_store(path, URL)
     assert (target.read_bytes(), target.stat().st_mode & 0o777) == (before, 0o644)
@@ -310,7 +311,7 @@ def test_damaged_files_are_set_aside_and_never_overwritten(path: Path) -> None:
         store.write([job()], of(key(), run_of(3)))
         store.close()
         assert view == HistoryView(
-            Keeping.ON, f"the history was damaged: it is kept as {name}, a new one is begun"
+            Keeping.ON, f"the history was damaged: it is kept as {name}, a new one was started"
         )
         assert path.with_name(name).read_bytes() == b"no database %d" % number
         assert path.with_name(name + "-wal").read_bytes() == b"its log %d" % number
@@ -361,9 +362,9 @@ def test_opening_never_raises_for_random_damage(kept: Path, seed: int) -> None:
         ("file/history", "its file cannot be opened: not a directory"),
         ("file/deep/er/history", "its file cannot be opened: not a directory"),
         ("folder", "its file cannot be opened: is a directory"),
-        ("pipe", "its file is not one of slurper-tui"),
+        ("pipe", "its file is not from slurper-tui"),
         ("/proc/slurper/history", "its file cannot be opened: no such file or directory"),
-        ("/dev/null", "its file is not one of slurper-tui"),
+        ("/dev/null", "its file is not from slurper-tui"),
         ("nul\0", "embedded null byte"),
     ],
 )
@@ -384,7 +385,7 @@ def test_pipe_next_to_the_file_does_not_block(kept: Path, end: str) -> None:
     kept.with_name(kept.name + end).unlink(missing_ok=True)
     os.mkfifo(kept.with_name(kept.name + end))
     with opened(kept) as (_, view):
-        assert view == HistoryView(Keeping.OFF, "its file is not one of slurper-tui")
+        assert view == HistoryView(Keeping.OFF, "its file is not from slurper-tui")
     with pytest.raises(ForeignFile):
         read_store(kept, URL)
 
@@ -460,7 +461,7 @@ def test_copy_without_time_has_jobs_but_no_samples(kept: Path) -> None:
 def test_second_instance_shares_until_the_first_closes(path: Path) -> None:
     first, one = open_history(path, URL)
     second, two = open_history(path, URL)
-    assert (one, two) == (ON, HistoryView(Keeping.SHARED, "another slurper-tui keeps it too"))
+    assert (one, two) == (ON, HistoryView(Keeping.SHARED, "another slurper-tui writes it too"))
     assert (first.is_shared, second.is_shared) == (False, True)
     first.close()
     assert second.is_shared is False

@@ -277,7 +277,7 @@ async def test_foreign_file_is_not_tried_again(path: Path) -> None:
         for at in (0, 100, 200):
             recorder.record([job()], of(key(), [sample(at)]))
         await done(recorder)
-        assert recorder.view == HistoryView(Keeping.OFF, "its file is not one of slurper-tui")
+        assert recorder.view == HistoryView(Keeping.OFF, "its file is not from slurper-tui")
     assert names(path.parent) == []
 
 
@@ -327,7 +327,7 @@ async def test_file_damaged_during_the_run_is_set_aside_without_losing_new_sampl
     await done(recorder)
     name = "history.sqlite3.corrupt-20261124T231500Z"
     assert recorder.view == HistoryView(
-        Keeping.ON, f"the history was damaged: it is kept as {name}, a new one is begun"
+        Keeping.ON, f"the history was damaged: it is kept as {name}, a new one was started"
     )
     assert len(await recorder.samples(key())) == 6
     await recorder.close()

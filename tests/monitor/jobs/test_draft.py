@@ -71,7 +71,7 @@ def test_an_empty_endpoint_is_none() -> None:
     ],
 )
 def test_a_property_that_is_named_twice_is_refused(text: str) -> None:
-    with pytest.raises(BodyError, match="it stands there twice") as caught:
+    with pytest.raises(BodyError, match="given twice") as caught:
         json.loads(text, object_pairs_hook=each_once)
     assert "hush" not in str(caught.value)
 
@@ -92,9 +92,9 @@ def test_missing_fields_are_accepted_by_the_parser() -> None:
         ({"source": {"keys": [True]}}, "source.keys[0]: must be a text, not a truth value"),
         ({"overwrite": 1}, "overwrite: must be true or false, not a number"),
         ({"target": {"vendor": "s3"}}, "target.vendor: a target is always r2"),
-        ({"source": {"pathPrefix": "", "path_prefix": ""}}, "source.pathPrefix: it stands there"),
-        ({"source": {"secret": {"x": "hush"}}}, "source.secret: a secret does not stand here"),
-        ({"target": {"secret": "hush"}}, "target.secret: a secret does not stand here"),
+        ({"source": {"pathPrefix": "", "path_prefix": ""}}, "source.pathPrefix: given twice"),
+        ({"source": {"secret": {"x": "hush"}}}, "source.secret: secrets do not belong here"),
+        ({"target": {"secret": "hush"}}, "target.secret: secrets do not belong here"),
     ],
 )
 def test_body_error_is_one_line_that_names_the_field(given: dict[str, object], line: str) -> None:

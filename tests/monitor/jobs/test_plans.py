@@ -272,7 +272,7 @@ async def test_refused_bucket_keys_stop_the_plan_until_new_keys_are_supplied() -
     view = await program.until_idle(plan_id)
     assert states(view) == ["started", "waiting", "waiting"]
     assert (view.has_secrets, len(scenario.posts)) == (False, 7)
-    assert "stopped: the API answered 403: the bucket keys do not open a bucket" in view.note
+    assert "stopped: the API answered 403: the bucket keys give no access to a bucket" in view.note
     assert isinstance(view.stopped_by, BucketKeysRefused)
     program.creation.supply(plan_id, SECRETS)
     view = await program.until_idle(plan_id)
@@ -373,7 +373,7 @@ async def test_second_cancel_drops_undecided_steps() -> None:
     await program.creation.cancel(plan_id)
     [view] = await program.creation.plans()
     assert states(view) == ["cancelled", "started", "cancelled"]
-    assert "not answered" in view.plan.steps[0].message
+    assert "without an answer" in view.plan.steps[0].message
 
 
 @timeless
@@ -425,7 +425,7 @@ async def test_plan_of_a_locked_program_waits_and_sends_nothing() -> None:
     program = scenario.program()
     program.client.lock()
     plan_id = await program.begin(["a/"])
-    view = await program.until(plan_id, lambda view: "only reads" in view.note)
+    view = await program.until(plan_id, lambda view: "read-only" in view.note)
     assert states(view) == ["waiting"]
     assert scenario.posts == []
     program.client.unlock()

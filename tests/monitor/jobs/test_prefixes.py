@@ -39,19 +39,19 @@ def test_prefixes_are_lines_with_their_spaces() -> None:
     ("prefixes", "clauses"),
     [
         (["a/", "b/"], []),
-        (["a/", "a/", "a/"], ["'a/' stands there 3 times"]),
-        (["", "a/"], ["an empty prefix begins every key"]),
-        (["2024/", "20"], ["'20' begins '2024/' too, whose objects would be copied twice"]),
+        (["a/", "a/", "a/"], ["'a/' is listed 3 times"]),
+        (["", "a/"], ["an empty prefix matches every key"]),
+        (["2024/", "20"], ["'2024/' is within '20': its objects would be copied twice"]),
         (
             ["a/b/", "a/", "a/b/c/"],
             [
-                "'a/' begins 'a/b/' too, whose objects would be copied twice",
-                "'a/' begins 'a/b/c/' too, whose objects would be copied twice",
+                "'a/b/' is within 'a/': its objects would be copied twice",
+                "'a/b/c/' is within 'a/': its objects would be copied twice",
             ],
         ),
-        (["a", "a!", "b"], ["'a' begins 'a!' too, whose objects would be copied twice"]),
-        (["2023/\0" + "2024/\0"], [r"'2023/\x002024/\x00' holds the control character U+0000"]),
-        (["a\tb", "c"], [r"'a\tb' holds the control character U+0009"]),
+        (["a", "a!", "b"], ["'a!' is within 'a': its objects would be copied twice"]),
+        (["2023/\0" + "2024/\0"], [r"'2023/\x002024/\x00' contains the control character U+0000"]),
+        (["a\tb", "c"], [r"'a\tb' contains the control character U+0009"]),
     ],
 )
 def test_overlaps_are_reported(prefixes: list[str], clauses: list[str]) -> None:
@@ -119,7 +119,7 @@ def test_uncovered_prefixes_of_earlier_jobs_are_reported() -> None:
 def test_live_job_that_copies_the_same_is_reported() -> None:
     running = [earlier("2022/"), earlier("thumbs/"), earlier(None, keys=("2022/a",))]
     clauses = list(still_copied(DRAFT, ["2022/01/", "2023/"], running))
-    assert clauses == ["job j1, which is not over, copies what '2022/01/' begins too"]
+    assert clauses == ["job j1, which has not ended, copies objects under '2022/01/' too"]
     assert list(still_copied(replace(DRAFT, target="cold"), ["2022/01/"], running)) == []
 
 

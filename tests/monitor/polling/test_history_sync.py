@@ -273,7 +273,7 @@ async def test_a_digest_starts_at_the_last_run_and_shows_the_absence_as_unobserv
         (HistoryView(Keeping.ASKED_OFF), ""),
         (HistoryView(Keeping.OFF, "the disk is full"), "history off: the disk is full"),
         (HistoryView(Keeping.SHARED, "another one"), "history shared: another one"),
-        (HistoryView(Keeping.ON, "it was damaged"), "history begun anew: it was damaged"),
+        (HistoryView(Keeping.ON, "it was damaged"), "history restarted: it was damaged"),
     ],
 )
 @timeless

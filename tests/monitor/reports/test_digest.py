@@ -339,11 +339,11 @@ def test_gone_job_has_the_rank_of_its_end() -> None:
     ("job", "expected"),
     [
         (GONE, "the API no longer knows it: look for it in the dashboard"),
-        (ABORTED, "aborted, 500 not done: start it again if need be"),
+        (ABORTED, "aborted, 500 not done: start it again if needed"),
         (LOST, "completed: 10 failed, 37 unaccounted: see what failed"),
         (SHORT, "completed: 37 unaccounted: see what failed"),
         (UNKNOWN, "completed, counts unknown: look in the dashboard"),
-        (ODD, "hibernating: look in the dashboard what that means"),
+        (ODD, "hibernating: look up its meaning in the dashboard"),
         (STALLED, "stalled for 12 min: watch it, or pause and resume it"),
         (
             view(phase=Phase.STALLED),

@@ -99,10 +99,10 @@ def test_fallen_counters_are_named_with_both_numbers() -> None:
     samples = (sample(-30, 500), sample(-20, None), sample(-10, 20), sample(-5, 40))
     [fall] = restarts(samples, CALENDAR)
     assert (fall.kind, fall.since, fall.until) == (ChangeKind.RESTARTED, NOW - 10, None)
-    assert fall.text == "done fell from 500 to 20 at 11:59: counted anew"
+    assert fall.text == "done fell from 500 to 20 at 11:59: counters restarted"
     total = (sample(-20), Recorded(NOW - 10, Counts(10, 0, 0, 0), "running"))
     assert [fall.text for fall in restarts(total, CALENDAR)] == [
-        "total fell from 1,000 to 10 at 11:59: counted anew"
+        "total fell from 1,000 to 10 at 11:59: counters restarted"
     ]
     assert [*restarts((sample(-20, 5), sample(-10, 5)), CALENDAR)] == []
 

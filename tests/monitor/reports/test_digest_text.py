@@ -80,9 +80,9 @@ def test_moved_objects_have_a_mean_rate() -> None:
 def test_unknown_moved_objects_have_a_reason() -> None:
     assert moved_words(only(running(0, 5))[0]) == "first seen"
     never = JobDigest(view(1))
-    assert moved_words(never) == "never seen"
+    assert moved_words(never) == "never observed"
     fell = only(running(-60_000, 500), running(0, 5, after_gap=True))[0]
-    assert moved_words(fell) == "counted anew"
+    assert moved_words(fell) == "counters restarted"
     unknown = (Recorded(SINCE, Counts(), "running"), running(0, 5, after_gap=True))
     assert moved_words(only(*unknown)[0]) == "moved: unknown"
     last = sample(SINCE - 5, 1000, 5, "running")

@@ -203,7 +203,7 @@ async def test_receipt_of_a_live_job_is_interim_and_has_no_verdict() -> None:
     assert re.fullmatch(r"\*\*Not ended: [\d,]+ of [\d,]+\+? done, \d+ failed so far\*\*", lines[2])
     text = "\n".join(lines)
     assert f"- Ended: not yet; these numbers are of {utc(receipt.as_of or 0)}" in text
-    assert re.search(r"- Took: \d+ min so far", text)
+    assert re.search(r"- Duration: \d+ min so far", text)
     assert "| Remaining " in text
     assert "Unaccounted" not in text
     fields = record(receipt)
@@ -328,7 +328,7 @@ async def test_retries_of_retries_come_too_and_lost_ones_are_named() -> None:
     assert [job.view.job.id for job in receipt.jobs] == ["job-1", "job-2", "job-3"]
     assert receipt.headline == "1,310 failed, of which 1,310 were copied by 2 retries: all copied"
     assert [link.child.job_id for link in receipt.lost] == ["deleted"]
-    assert "`deleted` is known no more" in markdown(receipt)
+    assert "`deleted` is no longer known" in markdown(receipt)
 
 
 @timeless

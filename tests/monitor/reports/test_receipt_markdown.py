@@ -75,7 +75,7 @@ def test_skips_are_not_in_the_target_by_a_log_that_does_not_name_every_failure(
     result = receipt(one(log, counts=Counts(1000, 890, 100, 10)))
     text = markdown(result)
     assert row(text, "Skipped")[1] == "100"
-    assert f"reasons unknown of {100 - log.not_copied}, for a log does not name" in text
+    assert f"reasons unknown of {100 - log.not_copied}, because a log does not list" in text
     assert "in the target already" not in text
     assert not result.all_copied
 
@@ -90,7 +90,7 @@ def test_the_counts_reconcile_in_a_table() -> None:
     assert row(result, "Unaccounted")[1] == "10"
     assert row(result, "Total")[1] == "1,000"
     assert "950 + 30 + 10 + 10 = 1,000: transferred + skipped + failed + unaccounted is" in result
-    assert "The logs name 10 of 10 failed objects." in result
+    assert "The logs list 10 of 10 failed objects." in result
 
 
 def test_unknown_counts_are_dashes() -> None:
@@ -99,9 +99,9 @@ def test_unknown_counts_are_dashes() -> None:
     assert row(result, "Skipped")[:2] == ["Skipped", "30"]
     assert "The counts do not reconcile: not all of them are known." in result
     assert "Whether skipped objects are in the target is not known" in result
-    assert "- Took: 16 min" in result
+    assert "- Duration: 16 min" in result
     bare = JobReceipt(view(1, "completed", source="photos"))
-    assert "- Took: not known" in markdown(receipt(bare))
+    assert "- Duration: not known" in markdown(receipt(bare))
     assert "Rate" not in markdown(receipt(bare))
 
 
@@ -127,7 +127,7 @@ def test_rates_leave_pauses_out() -> None:
     result = markdown(receipt(job))
     assert (job.running_seconds, job.average) == (500.0, 2.0)
     assert "2.0 objects per second on average while running, 12 at best over ten minutes" in result
-    assert "- Took: 16 min, of which 8 min seen paused" in result
+    assert "- Duration: 16 min, of which 8 min seen paused" in result
     assert f"- Paused: {_utc(901)} to {_utc(401)} (8 min)" in result
 
 
@@ -142,7 +142,7 @@ def test_further_spans_and_changes_are_counted() -> None:
     result = markdown(receipt(one(LogCounts(whole=True), events=events, seen=gaps)))
     assert result.count("- Not observed") == MOST_LINES + 1
     assert "- Not observed: 30 more times, 35 min together" in result
-    assert result.count("paused, as asked here") == MOST_LINES
+    assert result.count("paused, as requested here") == MOST_LINES
     assert "- 30 earlier changes" in result
 
 
@@ -161,7 +161,7 @@ def test_short_unobserved_spans_are_omitted() -> None:
         (What.ASKED, "pause sent from here"),
         (What.REFUSED, "pause refused: `1004: not now`"),
         (What.UNDECIDED, "pause not answered: `1004: not now`"),
-        (What.HERE, "pause, as asked here"),
+        (What.HERE, "pause, as requested here"),
         (What.ELSEWHERE, "pause from elsewhere"),
         (What.ITSELF, "pause"),
         (What.CREATED, "created from here"),
@@ -245,14 +245,14 @@ def test_pauses_of_several_jobs_are_listed_per_job() -> None:
     first = one(LogCounts(whole=True), seen=(paused,))
     second = JobReceipt(ended(2), NOW - 1001, NOW - 1, (paused,))
     result = markdown(receipt(first, second))
-    assert "- Took: 16 min\n" in result
+    assert "- Duration: 16 min\n" in result
     assert result.count("(16 min, of which 15 min seen paused)") == 2
 
 
 def test_job_with_an_unknown_beginning_is_not_observed() -> None:
     result = markdown(receipt(JobReceipt(ended(), None, NOW)))
     assert "Observed from beginning to end" not in result
-    assert "Of a job it is not known when it began or ended" in result
+    assert "It is not known when a job began or ended" in result
 
 
 BEGUN, LATER, EARLIER = "2026-11-20T08:00:02Z", "2026-11-20T09:00:02Z", "2026-11-20T08:00:00Z"
@@ -261,39 +261,39 @@ BEGUN, LATER, EARLIER = "2026-11-20T08:00:02Z", "2026-11-20T09:00:02Z", "2026-11
 @pytest.mark.parametrize(
     ("begun", "ended", "lines"),
     [
-        (BEGUN, LATER, [f"Begun: {BEGUN}", f"Ended: {LATER}", "Took: 1 h"]),
+        (BEGUN, LATER, [f"Started: {BEGUN}", f"Ended: {LATER}", "Duration: 1 h"]),
         (
             BEGUN,
             EARLIER,
             [
-                f"Begun: {BEGUN}",
+                f"Started: {BEGUN}",
                 f"Ended: {EARLIER}",
-                "Took: not known: the API tells an end before the beginning",
+                "Duration: not known: the API returns an end before the start",
             ],
         ),
         (
             BEGUN,
             None,
             [
-                f"Begun: {BEGUN}",
-                "Ended: not told by the API; last observed 2026-11-21T00:00:00Z",
-                "Took: not known",
+                f"Started: {BEGUN}",
+                "Ended: not returned by the API; last observed 2026-11-21T00:00:00Z",
+                "Duration: not known",
             ],
         ),
         (
             "soon",
             "0001-01-01T00:00:00Z",
             [
-                "Begun: not told by the API (it says `soon`)",
-                "Ended: not told by the API (it says `0001-01-01T00:00:00Z`);"
+                "Started: not returned by the API (it says `soon`)",
+                "Ended: not returned by the API (it says `0001-01-01T00:00:00Z`);"
                 " last observed 2026-11-21T00:00:00Z",
-                "Took: not known",
+                "Duration: not known",
             ],
         ),
         (
             None,
             LATER,
-            ["Begun: not told by the API", f"Ended: {LATER}", "Took: not known"],
+            ["Started: not returned by the API", f"Ended: {LATER}", "Duration: not known"],
         ),
     ],
 )
@@ -305,16 +305,18 @@ def test_missing_and_invalid_times(begun: str | None, ended: str | None, lines: 
     job = job_receipt(known, seen)
     result, as_record = markdown(receipt(job)), record(receipt(job))
     assert [
-        line[2:] for line in result.split("\n") if line[2:7] in ("Begun", "Ended", "Took:")
+        line[2:]
+        for line in result.split("\n")
+        if line.startswith(("- Started", "- Ended", "- Duration"))
     ] == lines
     backwards = begun is None or ended is None or ended < begun
     assert ("Rate:" in result) == (as_record["seconds"] is not None) == (not backwards)
-    assert ("Of a job it is not known when it began or ended" in result) == backwards
+    assert ("It is not known when a job began or ended" in result) == backwards
     assert as_record["jobs"][0]["finishedAt"] == ended
     observed = "2026-11-21T00:00:00Z" if "last observed" in result else None
     assert as_record["lastObservedAt"] == as_record["jobs"][0]["lastObservedAt"] == observed
     two = markdown(receipt(job, replace(job, view=ended_(2, known))))
-    assert ("an end not told; last observed" in two) == ("last observed" in result)
+    assert ("an unknown end; last observed" in two) == ("last observed" in result)
 
 
 def ended_(number: int, like: JobView) -> JobView:

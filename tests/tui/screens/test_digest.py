@@ -56,7 +56,7 @@ def test_it_shows_the_period_the_changes_and_the_advice() -> None:
     assert said[said.index("To do now") :] == [
         "To do now",
         "✖ import → media",
-        "  aborted, 400 not done: start it again if need be",
+        "  aborted, 400 not done: start it again if needed",
         "✔ thumbs → media",
         "  completed: 10 failed, 10 unaccounted: see what failed",
         "▲ logs → media",

@@ -477,7 +477,7 @@ async def test_the_details_list_events_newest_first() -> None:
         newest, sent, oldest = (
             shown.index(text)
             for text in (
-                "09:45  running, as asked here",
+                "09:45  running, as requested here",
                 "09:44  resume sent from here",
                 "07:46  paused from elsewhere",
             )
@@ -508,7 +508,7 @@ def test_the_request_state_is_above_the_events() -> None:
     asked = replace(RUNNING, request=ActionRequest(Action.PAUSE, NOW, RequestState.SENT))
     lines = detail_lines(asked, DrawContext(LOOK, NOW), 60, events=EVENTS)
     texts = [text_of(line) for line in lines]
-    assert texts.index(WAITING) < texts.index("09:45  running, as asked here")
+    assert texts.index(WAITING) < texts.index("09:45  running, as requested here")
 
 
 @pytest.mark.parametrize(
@@ -517,7 +517,7 @@ def test_the_request_state_is_above_the_events() -> None:
         (What.ASKED, "pause", "", "pause sent from here"),
         (What.REFUSED, "pause", "10010: no", "pause refused: 10010: no"),
         (What.UNDECIDED, "pause", "no answer in time", "pause not answered: no answer in time"),
-        (What.HERE, "paused", "", "paused, as asked here"),
+        (What.HERE, "paused", "", "paused, as requested here"),
         (What.ELSEWHERE, "aborted", "", "aborted from elsewhere"),
         (What.ITSELF, "completed", "", "completed"),
         (What.CREATED, "", "", "created from here"),

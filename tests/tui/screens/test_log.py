@@ -540,7 +540,7 @@ async def test_where_the_terminal_does_not_copy_the_key_is_shown() -> None:
     async with opened("l", environ={"TMUX": "x"}) as program:
         await program.show(log_view(row(0)))
         await program.press("y")
-        assert "To be selected and copied" in program.text
+        assert "Select and copy" in program.text
         assert "2024/IMG_0000.jpg" in program.text
 
 

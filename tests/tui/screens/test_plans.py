@@ -22,7 +22,7 @@ from tests.tui.jobs import NOW, harmless
 from tests.tui.makers import S3_WORDS, SECRETS, Workbench, workbench
 
 DRAFT = Draft("s3", "photos", "media", endpoint="https://s3.example.com")
-ASKED = "it was sent and not answered, and the list shows no such job"
+ASKED = "it was sent without an answer, and the list shows no such job"
 
 
 def step(number: int, state: StepState = StepState.WAITING, **given: Any) -> Step:

@@ -83,7 +83,7 @@ async def test_the_draft_is_shown_whole_before_anything_is_sent_or_asked_for() -
         await drafted(bench)
         for said in (
             *("retry of      job0003", "s3  photos-3", "https://s3.example.com", "r2  media"),
-            *("exactly the 904 keys below", FAILED_TYPE, "yes: what is in the target already"),
+            *("exactly the 904 keys below", FAILED_TYPE, "yes: existing objects in the target"),
             *("asked for next; the API does not return them", KEYS[0]),
         ):
             assert said in bench.text
@@ -296,7 +296,7 @@ async def test_while_locked_a_retry_sends_nothing() -> None:
         for name, word in S3_WORDS.items():
             bench.app.screen.row(name).value = word  # type: ignore[attr-defined]  # a form
         await bench.go_on()
-        await bench.see("this program may only read now")
+        await bench.see("read-only now: nothing was sent")
         await bench.press("y", "r")
         assert bench.writes == []
 
@@ -383,7 +383,7 @@ async def test_a_retry_of_several_jobs_is_a_plan_for_each_of_them() -> None:
         await bench.until(lambda: isinstance(bench.app.screen, DraftPage))
         await bench.pilot.pause()
         assert "retry of      2 jobs" in bench.text
-        assert "as the job that is retried did" in bench.text
+        assert "as in the retried job" in bench.text
         await with_keys(bench)
         assert bench.posts == []
         await bench.press("y")

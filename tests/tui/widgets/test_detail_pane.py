@@ -133,8 +133,8 @@ RATES = "61/s now · 74/s since start"
         ({"forecast": forecast(0, 0, at_least=True)}, ["—"]),
         ({}, ["ETA —"]),
         (
-            {"reason": "no ETA: two of three movements seen"},
-            ["no ETA: two of three movements seen"],
+            {"reason": "no ETA: two of three changes seen"},
+            ["no ETA: two of three changes seen"],
         ),
         ({"reason": "no percentage: no objects"}, ["ETA —", "no percentage: no objects"]),
     ],
@@ -280,8 +280,8 @@ def test_unknown_counts_are_dashes() -> None:
 
 
 def test_a_restart_of_the_counters_is_noted() -> None:
-    assert "began anew" not in drawn(view())
-    assert "began anew" in drawn(replace(view(), restarts=1), 60)
+    assert "counters restarted" not in drawn(view())
+    assert "counters restarted" in drawn(replace(view(), restarts=1), 60)
 
 
 def test_a_job_that_is_gone_is_noted() -> None:

@@ -138,8 +138,8 @@ async def test_one_pane_is_always_shown(size: tuple[int, int]) -> None:
     ("note", "shown"),
     [
         ("history off: the disk is full", "history off"),
-        ("history shared: another slurper-tui keeps it too", "history shared"),
-        ("history begun anew: it was damaged: it is kept as x", "history begun anew"),
+        ("history shared: another slurper-tui writes it too", "history shared"),
+        ("history restarted: it was damaged: it is kept as x", "history restarted"),
     ],
 )
 async def test_the_history_note_is_shown_without_its_reason(note: str, shown: str) -> None:
