@@ -13,7 +13,7 @@ import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from functools import lru_cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
@@ -29,8 +29,10 @@ from slurper_tui.api.errors import (
     TooLarge,
     Unreachable,
 )
-from slurper_tui.api.models import Answer
-from slurper_tui.api.scrub import Scrubber
+
+if TYPE_CHECKING:
+    from slurper_tui.api.models import Answer
+    from slurper_tui.api.scrub import Scrubber
 
 T = TypeVar("T")
 

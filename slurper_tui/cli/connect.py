@@ -42,7 +42,6 @@ from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.codecs import BaseUrls
 from slurper_tui.monitor.history.files import FILE, reason_at_start
 from slurper_tui.monitor.history.opening import memory_store, open_history
-from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey, Moment, is_too_early
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, StoredJob
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     import httpx
 
     from slurper_tui.monitor.history.recorder import Recorder
+    from slurper_tui.monitor.history.store import Store
     from slurper_tui.monitor.polling.history_sync import StoredHistory
     from slurper_tui.simulated.account import SimulatedAccount
     from slurper_tui.simulated.jobs import Course

@@ -24,8 +24,6 @@ import msgspec
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli.errors import CliError
 from slurper_tui.cli.output import Output, source_name, target_name
-from slurper_tui.config import Config
-from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, default_order
 from slurper_tui.monitor.model.selection import Selection, fits, is_part, is_whole_name
 from slurper_tui.monitor.reports.migrations import MigrationKey, migration_of
@@ -35,6 +33,8 @@ if TYPE_CHECKING:
 
     from slurper_tui.cli.notify import Notifier
     from slurper_tui.cli.output import ProgressOutput
+    from slurper_tui.config import Config
+    from slurper_tui.monitor.model.base import JobKey
     from slurper_tui.monitor.session import Session
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui.api.credentials import (
     CredentialError,
@@ -23,7 +23,9 @@ from slurper_tui.api.credentials import (
     key_credentials,
     token_credentials,
 )
-from slurper_tui.config import Account
+
+if TYPE_CHECKING:
+    from slurper_tui.config import Account
 
 COMMAND_SECONDS = 30.0
 """Time limit for a program that prints a token; somebody may have to touch a key."""

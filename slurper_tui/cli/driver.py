@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import constants
 from textual.app import App
@@ -30,9 +30,11 @@ from textual.geometry import Size
 from textual.message import Message
 
 from slurper_tui.cli.errors import exit_code
-from slurper_tui.cli.signals import Guard
 from slurper_tui.cli.terminal import SCREEN, Terminal, in_background, kernel_size, terminal_size
 from slurper_tui.tui.render.painted import PrivateName
+
+if TYPE_CHECKING:
+    from slurper_tui.cli.signals import Guard
 
 try:
     from slurper_tui.cli.keyboard import PRIVATE, Keyboard

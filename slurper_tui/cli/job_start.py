@@ -12,25 +12,27 @@ import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.cli import prompts
-from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, migration
 from slurper_tui.cli.prompts import NOBODY_TO_ASK, decode, parse_toml, read_secrets
 from slurper_tui.monitor.jobs.create import FRESH_KEYS, NO_ID, CreateResult, Prechecks
 from slurper_tui.monitor.jobs.draft import BodyError, NoKeys, body, draft_of, each_once, keys_of
 from slurper_tui.monitor.jobs.validation import doubt_words, faults
-from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import MOST_LIST_BYTES, Draft, Secrets
 from slurper_tui.monitor.reports.wording import bucket_words, check_words, not_made_words
-from slurper_tui.monitor.session import Services
+
+if TYPE_CHECKING:
+    from slurper_tui.cli.context import CommandContext
+    from slurper_tui.monitor.model.base import JobKey
+    from slurper_tui.monitor.model.job import JobView
+    from slurper_tui.monitor.session import Services
 
 _CHUNK = 2**20
 

@@ -19,16 +19,16 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from slurper_tui.api.scrub import Scrubber
 from slurper_tui.api.webhook import Webhook, WebhookFailed
 from slurper_tui.cli.connect import SECRET_VARIABLES
 from slurper_tui.cli.terminal import BELL, Marks, write_without_waiting
-from slurper_tui.config import Config
 from slurper_tui.format import as_json
-from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.reports.totals import Summary, summary, sums_of
 
 if TYPE_CHECKING:
+    from slurper_tui.api.scrub import Scrubber
+    from slurper_tui.config import Config
+    from slurper_tui.monitor.model.job import Snapshot
     from slurper_tui.monitor.reports.notices import Known, Notice
 
 COMMAND_SECONDS = 10.0

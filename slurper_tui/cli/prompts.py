@@ -16,14 +16,16 @@ import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui.api.models import Secret
-from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli.errors import CliError, ExitCode
-from slurper_tui.cli.output import Output
 from slurper_tui.monitor.jobs.validation import secret_parts
 from slurper_tui.monitor.model.plans import Secrets
+
+if TYPE_CHECKING:
+    from slurper_tui.api.scrub import Scrubber
+    from slurper_tui.cli.output import Output
 
 INPUT = 0
 NOBODY_TO_ASK = "not a terminal: add --yes to run without asking"

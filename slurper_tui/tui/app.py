@@ -7,23 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 from textual.screen import Screen
 
-from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.model.job import Snapshot
-from slurper_tui.monitor.session import Session
 from slurper_tui.tui.keys import MAIN_KEYS
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.painted import PaintedApp, QuietPalette
 from slurper_tui.tui.screens.base import FramedScreen
 from slurper_tui.tui.screens.main import MainScreen
-from slurper_tui.tui.state import ScreenOptions, ScreenState, ViewState
 from slurper_tui.tui.themes import DEFAULT, THEMES
+
+if TYPE_CHECKING:
+    from slurper_tui.api.errors import ApiError
+    from slurper_tui.monitor.model.job import Snapshot
+    from slurper_tui.monitor.session import Session
+    from slurper_tui.tui.state import ScreenOptions, ScreenState, ViewState
 
 EXIT_REJECTED = 3
 EXIT_BUG = 70

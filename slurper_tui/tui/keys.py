@@ -22,9 +22,9 @@ from textual.events import Key
 from textual.message import Message
 
 from slurper_tui.monitor.model.job import State
-from slurper_tui.tui.render.glyphs import Look
 
 if TYPE_CHECKING:
+    from slurper_tui.tui.render.glyphs import Look
     from slurper_tui.tui.state import ScreenState
 
 

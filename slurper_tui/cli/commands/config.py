@@ -7,12 +7,12 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slurper_tui.api.credentials import check_base_url
 from slurper_tui.api.errors import BadBaseUrl
 from slurper_tui.api.models import DEFAULT_BASE_URL
 from slurper_tui.cli.connect import EMAIL, KEY, TOKEN, WHERE_ACCOUNT
-from slurper_tui.cli.context import Process
 from slurper_tui.cli.errors import PERMISSION, CliError, ExitCode
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.settings import mistakes_of_notify, mistakes_of_screen
@@ -29,6 +29,9 @@ from slurper_tui.config import (
     origins,
     read_text,
 )
+
+if TYPE_CHECKING:
+    from slurper_tui.cli.context import Process
 
 HIDDEN = "***"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
@@ -20,7 +20,6 @@ from slurper_tui.cli.commands.jobs import found
 from slurper_tui.cli.context import CommandContext, selection_of
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, amount, migration, percent, to_ascii
-from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import (
     NO_JOB_LEFT,
     Action,
@@ -35,6 +34,9 @@ from slurper_tui.monitor.reports.wording import (
     state_tally,
     word_to_type,
 )
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.base import JobKey
 
 POLL_SECONDS = 2.0
 SHOWN_SECONDS = 60.0

@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from slurper_tui import format as fmt
 from slurper_tui.api.models import Bucket
-from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import (
     FLAGS,
@@ -33,11 +33,8 @@ from slurper_tui.cli.job_start import (
     secrets_for,
     the_account,
 )
-from slurper_tui.cli.output import Output
 from slurper_tui.monitor.jobs.create import FRESH_KEYS, Check
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, few, read_prefixes, split
-from slurper_tui.monitor.jobs.target import TargetBucket
-from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets, Step, StepState
 from slurper_tui.monitor.reports.wording import (
     NOT_DURABLE,
@@ -46,7 +43,13 @@ from slurper_tui.monitor.reports.wording import (
     draft_name,
     plan_tally,
 )
-from slurper_tui.monitor.session import Services
+
+if TYPE_CHECKING:
+    from slurper_tui.cli.context import CommandContext
+    from slurper_tui.cli.output import Output
+    from slurper_tui.monitor.jobs.target import TargetBucket
+    from slurper_tui.monitor.model.job import JobView
+    from slurper_tui.monitor.session import Services
 
 
 async def split_drafts(

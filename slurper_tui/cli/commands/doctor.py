@@ -25,7 +25,6 @@ import msgspec
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, RateLimit, RateLimited, Rejected, Unreachable
-from slurper_tui.api.models import Answer, TokenStatus
 from slurper_tui.cli.connect import (
     WHERE_ACCOUNT,
     Connection,
@@ -44,6 +43,7 @@ from slurper_tui.monitor.history.opening import read_store
 from slurper_tui.monitor.history.schema import HistoryError
 
 if TYPE_CHECKING:
+    from slurper_tui.api.models import Answer, TokenStatus
     from slurper_tui.cli.context import Process
 
 SECONDS = 10.0

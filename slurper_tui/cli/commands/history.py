@@ -19,17 +19,17 @@ from slurper_tui.cli.connect import base_urls, fill_for_demo
 from slurper_tui.cli.context import resolve, selection_of
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output, distinct_width
-from slurper_tui.config import Config
 from slurper_tui.monitor.history.files import FILE, reason_of
 from slurper_tui.monitor.history.opening import memory_store, read_store
 from slurper_tui.monitor.history.schema import HistoryError
-from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.samples import Recorded
 
 if TYPE_CHECKING:
     from slurper_tui.cli.context import Process
+    from slurper_tui.config import Config
+    from slurper_tui.monitor.history.store import Store
 
 
 Sample = tuple[JobKey, Recorded]

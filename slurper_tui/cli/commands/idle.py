@@ -10,21 +10,23 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.cli.commands.jobs import whole
-from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import migration, status_word
 from slurper_tui.monitor.model.base import MOST_PAGES
 from slurper_tui.monitor.model.job import JobView, Snapshot, default_order, has_ended
-from slurper_tui.monitor.model.plans import Draft, Plan
 from slurper_tui.monitor.model.samples import Keeping
-from slurper_tui.monitor.polling.budget import Metered
 from slurper_tui.monitor.reports.records import job_record
+
+if TYPE_CHECKING:
+    from slurper_tui.cli.context import CommandContext
+    from slurper_tui.monitor.model.plans import Draft, Plan
+    from slurper_tui.monitor.polling.budget import Metered
 
 PLANS_SECONDS = 10.0
 """How long the plans of the history are waited for, in seconds."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import pairwise
 from operator import add
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
@@ -38,8 +38,6 @@ from slurper_tui.cli.output import (
 )
 from slurper_tui.config import nearest
 from slurper_tui.eta import finish
-from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import (
     JobView,
     Snapshot,
@@ -48,11 +46,15 @@ from slurper_tui.monitor.model.job import (
     shown_forecast,
     shown_rate,
 )
-from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.model.verdict import doubt_words
 from slurper_tui.monitor.reports.migrations import MOST_NAMES, Migration, folded
 from slurper_tui.monitor.reports.records import job_record, migration_record
 from slurper_tui.monitor.reports.wording import NO_JOBS, failing_words, if_resumed_words
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.base import JobKey
+    from slurper_tui.monitor.model.events import RetryLink
+    from slurper_tui.monitor.model.selection import Selection
 
 
 class Row(NamedTuple):

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -19,12 +19,9 @@ from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.api.models import LogRow, is_exact
 from slurper_tui.cli.commands.jobs import chosen, is_one_job
-from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, distinct_width
 from slurper_tui.monitor.logs.reader import FailingObjects, is_transient
-from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import (
     BROKE_TYPE,
     FAILED_TYPE,
@@ -53,6 +50,11 @@ from slurper_tui.monitor.reports.wording import (
     skipped_words,
     unread_words,
 )
+
+if TYPE_CHECKING:
+    from slurper_tui.cli.context import CommandContext
+    from slurper_tui.monitor.model.base import JobKey
+    from slurper_tui.monitor.model.job import JobView
 
 
 async def logs(context: CommandContext) -> ExitCode:

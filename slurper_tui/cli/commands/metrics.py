@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slurper_tui import version
-from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import failed
-from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.reports.metrics import METRICS, samples
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
+
+    from slurper_tui.cli.context import CommandContext
+    from slurper_tui.monitor.model.job import Snapshot
 
 LOOPBACK = "127.0.0.1"
 

@@ -16,16 +16,16 @@ from slurper_tui.cli.commands.jobs import found, unstarted_jobs, whole
 from slurper_tui.cli.context import CommandContext, selection_of, time_option
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, failed, migration, to_ascii
-from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import Snapshot
-from slurper_tui.monitor.model.logs import FailuresView
-from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.selection import Selection
-from slurper_tui.monitor.reports.receipt import Receipt
 from slurper_tui.monitor.reports.records import counts_record, job_record, record
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.model.base import JobKey
+    from slurper_tui.monitor.model.job import Snapshot
+    from slurper_tui.monitor.model.logs import FailuresView
+    from slurper_tui.monitor.model.samples import Recorded
     from slurper_tui.monitor.reports.digest import Change, Digest
+    from slurper_tui.monitor.reports.receipt import Receipt
 
 
 async def report(context: CommandContext) -> ExitCode:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
@@ -12,7 +13,6 @@ from slurper_tui.cli import prompts
 from slurper_tui.cli.commands.create import planned
 from slurper_tui.cli.commands.jobs import chosen
 from slurper_tui.cli.commands.logs import LogProgress, note_missing
-from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import (
     Origin,
@@ -23,16 +23,19 @@ from slurper_tui.cli.job_start import (
     ready,
     require_answers,
 )
-from slurper_tui.cli.output import Output
 from slurper_tui.monitor.jobs.create import FRESH_KEYS
 from slurper_tui.monitor.jobs.draft import NoRetry, body, retry_drafts
-from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE
-from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.monitor.reports.migrations import migration_of
 from slurper_tui.monitor.reports.retries import keys_left
-from slurper_tui.monitor.session import Services
+
+if TYPE_CHECKING:
+    from slurper_tui.cli.context import CommandContext
+    from slurper_tui.cli.output import Output
+    from slurper_tui.monitor.model.base import JobKey
+    from slurper_tui.monitor.model.job import JobView
+    from slurper_tui.monitor.model.plans import Draft
+    from slurper_tui.monitor.session import Services
 
 
 async def retry(context: CommandContext) -> ExitCode:

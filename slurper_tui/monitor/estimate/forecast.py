@@ -10,6 +10,7 @@ variation of the averages at that horizon, and is larger if few changes were see
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -17,8 +18,10 @@ from msgspec.structs import replace
 from slurper_tui.format import duration, rate
 from slurper_tui.monitor.estimate.estimator import Estimate, plan_horizon
 from slurper_tui.monitor.estimate.rates import HORIZONS, Bank, Prior, rate_over, spread_over
-from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import Counts, Forecast, Phase, Prospect
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.base import Moment
 
 FIRST_CHANGES = 3
 FIRST_SECONDS = 60.0

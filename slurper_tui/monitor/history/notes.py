@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -30,10 +31,12 @@ from slurper_tui.monitor.history.codecs import (
     step_row,
 )
 from slurper_tui.monitor.history.schema import transaction
-from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import MOST_EVENTS, Event, RetryLink
-from slurper_tui.monitor.model.logs import LogCounts
-from slurper_tui.monitor.model.plans import Plan, Step, StepState
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.base import JobKey
+    from slurper_tui.monitor.model.logs import LogCounts
+    from slurper_tui.monitor.model.plans import Plan, Step, StepState
 
 _PLAN = "id, account_id, made_at, retry_account_id, retry_job_id, log_types"
 _STEP = "number, state, at, job_id, said, CAST(draft AS BLOB)"

@@ -20,20 +20,16 @@ from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from slurper_tui.monitor.history.files import is_damage, is_full, reason_of, set_aside
-from slurper_tui.monitor.history.notes import Notes
 from slurper_tui.monitor.history.opening import Clock, history_view, notice_of, open_file
 from slurper_tui.monitor.history.schema import HistoryError
 from slurper_tui.monitor.history.store import BATCH, Store
 from slurper_tui.monitor.history.thinning import superfluous
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Event, RetryLink
-from slurper_tui.monitor.model.logs import LogCounts
-from slurper_tui.monitor.model.plans import Plan, Step, StepState
 from slurper_tui.monitor.model.samples import (
     HistoryView,
     Keeping,
@@ -42,6 +38,12 @@ from slurper_tui.monitor.model.samples import (
     last_of_each,
     to_ms,
 )
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.history.notes import Notes
+    from slurper_tui.monitor.model.events import Event, RetryLink
+    from slurper_tui.monitor.model.logs import LogCounts
+    from slurper_tui.monitor.model.plans import Plan, Step, StepState
 
 _Task = tuple["Future[Any]", Callable[[], Any]]
 

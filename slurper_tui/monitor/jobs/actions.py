@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import ApiError, Locked, NotFound, NotSent
 from slurper_tui.api.models import Answer, Job
 from slurper_tui.monitor.jobs.create import JobLists
-from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import (
     NO_JOB_LEFT,
     Action,
@@ -29,6 +28,7 @@ from slurper_tui.monitor.model.job import JobView, has_ended, why_not
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
     from slurper_tui.monitor.history.recorder import HistoryNotes
+    from slurper_tui.monitor.model.base import JobKey
     from slurper_tui.monitor.polling.budget import Metered
     from slurper_tui.monitor.polling.job_store import JobStore
 

@@ -10,18 +10,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.jobs.validation import VENDORS
-from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import RetryLink
-from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.model.plans import MOST_KEYS, Draft, Plan, StepState
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.base import JobKey
+    from slurper_tui.monitor.model.events import RetryLink
+    from slurper_tui.monitor.model.job import JobView
 
 _SOURCE = {
     "vendor": "vendor",

@@ -27,7 +27,6 @@ from slurper_tui.api.errors import (
     RateLimited,
     Rejected,
 )
-from slurper_tui.api.models import Job, Secret
 from slurper_tui.monitor.jobs.create import (
     FRESH_KEY_WAITS,
     FRESH_KEYS,
@@ -44,6 +43,7 @@ from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step
 from slurper_tui.monitor.polling.budget import backoff
 
 if TYPE_CHECKING:
+    from slurper_tui.api.models import Job, Secret
     from slurper_tui.monitor.history.recorder import HistoryNotes
     from slurper_tui.monitor.polling.budget import Metered
     from slurper_tui.monitor.polling.job_store import JobStore

@@ -12,14 +12,16 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from slurper_tui.api.models import Job, Source
 from slurper_tui.monitor.jobs.validation import control_character
-from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.model.plans import Draft
+
+if TYPE_CHECKING:
+    from slurper_tui.api.models import Job, Source
+    from slurper_tui.monitor.model.job import JobView
+    from slurper_tui.monitor.model.plans import Draft
 
 _DATE = re.compile(r"(?<!\d)(\d{4})([-/_.]?)(\d{2})(?:\2(\d{2}))?(?!\d)")
 _NUMBER = re.compile(r"\d{1,9}")

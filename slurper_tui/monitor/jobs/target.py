@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from slurper_tui.api.errors import ApiError, NotFound
-from slurper_tui.api.models import Bucket, Lifecycle, LifecycleRule, Lock, LockRule, Sippy
-from slurper_tui.monitor.model.plans import Draft
 
 if TYPE_CHECKING:
+    from slurper_tui.api.models import Bucket, Lifecycle, LifecycleRule, Lock, LockRule, Sippy
+    from slurper_tui.monitor.model.plans import Draft
     from slurper_tui.monitor.polling.budget import Metered
 
 T = TypeVar("T")

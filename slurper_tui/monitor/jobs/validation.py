@@ -8,10 +8,13 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from slurper_tui.api.models import Secret
 from slurper_tui.monitor.model.plans import MOST_KEYS, Draft, FieldFault, Secrets
+
+if TYPE_CHECKING:
+    from slurper_tui.api.models import Secret
 
 VENDORS = ("s3", "gcs", "r2")
 JURISDICTIONS = ("default", "eu", "us", "fedramp")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -24,8 +25,10 @@ from slurper_tui.monitor.model.job import (
     percent_of,
 )
 from slurper_tui.monitor.model.logs import LogCounts
-from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.model.verdict import with_log
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.selection import Selection
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):

@@ -17,11 +17,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from slurper_tui.api.errors import ApiError, RateLimit, RateLimited
-from slurper_tui.api.models import Answer
-from slurper_tui.monitor.model.base import Moment
 
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
+    from slurper_tui.api.models import Answer
+    from slurper_tui.monitor.model.base import Moment
 
 T = TypeVar("T")
 

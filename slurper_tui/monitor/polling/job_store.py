@@ -34,16 +34,16 @@ from slurper_tui.monitor.model.events import (
     gone_event,
     status_event,
 )
-from slurper_tui.monitor.model.job import JobView, Unstarted
-from slurper_tui.monitor.model.logs import LogCounts
-from slurper_tui.monitor.model.samples import Recorded, StoredJob
 from slurper_tui.monitor.model.selection import Selection, fits
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
 from slurper_tui.monitor.polling.budget import backoff
 from slurper_tui.monitor.polling.job_tracker import JobTrack
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.model.job import JobView, Unstarted
+    from slurper_tui.monitor.model.logs import LogCounts
     from slurper_tui.monitor.model.plans import Plan
+    from slurper_tui.monitor.model.samples import Recorded, StoredJob
     from slurper_tui.monitor.polling.scheduler import Ask
 
 

@@ -10,11 +10,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, NotFound
-from slurper_tui.api.models import Job, LogRow, Progress
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.estimate.forecast import if_resumed, reason
 from slurper_tui.monitor.estimate.series import Series
@@ -33,6 +33,9 @@ from slurper_tui.monitor.model.job import (
 from slurper_tui.monitor.model.logs import LogCounts, NewestFailures
 from slurper_tui.monitor.model.samples import Recorded, StoredJob, stored_view
 from slurper_tui.monitor.model.verdict import end_of, with_log
+
+if TYPE_CHECKING:
+    from slurper_tui.api.models import Job, LogRow, Progress
 
 NOTHING_YET_POLLS = 3
 """After this many polls without the expected status, the request's `detail` mentions it."""

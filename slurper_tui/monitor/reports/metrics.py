@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui.api.models import escape_invalid_bytes
-from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import (
     AccountView,
     JobView,
@@ -22,6 +21,9 @@ from slurper_tui.monitor.model.job import (
     shown_rate,
 )
 from slurper_tui.monitor.reports.migrations import Migration, MigrationKey, folded
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.base import JobKey
 
 KEPT_DAYS = 7
 """An ended job has metrics this many days, and as long as a job of its migration is live."""

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from slurper_tui import format as fmt
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.model.events import What
-from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import Cause, reason_of
 from slurper_tui.monitor.reports.observed import SpanKind
-from slurper_tui.monitor.reports.receipt import JobReceipt, Receipt
 from slurper_tui.monitor.reports.wording import event_words
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.job import JobView
+    from slurper_tui.monitor.reports.receipt import JobReceipt, Receipt
 
 _HARMLESS = re.compile(r"(?:[A-Za-z0-9 ,()!·%+—-]|:(?= |$))*")
 """Text that no Markdown renderer interprets as markup, a link, a mention or an entity."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
 from textual import on
 from textual.actions import SkipAction
@@ -31,11 +31,9 @@ from slurper_tui.monitor.jobs import validation as checks
 from slurper_tui.monitor.jobs.draft import NoKeys, keys_of
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, read_prefixes, split
 from slurper_tui.monitor.jobs.validation import secret_faults
-from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import MOST_LIST_BYTES, Draft, FieldFault, Secrets
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import account_name
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, spread
 from slurper_tui.tui.screens.base import NARROW, FramedScreen
 from slurper_tui.tui.screens.send import PageContext, PendingRequest, SendPage, Sent
@@ -57,6 +55,10 @@ from slurper_tui.tui.widgets.form_fields import (
     draft_of,
     secrets_of,
 )
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.job import JobView
+    from slurper_tui.tui.render.glyphs import Look
 
 T = TypeVar("T")
 HOW_TO_MOVE = "↑ ↓ move · ← → choose · Enter next · Esc back"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
@@ -17,8 +17,6 @@ from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import ModalScreen
 
-from slurper_tui.api.errors import ApiError
-from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.job import Snapshot, State
 from slurper_tui.monitor.model.logs import reason_of
 from slurper_tui.tui.keys import MAIN_KEYS, PALETTE_ONLY, key_hint, signs
@@ -27,6 +25,10 @@ from slurper_tui.tui.render.lines import Line, Piece, fill, pad, wrap, wrap_word
 from slurper_tui.tui.render.problem_text import error_details, problem_details
 from slurper_tui.tui.screens.base import SCROLL_KEYS, NotedScreen
 from slurper_tui.tui.widgets.line_list import TextLines
+
+if TYPE_CHECKING:
+    from slurper_tui.api.errors import ApiError
+    from slurper_tui.api.models import LogRow
 
 PADDING = 4
 """Total padding in cells at the left and right of a page, as set in the stylesheet."""

@@ -20,16 +20,12 @@ from textual.reactive import var
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.logs.reader import FailingObjects
-from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailuresView, cause_of, reason_of
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.retries import keys_left
 from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, hold_up, job_names, missing_keys
 from slurper_tui.tui.keys import FAILURE_KEYS
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join
-from slurper_tui.tui.screens.base import NotedScreen
 from slurper_tui.tui.screens.dialogs import TextDialog, copy_text
 from slurper_tui.tui.screens.job_page import (
     JobPage,
@@ -49,7 +45,11 @@ from slurper_tui.tui.widgets.failure_tree import (
 )
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.logs.reader import FailingObjects
+    from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.session import Services
+    from slurper_tui.tui.render.glyphs import Look
+    from slurper_tui.tui.screens.base import NotedScreen
     from slurper_tui.tui.screens.main import MainScreen
 
 

@@ -15,11 +15,11 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
-from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.tui.state import ScreenState, seek
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.jobs.actions import AllAborted
+    from slurper_tui.monitor.model.job import JobView, Snapshot
     from slurper_tui.monitor.model.plans import Draft
     from slurper_tui.tui.availability import Change
     from slurper_tui.tui.screens.confirm import ConfirmDialog, Question

@@ -20,23 +20,23 @@ from textual.binding import Binding
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.base import SHORT_ID
-from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView, LogView
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.records import row_record
 from slurper_tui.monitor.reports.wording import WAITING, next_step, rclone_line
 from slurper_tui.tui.keys import key_hint
 from slurper_tui.tui.render.columns import DrawContext, migration
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.screens.base import FramedScreen
 from slurper_tui.tui.screens.dialogs import PageHelp, TextDialog, error_dialog, is_utf8
-from slurper_tui.tui.state import ScreenState
-from slurper_tui.tui.widgets.line_list import LineList
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.session import Services
+    from slurper_tui.tui.render.glyphs import Look
     from slurper_tui.tui.screens.main import MainScreen
+    from slurper_tui.tui.state import ScreenState
+    from slurper_tui.tui.widgets.line_list import LineList
 
 T = TypeVar("T")
 

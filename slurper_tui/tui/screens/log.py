@@ -21,13 +21,11 @@ from textual.reactive import var
 from textual.widgets import Input, Static
 
 from slurper_tui import format as fmt
-from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogView, reason_of
 from slurper_tui.monitor.reports.wording import job_names, row_count_words
 from slurper_tui.tui import log_state as states
 from slurper_tui.tui.keys import LOG_KEYS
 from slurper_tui.tui.log_state import LogState, kinds
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, width_of
 from slurper_tui.tui.screens.dialogs import copy_text, row_dialog
 from slurper_tui.tui.screens.job_page import JobPage, closing, save_log, title_line, trouble_line
@@ -35,7 +33,9 @@ from slurper_tui.tui.widgets.form_fields import MOST_TYPED, FilterInput
 from slurper_tui.tui.widgets.log_rows import NOTHING, LogLines
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.session import Services
+    from slurper_tui.tui.render.glyphs import Look
     from slurper_tui.tui.screens.main import MainScreen
 
 MOST_WORDS = 28

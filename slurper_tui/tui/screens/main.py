@@ -29,12 +29,9 @@ from textual.worker import Worker
 
 from slurper_tui.monitor.model.base import JobKey, Window
 from slurper_tui.monitor.model.events import Action
-from slurper_tui.monitor.model.job import JobView, Snapshot
-from slurper_tui.monitor.session import Session
 from slurper_tui.tui import state as states
 from slurper_tui.tui.keys import MAIN_KEYS, Hint, hints_for, key_hint, next_interval
 from slurper_tui.tui.render.columns import numbers_width
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.screens.base import NotedScreen
 from slurper_tui.tui.screens.job_actions import JobActions, NewJobs
 from slurper_tui.tui.state import ScreenOptions, ScreenState, ViewState, layout_classes
@@ -45,7 +42,9 @@ from slurper_tui.tui.widgets.status_line import Banners, StatusLine
 from slurper_tui.tui.widgets.totals import TotalsRow
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.session import Services
+    from slurper_tui.monitor.model.job import JobView, Snapshot
+    from slurper_tui.monitor.session import Services, Session
+    from slurper_tui.tui.render.glyphs import Look
 
 MANY_JOBS = 2000
 """Number of jobs from which a snapshot is arranged in a thread, to keep keys responsive."""

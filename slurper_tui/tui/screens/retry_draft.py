@@ -11,14 +11,12 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
 from textual.binding import BindingType
 
 from slurper_tui.monitor.jobs.draft import body
-from slurper_tui.monitor.model.plans import Draft
-from slurper_tui.tui.render.lines import Line
 from slurper_tui.tui.screens.create_form import KeysForm
 from slurper_tui.tui.screens.send import (
     PageContext,
@@ -28,6 +26,10 @@ from slurper_tui.tui.screens.send import (
     Sent,
     labelled,
 )
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.plans import Draft
+    from slurper_tui.tui.render.lines import Line
 
 MOST_NAMES = 1000
 _MOST_ID = 12

@@ -22,9 +22,7 @@ from textual.message import Message
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, Conflict
 from slurper_tui.monitor.jobs.create import FRESH_KEYS, NO_ID, Check, CreateResult, Prechecks
-from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import State
-from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets
 from slurper_tui.monitor.reports.wording import (
     NOT_DURABLE,
     bucket_words,
@@ -41,6 +39,8 @@ from slurper_tui.tui.screens.base import NARROW, SCROLL_KEYS, FramedScreen
 from slurper_tui.tui.widgets.line_list import TextLines
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.model.base import JobKey
+    from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets
     from slurper_tui.monitor.session import Services
 
 LABEL = 14

@@ -7,7 +7,7 @@ their values into a draft and its secrets. Secrets are never shown, copied or lo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 from msgspec.structs import replace
@@ -27,9 +27,11 @@ from textual.widgets import Input, Static, TextArea
 from slurper_tui.api.models import Secret
 from slurper_tui.monitor.jobs.validation import JURISDICTIONS, VENDORS
 from slurper_tui.monitor.model.plans import Draft, Secrets
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, width_of
 from slurper_tui.tui.widgets.line_list import FocusedLines
+
+if TYPE_CHECKING:
+    from slurper_tui.tui.render.glyphs import Look
 
 PREFIX_OF_VARIABLES = "SLURPER_"
 

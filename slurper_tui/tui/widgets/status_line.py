@@ -8,14 +8,13 @@ are dropped.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from textual.reactive import var
 
 from slurper_tui import format as fmt
 from slurper_tui.monitor.model.events import RequestState
-from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.tui.keys import MOST_HINTS, Hint
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.render.problem_text import (
@@ -26,6 +25,10 @@ from slurper_tui.tui.render.problem_text import (
     problem_of_all_accounts,
 )
 from slurper_tui.tui.state import ScreenState
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.job import Snapshot
+    from slurper_tui.tui.render.glyphs import Look
 
 MOST = 3
 """The most banners: more would leave too little room for the jobs, and `!` shows all problems."""
