@@ -14,12 +14,12 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slurper_tui.api.models import DEFAULT_BASE_URL, Job
+from slurper_tui.cli.connect import base_urls, fill_for_demo
 from slurper_tui.cli.parser import COMMANDS, COMMON, OF_MONITOR, make_parser
-from slurper_tui.config import BASE_URL_VARIABLE
+from slurper_tui.config import ConfigError, Flags, load
 from slurper_tui.format import safe
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import memory_store, read_store
@@ -27,6 +27,9 @@ from slurper_tui.monitor.history.schema import HistoryError
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.samples import StoredJob
+
+if TYPE_CHECKING:
+    from slurper_tui.cli.context import Process
 
 _SAFE_WORD = re.compile(r"[A-Za-z0-9._/][A-Za-z0-9._/-]{0,255}")
 """Words of these characters mean themselves in every shell, and are no options."""
@@ -99,17 +102,14 @@ def _completer(kind: str) -> Mapping[str, str]:
     return {"bash": function, "zsh": function, "fish": f"(_slurper_tui_words {kind})"}
 
 
-def words(
-    kind: str, options: argparse.Namespace, environ: Mapping[str, str], state: Path | None
-) -> Iterator[str]:
+def words(kind: str, options: argparse.Namespace, process: Process) -> Iterator[str]:
     """Yield the known words of a kind, each with a tab and a description.
 
-    state: the history's folder, None without a home folder. Yields nothing where the history cannot
-    be read.
+    Yields nothing where the configuration or the history cannot be read.
     """
     try:
-        jobs = _demo_jobs() if options.demo else _stored_jobs(environ, state)
-    except (HistoryError, OSError, ValueError, sqlite3.Error):
+        jobs = _demo_jobs() if options.demo else _stored_jobs(options, process)
+    except (ConfigError, HistoryError, OSError, ValueError, sqlite3.Error):
         return
     described: dict[str, str] = {}
     for job in reversed(jobs):  # the newest first
@@ -120,17 +120,20 @@ def words(
         yield f"{word}\t{safe(description, ascii_only=True)[:_LONGEST_DESCRIPTION]}"
 
 
-def _stored_jobs(environ: Mapping[str, str], state: Path | None) -> Sequence[StoredJob]:
-    """Return the jobs of the history. Raises HistoryError, OSError and sqlite3.Error."""
-    if state is None:
+def _stored_jobs(options: argparse.Namespace, process: Process) -> Sequence[StoredJob]:
+    """Return the jobs of the accounts in use.
+
+    Raises ConfigError, HistoryError, OSError and sqlite3.Error.
+    """
+    if process.state is None:
         return ()
-    base_url = environ.get(BASE_URL_VARIABLE, "").strip() or DEFAULT_BASE_URL
-    with closing(read_store(state / FILE, base_url, unlocked=True)) as store:
-        return store.jobs(())
+    flags = Flags(accounts=options.account, file=options.config)
+    config = load(flags, process.environ, process.config_file)
+    with closing(read_store(process.state / FILE, base_urls(config), unlocked=True)) as store:
+        return store.jobs(config.accounts)
 
 
 def _demo_jobs() -> Sequence[StoredJob]:
-    from slurper_tui.cli.connect import fill_for_demo
     from slurper_tui.simulated.account import SimulatedAccount  # httpx
 
     with closing(memory_store(DEFAULT_BASE_URL)) as store:

@@ -105,7 +105,7 @@ def _print_text(options: "argparse.Namespace", process: "Process | None") -> Exi
             output.exact(script(options.shell))
         else:
             process = process or this_process()
-            for line in words(options.shell, options, process.environ, process.state):
+            for line in words(options.shell, options, process):
                 output.exact(line + "\n")
     else:
         output.line(f"{PROG} {_version()}")

@@ -224,6 +224,19 @@ def test_only_names_without_a_meaning_for_a_shell_are_words(
     assert all(re.fullmatch("[ -~]*", description) for description in found.values())
 
 
+def test_words_are_those_of_the_accounts_in_use(tmp_path: Path) -> None:
+    write_history(tmp_path / "state")
+    assert len(offered("--account", "a", "completion", "jobs", folder=tmp_path)) == 4
+    assert offered("--account", "b", "completion", "jobs", folder=tmp_path) == {}
+    named = '[accounts.far]\nid = "a"\ntoken_env = "T"\nbase_url = "https://example.com/v4"\n'
+    (tmp_path / "config.toml").write_text(named)
+    assert offered("completion", "jobs", folder=tmp_path) == {}
+    (tmp_path / "config.toml").write_text(named.replace('base_url = "https://example.com/v4"', ""))
+    assert len(offered("completion", "jobs", folder=tmp_path)) == 4
+    (tmp_path / "config.toml").write_text("nonsense")
+    assert offered("completion", "jobs", folder=tmp_path) == {}
+
+
 def test_the_demo_has_words_too() -> None:
     assert "photos-prod" in offered("--demo", "completion", "migrations")
 

@@ -270,7 +270,7 @@ async def _remote(options: argparse.Namespace, process: Process, config: Config)
 def _unconnected(error: CliError) -> list[Check]:
     """Return the checks where no client can be made."""
     if error.code == ExitCode.CREDENTIALS:
-        advice = "make a token in the dashboard: My Profile, API Tokens"
+        advice = "correct that, or make a token in the dashboard: My Profile, API Tokens"
         return [
             _failure("credential", error.line, advice, error.code),
             _warning("account", "not tried without a credential"),
