@@ -72,6 +72,7 @@ class Session:
         self._services: Services | None = None
         self._ended_logs: EndedLogs | None = None
         self._queued: list[Callable[[Monitor], None]] = []
+        self._looked_at: tuple[JobKey, ...] = ()
 
     def start(self) -> Monitor:
         """Make the monitor, if that is not done, and make the queued calls."""
@@ -85,8 +86,9 @@ class Session:
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Make the monitor and yield its snapshots endlessly.
 
-        Meanwhile the logs of ended jobs are read, unless the monitor polls only once or serves a
-        command that acts on a job, which shows nothing of earlier runs either.
+        Meanwhile the logs of ended jobs and of those that are looked at are read, unless the
+        monitor polls only once or serves a command that acts on a job, which shows nothing of
+        earlier runs either.
         """
         monitor = self.start()
         reading: asyncio.Task[None] | None = None
@@ -102,7 +104,7 @@ class Session:
                     yield snapshot
                     reads = self.resolved and monitor.history.shown and not monitor.eager
                     if reading is None and reads:
-                        reading = asyncio.create_task(self._read_ended_logs(monitor))
+                        reading = asyncio.create_task(self._read_logs(monitor))
                     if reading is not None and reading.done():
                         reading.result()  # raises the exception of a dead task (a bug)
         finally:
@@ -112,12 +114,15 @@ class Session:
             if self._services is not None and not monitor.eager:
                 await self._services.close()
 
-    async def _read_ended_logs(self, monitor: Monitor) -> None:
-        from slurper_tui.monitor.logs.ended import EndedLogs  # not for the first picture
+    async def _read_logs(self, monitor: Monitor) -> None:
+        # not for the first picture
+        from slurper_tui.monitor.logs.ended import EndedLogs
+        from slurper_tui.monitor.logs.newest import NewestRows
 
-        notes = monitor.history.recorder.notes
-        self._ended_logs = EndedLogs(monitor.metered, monitor.job_store, notes)
-        await self._ended_logs.run()
+        metered, job_store = monitor.metered, monitor.job_store
+        self._ended_logs = EndedLogs(metered, job_store, monitor.history.recorder.notes)
+        newest = NewestRows(metered, job_store, lambda: self._looked_at)
+        await asyncio.gather(self._ended_logs.run(), newest.run())
 
     def awaits_log(self, view: JobView, most_failed: int = 0) -> bool:
         """Return whether it is known only from a job's log whether objects were lost.
@@ -155,6 +160,7 @@ class Session:
 
         charted: the jobs of the highlighted migration whose sum the charts show.
         """
+        self._looked_at = charted or (() if highlighted is None else (highlighted,))
         self._call(lambda monitor: monitor.look_at(highlighted, visible, charted))
 
     def refresh(self, key: JobKey) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.api.models import Job, Progress, Source, Target
+from slurper_tui.api.models import Job, LogRow, Progress, Source, Target
 from slurper_tui.format import duration, parse_time
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import (
@@ -367,6 +367,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     failing: the failures of the last hour, if they are many; None if they are not, or unknown.
     newest_reasons: messages of the newest failed objects in the log with their numbers of rows, the
         most frequent first; empty if no part of the log was read in this run.
+    newest_rows: the newest rows of its log that were read in this run, the newest first.
     from_history: the values come from an earlier run and are not yet confirmed.
     request: the latest action request of this program, as long as it is of interest.
     not_copied: skipped objects that are not in the target; None if that is not known, because the
@@ -411,6 +412,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     stalled_badly: bool = False
     failing: Failing | None = None
     newest_reasons: tuple[tuple[str, int], ...] = ()
+    newest_rows: tuple[LogRow, ...] = ()
     from_history: bool = False
     request: ActionRequest | None = None
     not_copied: int | None = None

@@ -74,11 +74,22 @@ def reason_of(log_type: str | None) -> str:
     return _REASONS.get(log_type or "", log_type or "no type")
 
 
+MOST_SHOWN = 10
+"""Newest rows of a job that are kept, to be shown beside its other details."""
+
 NEWEST_ROWS = 100
 """Rows of failed objects that a preview of the reasons counts."""
 
 NEWEST_REASONS = 3
 """Reasons in a preview."""
+
+
+def newest_rows(rows: Iterable[LogRow], most: int = MOST_SHOWN) -> tuple[LogRow, ...]:
+    """Return the newest rows, each once, the newest first. Times are compared as texts."""
+    distinct = {
+        (row.created_at, row.job, row.log_type, row.object_key, row.message): row for row in rows
+    }
+    return tuple(nlargest(most, distinct.values(), key=lambda row: row.created_at or ""))
 
 
 class NewestFailures:

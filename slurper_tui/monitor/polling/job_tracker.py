@@ -30,7 +30,7 @@ from slurper_tui.monitor.model.job import (
     has_ended,
     percent_of,
 )
-from slurper_tui.monitor.model.logs import LogCounts, NewestFailures
+from slurper_tui.monitor.model.logs import LogCounts, NewestFailures, newest_rows
 from slurper_tui.monitor.model.samples import Recorded, StoredJob, stored_view
 from slurper_tui.monitor.model.verdict import end_of, with_log
 
@@ -449,7 +449,11 @@ class JobTrack:
         self.view = replace(view, verdict=view.verdict if before.verdict else None)
 
     def note_rows(self, rows: Iterable[LogRow]) -> None:
-        """Take the reasons of the newest failures from rows of the log; an ended job needs none."""
+        """Keep the newest of these rows, and the reasons of the newest failures of a live job."""
+        rows = tuple(rows)
+        newest = newest_rows((*self.view.newest_rows, *rows))
+        if newest != self.view.newest_rows:
+            self.view = replace(self.view, newest_rows=newest)
         if self.view.ended:
             return
         self._failures = self._failures or NewestFailures()

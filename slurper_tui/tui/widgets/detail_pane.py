@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
+from msgspec.structs import replace
 from rich.cells import cell_len
 from textual.reactive import var
 
@@ -20,7 +21,7 @@ from slurper_tui.monitor.estimate.deadline import against, needed_words, promise
 from slurper_tui.monitor.model.base import SLOTS
 from slurper_tui.monitor.model.events import Event
 from slurper_tui.monitor.model.job import Counts, JobView, State, Total, shown_forecast, shown_rate
-from slurper_tui.monitor.model.logs import BROKE_TYPE, reason_of
+from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, cause_of, newest_rows, reason_of
 from slurper_tui.monitor.model.timeline import Trace
 from slurper_tui.monitor.reports.migrations import Migration
 from slurper_tui.monitor.reports.wording import failing_words, if_resumed_words, superseded_words
@@ -29,6 +30,7 @@ from slurper_tui.tui.render.glyphs import STATUS, Look, style_of
 from slurper_tui.tui.render.lines import (
     Line,
     Piece,
+    cut,
     fill,
     join,
     pad,
@@ -40,6 +42,9 @@ from slurper_tui.tui.render.lines import (
 from slurper_tui.tui.render.problem_text import error_details, full_account
 from slurper_tui.tui.state import ScreenState
 from slurper_tui.tui.widgets.line_list import TextLines
+
+MOST_ROWS, FEWER_ROWS = 6, 4
+"""At most this many of the newest log rows are shown, in two columns and in one."""
 
 NEWEST = 4
 """This many of the newest events are shown near the top; earlier ones follow at the end."""
@@ -60,6 +65,14 @@ MILLIONS = 11
 
 TWO_COLUMNS = 70
 """The width in cells from which the counts are beside the identity instead of above it."""
+
+LOSSES = (Cause.FAILED, Cause.NOT_COPIED, Cause.LISTING_BROKE)
+
+MOST_REASONS = 6
+"""Lines of reasons, at most."""
+
+COUNT_OF_REASON = 9
+"""Cells for the rows of a reason."""
 
 MOST_OVERLAPS = 3
 """At most this many overlapping pairs are named."""
@@ -83,6 +96,8 @@ def detail_lines(
 ) -> tuple[Line, ...]:
     """Return all lines about a job, the most important first; in two columns if they fit.
 
+    In two columns, what fails stands above the counts in the whole width.
+
     width: cells.
     trace: the job's history; None until it has been read.
     key: the keys that change the time window of the charts, as they are shown.
@@ -92,7 +107,7 @@ def detail_lines(
     roomy = width >= TWO_COLUMNS
     column = width // 2 - 2 if roomy else width
     own = [event for event in events if event.key == view.key]
-    heading = [*_heading(view, context, width)]
+    heading, failing = [*_heading(view, context, width)], [*_failing(view, context, width)]
     numbers, pace = _numbers(view, context, column), _pace(view, context, column)
     newest: list[Line] = []
     earlier: list[Line] = []
@@ -109,7 +124,11 @@ def detail_lines(
 
         charts = chart_lines(view, trace, context, width, key=key, beside=roomy)
     above, below = [*pace, *newest], [*identity, *earlier]
-    return _arranged(heading, [*numbers], above, charts, below, [], column if roomy else 0)
+    rows = _newest_rows((view,), context, width)
+    if not roomy:
+        return _in_one_column(heading, [*numbers], [*failing, *above], charts, [*rows], below)
+    heading += [(), *failing] if failing else []
+    return _in_two_columns(heading, [*numbers], above, charts, [*rows], below, [], column)
 
 
 def migration_lines(
@@ -145,27 +164,47 @@ def migration_lines(
         names = {view.key: part_name(view, context.look) for view in one.jobs}
         happened += event_lines(own[-MOST_EVENTS:], context, column, names)
     identity = [*_identity(one.view, context, column)]
-    return _arranged(heading, numbers, rest, charts, identity, happened, column if roomy else 0)
+    reasons = [*_reasons(one, context, column)]
+    failing = [*_failing(one.view, context, width)]
+    rows = [*_newest_rows(one.jobs, context, width)]
+    if not roomy:
+        above = [*failing, *rest, *([(), *reasons] if reasons else [])]
+        happened += [(), *rows] if rows else []
+        return _in_one_column(heading, numbers, above, charts, happened[1:], identity)
+    heading += [(), *failing] if failing else []
+    right = [*reasons, *(happened if reasons else happened[1:])]
+    return _in_two_columns(heading, numbers, rest, charts, rows, identity, right, column)
 
 
-def _arranged(
+def _in_one_column(
     heading: Sequence[Line],
     numbers: Sequence[Line],
     pace: Sequence[Line],
     charts: Sequence[Line],
+    rows: Sequence[Line],
     identity: Sequence[Line],
-    events: Sequence[Line],
+) -> tuple[Line, ...]:
+    """Put the parts below each other, an empty line between two."""
+    parts = [part for part in (heading, numbers, pace, charts, rows, identity) if part]
+    return tuple(line for part in parts for line in (*part, ()))[:-1]
+
+
+def _in_two_columns(
+    heading: Sequence[Line],
+    numbers: Sequence[Line],
+    pace: Sequence[Line],
+    charts: Sequence[Line],
+    rows: Sequence[Line],
+    identity: Sequence[Line],
+    beside: Sequence[Line],
     column: int,
 ) -> tuple[Line, ...]:
-    """Put the parts below each other, the charts after the numbers.
+    """Put numbers and pace side by side, and below the charts the identity and another part.
 
-    column: cells of each of two columns; 0 for one column. events begin with an empty line.
+    column: cells of each of two columns.
     """
-    gap = ((),) if charts else ()
-    if not column:
-        return (*heading, (), *numbers, (), *pace, (), *charts, *events, *gap, *identity)
-    above, below = _beside(numbers, pace, column), _beside(identity, events[1:], column)
-    return (*heading, (), *above, (), *charts, *gap, *below)
+    above, below = [*_beside(numbers, pace, column)], [*_beside(identity, beside, column)]
+    return _in_one_column(heading, above, (), charts, below, rows)
 
 
 def _beside(left: Sequence[Line], right: Sequence[Line], column: int) -> Iterator[Line]:
@@ -287,23 +326,28 @@ def _pace(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
             yield from _wrapped(text, width, style_of(view))
             if not view.missed:
                 yield from _wrapped("the API answers, the counters stand still", width, "muted")
-        if failing := failing_words(view):
-            text = f"{context.look.sign(State.FAILING)} {failing}"
-            yield from _wrapped(text, width, STATUS[State.FAILING].style)
-            if view.newest_reasons:
-                yield from _wrapped("reasons in the newest rows of the log", width, "muted")
-            for reason, rows in view.newest_reasons:
-                count = pad(fmt.count(rows), 5, right=True)
-                text = context.look.sentence(reason)
-                for part in wrap(text, max(1, width - 7)):
-                    yield (Piece(f"{count}  ", "error"), Piece(part))
-                    count = " " * 5
         yield from _rates(view, context, width)
         yield from _eta(view, context, width)
         yield from _deadline(view, context, width)
     elif view.lifetime_rate is not None:
         yield (Piece(fmt.rate(view.lifetime_rate)), Piece("/s on average", "muted"))
     yield from _notes(view, context, width)
+
+
+def _failing(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield how much of a live job fails, and the reasons in the newest rows of its log."""
+    words = failing_words(view)
+    if not (view.live and words):
+        return
+    text = f"{context.look.sign(State.FAILING)} {words}"
+    yield from _wrapped(text, width, STATUS[State.FAILING].style)
+    if view.newest_reasons:
+        yield from _wrapped("reasons in the newest rows of the log", width, "muted")
+    for reason, rows in view.newest_reasons:
+        count = pad(fmt.count(rows), 5, right=True)
+        for part in wrap(context.look.sentence(reason), max(1, width - 7)):
+            yield (Piece(f"{count}  ", "error"), Piece(part))
+            count = " " * 5
 
 
 def _rates(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
@@ -489,6 +533,45 @@ def _jobs(one: Migration, context: DrawContext, width: int) -> Iterator[Line]:
             yield from _field("retry", text, width)
     if number := len(one.superseded):
         yield from _wrapped(superseded_words(number), width, "muted")
+
+
+def _reasons(one: Migration, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield the rows of failed and uncopied objects in the logs by type, the most first."""
+    logs = [view.log for view in one.counted if view.log is not None]
+    rows: Counter[str] = Counter()
+    for log in logs:
+        rows.update({kind: n for kind, n in log.by_type.items() if cause_of(kind) in LOSSES})
+    if not rows:
+        return
+    dots = context.look.ellipsis
+    yield (Piece(cut(f"reasons in {len(logs)} of {len(one.counted)} logs", width, dots), "muted"),)
+    ordered = rows.most_common()
+    number = len(ordered) if len(ordered) <= MOST_REASONS else MOST_REASONS - 1
+    shown = [
+        (count, reason_of(kind), "error" if cause_of(kind) is Cause.FAILED else "warning")
+        for kind, count in ordered[:number]
+    ]
+    if more := ordered[number:]:
+        shown.append((sum(n for _, n in more), f"{len(more)} other reasons", "warning"))
+    for count, reason, style in shown:
+        digits = pad(fmt.count(count), COUNT_OF_REASON, right=True)
+        text = cut(context.look.sanitise(reason), max(1, width - len(digits) - 2), dots)
+        yield (Piece(digits, style), Piece(f"  {text}"))
+
+
+def _newest_rows(views: Sequence[JobView], context: DrawContext, width: int) -> tuple[Line, ...]:
+    """Return the newest log rows of some jobs, each on one line; empty if none was read."""
+    found = [replace(row, job=view.key.job_id) for view in views for row in view.newest_rows]
+    if not found:
+        return ()
+    from slurper_tui.monitor.reports.wording import job_names
+    from slurper_tui.tui.widgets.log_rows import layout_for, row_line
+
+    rows = newest_rows(found, MOST_ROWS if width >= TWO_COLUMNS else FEWER_ROWS)
+    names = {key.job_id: name for key, name in job_names(views).items()} if len(views) > 1 else {}
+    layout = layout_for(rows, names, context.look, width, context.now)
+    title = "newest in the log" if len(views) == 1 else "newest in the logs"
+    return ((Piece(title, "muted"),), *(row_line(row, layout) for row in rows))
 
 
 class DetailPane(TextLines):

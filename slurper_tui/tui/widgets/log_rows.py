@@ -289,6 +289,38 @@ def _reason_text(row: LogRow, layout: RowLayout) -> str:
     return layout.look.sanitise(reason_of(row.log_type))
 
 
+def layout_for(
+    rows: Sequence[LogRow], names: Mapping[str, str], look: Look, width: int, now: float
+) -> RowLayout:
+    """Return how some rows are drawn in a width in cells. names: of several jobs, by id."""
+    shown = {job_id: look.sanitise(name) for job_id, name in names.items()}
+    times = times_for(rows, now, look, short=width < NARROW, ages=False)
+    return _layout(rows, rows, shown, look, width, times)
+
+
+def _layout(
+    rows: Sequence[LogRow],
+    shown: Sequence[LogRow],
+    names: Mapping[str, str],
+    look: Look,
+    width: int,
+    times: Times,
+    sought: re.Pattern[str] | None = None,
+) -> RowLayout:
+    """Fit the columns to all rows, and that of the reasons to the shown ones."""
+    keys = (row.object_key or "" for row in rows)
+    # a very long key counts as at least the widest screen
+    widths = (len(key) if key.isascii() else cell_len(key[:MOST_SHOWN]) for key in keys)
+    longest = max(widths, default=1)
+    most = next(room for least, room in _NAMES if width >= least)
+    longest_name = max(map(cell_len, names.values()), default=0)
+    name = min(most, longest_name) + GAP if names else 0
+    layout = RowLayout(look, width, times, longest, sought, names, name)
+    types = {row.log_type for row in shown if row.object_key is not None}
+    reasons = (cell_len(look.sanitise(_reason(type, layout))) for type in types)
+    return replace(layout, widest=max(reasons, default=0))
+
+
 NOTHING = LogState(LogView(JobKey("", "")))
 
 
@@ -305,7 +337,6 @@ class LogLines(LineList):
         super().__init__(look, id=id)
         self.now = 0.0
         self._names = {job_id: look.sanitise(name) for job_id, name in names.items()}
-        self._longest_name = max(map(cell_len, self._names.values()), default=0)
         self._fitted_at = -1.0
         self._row_layout = self._in_this_width()
         self._starts: Sequence[int] = ()
@@ -410,17 +441,8 @@ class LogLines(LineList):
         times = times_for(
             state.view.rows, self.now, self._look, short=width < NARROW, ages=state.ages
         )
-        keys = (row.object_key or "" for row in state.view.rows)
-        # a very long key counts as at least the widest screen
-        widths = (len(key) if key.isascii() else cell_len(key[:MOST_SHOWN]) for key in keys)
-        longest = max(widths, default=1)
-        most = next(room for least, room in _NAMES if width >= least)
-        name = min(most, self._longest_name) + GAP if self._names else 0
         sought = pattern_of(state.sought)
-        layout = RowLayout(self._look, width, times, longest, sought, self._names, name)
-        types = {row.log_type for row in state.rows if row.object_key is not None}
-        reasons = (cell_len(self._look.sanitise(_reason(type, layout))) for type in types)
-        return replace(layout, widest=max(reasons, default=0))
+        return _layout(state.view.rows, state.rows, self._names, self._look, width, times, sought)
 
     def _height(self, row: LogRow) -> int:
         """Return the lines of a wrapped row; cached while the width for its text is the same."""

@@ -11,14 +11,19 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 
 from slurper_tui.api.errors import Fault, Unreachable
-from slurper_tui.api.models import Job, Source, parse
+from slurper_tui.api.models import Job, LogRow, Source, parse
+from slurper_tui.monitor.model.events import Event, What
 from slurper_tui.monitor.model.job import Counts, Failing, JobView, Phase, Prospect, Total, Verdict
-from slurper_tui.monitor.reports.migrations import family
+from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.timeline import Trace, Window
+from slurper_tui.monitor.model.verdict import with_log
+from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.tui.render.columns import DrawContext
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.widgets.detail_pane import detail_lines, migration_lines
-from tests.tui.jobs import ACCOUNT, NOW, forecast, harmless, snapshot, view
+from tests.tui.jobs import ACCOUNT, NOW, forecast, harmless, iso, snapshot, view
 from tests.tui.test_app import staged
 
 CONTEXT = DrawContext(Look(zone=UTC), NOW)
@@ -327,3 +332,89 @@ def test_a_broken_listing_is_an_error_before_and_after_the_end() -> None:
     assert BROKE in " ".join(red(ended).split())
     assert BROKE not in red(view())
     assert "completed" not in red(view(1, "completed", 1000, verdict=Verdict("completed", 0, 0, 0)))
+
+
+FAILED_ROW = "importErrorRetryExhaustion"
+BY_TYPE = {
+    FAILED_ROW: 904,
+    "importSkippedStorageClass": 300,
+    "importSkippedOversized": 40,
+    "migrationStart": 1,
+}
+
+
+def log_row(second: int, key: str, log_type: str = FAILED_ROW) -> LogRow:
+    return LogRow(iso(NOW - second), None, log_type, None, key)
+
+
+def migration_of_three() -> Migration:
+    """Return a migration of a failing, a running and an ended job, with what their logs say."""
+    failing = view(
+        *(1, "running"),
+        source="photos",
+        prefix="2018/",
+        newest_reasons=REASONS,
+        failing=Failing(412, 5000, 3700.0),
+        newest_rows=(log_row(5, "2018/b.jpg"), log_row(9, "2018/a.jpg")),
+    )
+    ended = view(2, "completed", 1000, source="photos", prefix="2012/")
+    ended = replace(
+        with_log(ended, LogCounts(BY_TYPE, whole=True, read_at=NOW + 999)),
+        newest_rows=(log_row(7, "2012/old.tif", "importSkippedStorageClass"),),
+    )
+    return family([failing, ended, view(3, source="photos", prefix="2019/")])
+
+
+@pytest.mark.parametrize("width", [40, 76, 80])
+def test_a_migration_shows_reasons_by_type_and_the_newest_rows_of_its_jobs(width: int) -> None:
+    lines = [text_of(line) for line in migration_lines(migration_of_three(), CONTEXT, width)]
+    text = "\n".join(lines)
+    assert all(cell_len(line) <= width for line in lines)
+    assert "reasons in 1 of 3 logs" in text
+    for number, words in ((904, "failed after"), (300, "archive tier"), (40, "over 1 TB")):
+        assert f"{number}  {words}" in text
+    assert "  1  started" not in text
+    rows = lines[lines.index("newest in the logs") + 1 :][:3]
+    for line, name, key in zip(
+        rows, ("2018/", "2012/", "2018/"), ("b.jpg", "old.tif", "a.jpg"), strict=True
+    ):
+        assert name in line
+        assert key in line
+
+
+def test_many_types_of_rows_are_summed_up_in_the_last_line() -> None:
+    kinds = {f"importSkipped{n}": 10 - n for n in range(9)}
+    job = view(1, "completed", 1000, source="photos")
+    job = with_log(job, LogCounts(kinds, whole=True, read_at=NOW + 999))
+    one = family([job, view(2, source="photos")])
+    text = "\n".join(text_of(line) for line in migration_lines(one, CONTEXT, 80))
+    assert "10  importSkipped0" in text
+    assert "14  4 other reasons" in text
+    assert "importSkipped5" not in text
+
+
+def test_a_job_shows_the_newest_rows_of_its_log() -> None:
+    job = view(newest_rows=(log_row(5, "2018/b.jpg"), log_row(9, "2018/a.jpg")))
+    lines = drawn(job, 80).splitlines()
+    rows = lines[lines.index("newest in the log") + 1 :]
+    assert ["b.jpg" in rows[0], "a.jpg" in rows[1]] == [True, True]
+    assert "newest in the log" not in drawn(view(), 80)
+
+
+async def test_at_200_by_50_reasons_charts_events_and_rows_are_on_one_page() -> None:
+    one = migration_of_three()
+    times = [NOW - 60 * n for n in range(60, -1, -1)]
+    points = tuple(
+        Recorded(at, Counts(3000, 1000 + n, 0, 0), "running") for n, at in enumerate(times)
+    )
+    key = one.charted[0]
+    trace = Trace(key, Window.HOUR, NOW - 3600, NOW, 60.0, points, of=one.charted)
+    event = Event(key, NOW - 900, What.ITSELF, "failing: 300 of 900 objects in the last hour")
+    shown = snapshot(*one.jobs, trace=trace, events=(event,))
+    async with staged(shown, size=(200, 50)) as stage:
+        assert stage.app.main.state.migration is not None
+        for part in (
+            *("reasons in 1 of 3 logs", "AccessDenied: …", "newest in the logs", "2018/b.jpg"),
+            *("rate · 1 h", "progress", "failing: 300 of 900", "no ETA"),
+        ):
+            assert part in stage.text, part
