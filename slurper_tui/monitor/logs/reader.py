@@ -669,7 +669,8 @@ class FailingObjects:
         """
         none = FetchStep(), LogCounts()
         jobs = {key: self._view(key, RowCounts(), *none) for key in self._keys}
-        sources = {key: self._views(key, most_failures) for key in self._keys}
+        shortest_first = sorted(self._keys, key=self._expected_rows)
+        sources = {key: self._views(key, most_failures) for key in shortest_first}
         async with aclosing(interleaved(sources, AT_ONCE)) as views:
             async for key, view in views:
                 jobs[key] = view
@@ -691,6 +692,11 @@ class FailingObjects:
     def without_key(self, log_types: Collection[str], job: JobKey | None = None) -> int:
         """Return the number of rows of these types that name no key."""
         return self._reasons.without_key(log_types, job)
+
+    def _expected_rows(self, key: JobKey) -> int:
+        """Return about how many rows a log has, so that a long one does not delay the others."""
+        view = self._job_store.view(key)
+        return (view.counts.failed or 0) if view else 0
 
     async def _views(
         self, key: JobKey, most_failures: int | None

@@ -401,7 +401,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("bar", "", 10, _bar, lambda v: v.percent, 2, leave=NAME_BESIDE_BAR),
     Column("percent", "%", 4, _percent, lambda v: v.percent, right=True, gap=1, descending=True),
     Column("failed", "Fail ", 6, _failed, lost, 8, right=True, gap=1, descending=True),
-    Column("rate", "/s", 4, _rate, shown_rate, 3, right=True, leave=20, descending=True),
+    Column("rate", "/s", 4, _rate, shown_rate, 3, right=True, leave=20),
     Column("eta", "ETA", 8, _eta, _eta_value, 6, right=True, gap=1),
     Column("due", "Due", 8, _due, lambda _: None, 4, gap=2),
 )

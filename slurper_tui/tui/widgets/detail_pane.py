@@ -8,7 +8,7 @@ identity. job_text and charts are imported on first use, because the first scree
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
 from msgspec.structs import replace
@@ -96,8 +96,6 @@ def detail_lines(
 ) -> tuple[Line, ...]:
     """Return all lines about a job, the most important first; in two columns if they fit.
 
-    In two columns, what fails stands above the counts in the whole width.
-
     width: cells.
     trace: the job's history; None until it has been read.
     key: the keys that change the time window of the charts, as they are shown.
@@ -107,7 +105,7 @@ def detail_lines(
     roomy = width >= TWO_COLUMNS
     column = width // 2 - 2 if roomy else width
     own = [event for event in events if event.key == view.key]
-    heading, failing = [*_heading(view, context, width)], [*_failing(view, context, width)]
+    heading = [*_heading(view, context, width)]
     numbers, pace = _numbers(view, context, column), _pace(view, context, column)
     newest: list[Line] = []
     earlier: list[Line] = []
@@ -123,12 +121,13 @@ def detail_lines(
         from slurper_tui.tui.render.charts import chart_lines
 
         charts = chart_lines(view, trace, context, width, key=key, beside=roomy)
-    above, below = [*pace, *newest], [*identity, *earlier]
-    rows = _newest_rows((view,), context, width)
+    failing, why = [*_failing(view, context, column)], [*_newest_reasons(view, context, width)]
+    rows, below = [*_newest_rows((view,), context, width)], [*identity, *earlier]
     if not roomy:
-        return _in_one_column(heading, [*numbers], [*failing, *above], charts, [*rows], below)
-    heading += [(), *failing] if failing else []
-    return _in_two_columns(heading, [*numbers], above, charts, [*rows], below, [], column)
+        above = [*failing, *why, *pace, *newest]
+        return _in_one_column(heading, [*numbers], above, charts, rows, below)
+    above = [*failing, *pace, *newest]
+    return _in_two_columns(heading, [*numbers], above, [why, charts], below, [], rows, column)
 
 
 def migration_lines(
@@ -165,46 +164,42 @@ def migration_lines(
         happened += event_lines(own[-MOST_EVENTS:], context, column, names)
     identity = [*_identity(one.view, context, column)]
     reasons = [*_reasons(one, context, column)]
-    failing = [*_failing(one.view, context, width)]
+    failing, why = (
+        [*_failing(one.view, context, column)],
+        [*_newest_reasons(one.view, context, width)],
+    )
     rows = [*_newest_rows(one.jobs, context, width)]
     if not roomy:
-        above = [*failing, *rest, *([(), *reasons] if reasons else [])]
-        happened += [(), *rows] if rows else []
-        return _in_one_column(heading, numbers, above, charts, happened[1:], identity)
-    heading += [(), *failing] if failing else []
+        above = [*failing, *why, *rest]
+        return _in_one_column(
+            heading, numbers, above, reasons, charts, happened[1:], rows, identity
+        )
     right = [*reasons, *(happened if reasons else happened[1:])]
-    return _in_two_columns(heading, numbers, rest, charts, rows, identity, right, column)
+    rest = [*failing, *rest]
+    return _in_two_columns(heading, numbers, rest, [why, charts], identity, right, rows, column)
 
 
-def _in_one_column(
-    heading: Sequence[Line],
-    numbers: Sequence[Line],
-    pace: Sequence[Line],
-    charts: Sequence[Line],
-    rows: Sequence[Line],
-    identity: Sequence[Line],
-) -> tuple[Line, ...]:
+def _in_one_column(*parts: Sequence[Line]) -> tuple[Line, ...]:
     """Put the parts below each other, an empty line between two."""
-    parts = [part for part in (heading, numbers, pace, charts, rows, identity) if part]
-    return tuple(line for part in parts for line in (*part, ()))[:-1]
+    return tuple(line for part in parts if part for line in (*part, ()))[:-1]
 
 
 def _in_two_columns(
     heading: Sequence[Line],
     numbers: Sequence[Line],
     pace: Sequence[Line],
-    charts: Sequence[Line],
-    rows: Sequence[Line],
+    middle: Iterable[Sequence[Line]],
     identity: Sequence[Line],
     beside: Sequence[Line],
+    rows: Sequence[Line],
     column: int,
 ) -> tuple[Line, ...]:
-    """Put numbers and pace side by side, and below the charts the identity and another part.
+    """Put numbers and pace side by side, and below the middle the identity and another part.
 
-    column: cells of each of two columns.
+    column: cells of each of two columns; the other parts have the whole width.
     """
     above, below = [*_beside(numbers, pace, column)], [*_beside(identity, beside, column)]
-    return _in_one_column(heading, above, (), charts, below, rows)
+    return _in_one_column(heading, above, *middle, below, rows)
 
 
 def _beside(left: Sequence[Line], right: Sequence[Line], column: int) -> Iterator[Line]:
@@ -335,12 +330,16 @@ def _pace(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
 
 
 def _failing(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
-    """Yield how much of a live job fails, and the reasons in the newest rows of its log."""
-    words = failing_words(view)
-    if not (view.live and words):
+    """Yield how much of a live job fails."""
+    if view.live and (words := failing_words(view)):
+        text = f"{context.look.sign(State.FAILING)} {words}"
+        yield from _wrapped(text, width, STATUS[State.FAILING].style)
+
+
+def _newest_reasons(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield the reasons in the newest rows of a failing job's log."""
+    if not (view.live and view.failing):
         return
-    text = f"{context.look.sign(State.FAILING)} {words}"
-    yield from _wrapped(text, width, STATUS[State.FAILING].style)
     if view.newest_reasons:
         yield from _wrapped("reasons in the newest rows of the log", width, "muted")
     for reason, rows in view.newest_reasons:
@@ -439,6 +438,8 @@ def _numbers(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     for name, number in _parts(counts):
         shown = None if incomplete and name == "remaining" else number
         yield _count_line(name, shown, None if incomplete else counts.objects, look, width)
+        if name == "skipped" and view.not_copied_at_least:
+            yield _not_copied_line(view, look, width)
     total = pad(look.to_ascii(fmt.count(counts.objects)), _count_width(width), right=True)
     more = "+" if view.total_at_least else ""
     yield (Piece(pad("total", LABEL), "muted"), Piece(total + more))
@@ -475,6 +476,14 @@ def _count_line(name: str, number: int | None, whole: int | None, look: Look, wi
         Piece(count, failed),
         Piece(share, "muted"),
     )
+
+
+def _not_copied_line(view: JobView, look: Look, width: int) -> Line:
+    """Return how many of the skipped objects were not copied; a lower bound has a `+`."""
+    more = "+" if view.not_copied is None else ""
+    count = pad(fmt.count(view.not_copied_at_least), _count_width(width), right=True)
+    label = pad(look.to_ascii("· not copied"), LABEL)
+    return (Piece(label, "muted"), Piece(count, "warning"), Piece(more, "warning"))
 
 
 def _split_bar(counts: Counts, look: Look, width: int) -> Line:

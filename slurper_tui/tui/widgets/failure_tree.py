@@ -139,8 +139,14 @@ def _prefix_entries(
 
 
 def see(state: FailureState, view: FailuresView) -> FailureState:
-    """Return the state with a newer view; the cursor keeps its entry, or moves to its parent."""
-    return _placed(replace(state, view=view))
+    """Return the state with a newer view; the cursor keeps its entry, or moves to its parent.
+
+    On the first reason, with nothing unfolded, it stays on the first one: failures come first, but
+    their log may be read later.
+    """
+    groups = state.view.groups
+    untouched = not state.opened and bool(groups) and state.cursor == (groups[0].log_type,)
+    return _placed(replace(state, view=view, cursor=() if untouched else state.cursor))
 
 
 def _placed(state: FailureState) -> FailureState:
