@@ -258,12 +258,22 @@ async def test_the_keys_move_as_everywhere(keys: tuple[str, ...], said: str) -> 
 async def test_the_cursor_stays_on_its_reason_while_more_is_read() -> None:
     async with opened("e") as program:
         await show(program, failures(GROUPS[1], whole=False))
+        await program.press("enter")
         assert "archive tier" in cursor_line(program)
         await show(program, failures(*GROUPS, whole=False))
         assert "archive tier" in cursor_line(program)
-        await program.pilot.click("#rows", offset=(20, 5))
-        await program.pilot.pause()
-        assert "over 1 TB" in cursor_line(program)
+
+
+async def test_an_untouched_cursor_goes_to_the_failures_when_they_are_read_later() -> None:
+    async with opened("e") as program:
+        await show(program, failures(GROUPS[1], whole=False))
+        assert "archive tier" in cursor_line(program)
+        await show(program, failures(*GROUPS, whole=False))
+        assert "failed after several tries" in cursor_line(program)
+        await program.press("j")
+        assert "archive tier" in cursor_line(program)
+        await show(program, failures(*GROUPS))
+        assert "archive tier" in cursor_line(program)
 
 
 async def test_a_long_message_is_cut_at_its_end() -> None:
