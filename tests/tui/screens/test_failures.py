@@ -262,6 +262,10 @@ async def test_the_cursor_stays_on_its_reason_while_more_is_read() -> None:
         assert "archive tier" in cursor_line(program)
         await show(program, failures(*GROUPS, whole=False))
         assert "archive tier" in cursor_line(program)
+        await program.press("left")
+        await program.pilot.click("#rows", offset=(20, 5))
+        await program.pilot.pause()
+        assert "over 1 TB" in cursor_line(program)
 
 
 async def test_an_untouched_cursor_goes_to_the_failures_when_they_are_read_later() -> None:

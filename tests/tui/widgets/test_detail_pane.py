@@ -12,11 +12,12 @@ from rich.cells import cell_len
 
 from slurper_tui.api.errors import Fault, Unreachable
 from slurper_tui.api.models import Job, LogRow, Source, parse
+from slurper_tui.monitor.model.base import Window
 from slurper_tui.monitor.model.events import Event, What
 from slurper_tui.monitor.model.job import Counts, Failing, JobView, Phase, Prospect, Total, Verdict
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.model.timeline import Trace, Window
+from slurper_tui.monitor.model.timeline import Trace
 from slurper_tui.monitor.model.verdict import with_log
 from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.tui.render.columns import DrawContext
