@@ -199,6 +199,17 @@ def test_the_title_is_on_by_default_on_the_screen_alone(
     assert all(part in text for part, text in zip(expected, person.written, strict=True))
 
 
+def test_without_a_screen_the_sums_and_a_missed_deadline_are_told() -> None:
+    person = Person(Notify(title=True, osc=9), on_screen=False, deadline=NOW + 0.5)
+    jobs = (view(1, done=900), view(2, "completed", done=1000))
+    for number in range(3):
+        person.notifier.follow(snapshot(*jobs, taken_at=NOW + number))
+    written = "".join(person.written)
+    assert written.count("\x1b]2;▶ 95 %\x1b\\") == 1
+    missed = "the deadline has passed: 1 job has not ended (photos-1 → media)"
+    assert written.count(f"\x1b]9;slurper-tui: {missed}") == 1
+
+
 def script(folder: Path, text: str) -> tuple[str, ...]:
     """Return a command that runs Python, with a file to write to as its argument."""
     return (sys.executable, "-c", text, str(folder / "written"))

@@ -42,6 +42,7 @@ from slurper_tui.monitor.model.job import (
     JobView,
     Snapshot,
     State,
+    Unstarted,
     default_order,
     shown_forecast,
     shown_rate,
@@ -460,9 +461,13 @@ async def watch(context: CommandContext) -> ExitCode:
 
 
 def _tell(context: CommandContext, snapshot: Snapshot) -> None:
-    """Tell about what changed in the ways that the user has configured."""
+    """Tell about what changed in the ways that the user has configured.
+
+    The end of a selected job is not one of many because of planned jobs that were not selected.
+    """
     if context.notifier is not None:
-        context.notifier.follow(snapshot)
+        unstarted = _unstarted(selection_of(context.options), snapshot)
+        context.notifier.follow(replace(snapshot, unstarted=unstarted))
 
 
 def _changed(snapshot: Snapshot, printed: dict[JobKey, Printed]) -> Iterator[JobView]:
@@ -608,12 +613,17 @@ def _note_unread(views: Sequence[JobView], out: Output) -> None:
 
 
 def unstarted_jobs(selection: Selection, snapshot: Snapshot) -> int:
-    """Return the number of jobs that plans have yet to start, of a selected migration or of all.
+    """Return the number of jobs that plans have yet to start, of a selected migration or of all."""
+    return sum(one.jobs for one in _unstarted(selection, snapshot))
+
+
+def _unstarted(selection: Selection, snapshot: Snapshot) -> tuple[Unstarted, ...]:
+    """Return the jobs that plans have yet to start, of a selected migration or of all.
 
     A migration that is named with a prefix has none: which objects they copy is not known here.
     """
-    return sum(
-        one.jobs
+    return tuple(
+        one
         for one in snapshot.unstarted
         if selection.everything
         or selection.takes_migration(Job(source=one.source, target=one.target))

@@ -5,16 +5,23 @@ import contextlib
 import io
 import json
 import re
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from slurper_tui.api.models import DEFAULT_BASE_URL
 from slurper_tui.cli.commands.jobs import watch as watch_jobs
 from slurper_tui.cli.context import CommandContext, resolve
 from slurper_tui.cli.output import Output, ProgressOutput
 from slurper_tui.cli.parser import parse
+from slurper_tui.monitor.history.files import FILE
+from slurper_tui.monitor.history.opening import open_file
+from slurper_tui.monitor.model.plans import Draft, Step
+from slurper_tui.monitor.model.plans import Plan as Planned
 from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.session import Session
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
@@ -213,3 +220,32 @@ def test_rejected_credentials_are_exit_3() -> None:
     ran = perform(account, "watch")
     assert (ran.code, ran.out, len(ran.err)) == (3, [], 1)
     assert "9109: no access" in ran.err[0]
+
+
+KEEP = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read())"
+
+
+@pytest.mark.parametrize(
+    ("words", "kinds"), [(["j1"], ["end"]), (["--migration", "a"], ["job"])], ids=["job", "all"]
+)
+def test_the_end_of_the_job_that_was_asked_for_is_told_though_others_are_planned(
+    tmp_path: Path, words: list[str], kinds: list[str]
+) -> None:
+    written = tmp_path / "written"
+    command = json.dumps([sys.executable, "-c", KEEP, str(written)])
+    (tmp_path / "config.toml").write_text(
+        f'[notify]\nevents = ["end", "job", "deadline"]\ncommand = {command}'
+    )
+    account = SimulatedAccount()
+    job = OneJob(*[state("running", 10)] * 3, *[state("completed", 100)] * 2)
+    perform(account, "jobs", transport=job.transport(), folder=tmp_path)
+    store = open_file(tmp_path / "state" / FILE, DEFAULT_BASE_URL)[0]
+    steps = (Step(1, Draft("s3", "a", "b", path_prefix="2/")),)
+    store.notes.plans.keep(Planned(0, account.account_id, 0.0, steps))
+    store.close()
+    command_line = (*words, "--interval", "2", "--timeout", "8")
+    ran = perform(account, "wait", *command_line, transport=job.transport(), folder=tmp_path)
+    assert ran.code == (0 if words == ["j1"] else 6)
+    told = [json.loads(line) for line in written.read_text().splitlines()]
+    assert [event["kind"] for event in told] == kinds
+    assert told[0]["text"].startswith("a → b: completed · 0 failed")
