@@ -456,6 +456,7 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         self._painted: dict[int, Strip] = {}
         self._lines_at: dict[int, tuple[Line, str, int]] = {}
         self._styles: dict[tuple[str, str], Style] | None = None
+        self._asked_since_drawn = False
 
     def line_at(self, y: int) -> Line:
         """Return the line at row `y` of the visible part; subclasses override it.
@@ -483,6 +484,7 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
             self.room = size
             self.fit()
         strip = self._painted[y] = self._strip(self._line_of(y))
+        self._asked_since_drawn = False
         return strip
 
     def repaint_changes(self, rows: Iterable[int] | None = None) -> None:
@@ -500,6 +502,7 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
             runs = differing_runs(painted, strip) if painted else [(0, self.room.width)]
             regions.extend(Region(start, y, end - start, 1) for start, end in runs)
         if regions:
+            self._asked_since_drawn = True
             self.refresh(*regions)
 
     def move_down(self, lines: int) -> None:
@@ -530,8 +533,11 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         self.set_reactive(PaintedLines.virtual_size, size)  # a plain assignment triggers a layout
 
     def drop_repaints(self) -> None:
-        """Drop pending repaints: the layout that changed the size has already drawn everything."""
-        if "_exchange_repaint_regions" not in MISSING:
+        """Drop pending repaints: the layout that changed the size has already drawn everything.
+
+        Those that were asked for after it was drawn, and before the news of the new size, are kept.
+        """
+        if not self._asked_since_drawn and "_exchange_repaint_regions" not in MISSING:
             self._exchange_repaint_regions()
 
     def notify_style_update(self) -> None:

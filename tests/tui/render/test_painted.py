@@ -11,11 +11,19 @@ from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate
+from textual.app import App, ComposeResult
 from textual.geometry import Region
 from textual.strip import Strip
 
-from slurper_tui.tui.render.lines import Piece, fill
-from slurper_tui.tui.render.painted import PlacedUpdate, RunsUpdate, differing_runs, in_doubt
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, fill
+from slurper_tui.tui.render.painted import (
+    PaintedLines,
+    PlacedUpdate,
+    RunsUpdate,
+    differing_runs,
+    in_doubt,
+)
 from tests.tui.names import DOUBTFUL
 
 NO_WRAP = 7
@@ -133,3 +141,31 @@ def test_a_name_is_overwritten_at_any_width_that_the_terminal_assigns(
     anew.whole(new, right)
     assert written.cells == anew.cells
     assert "".join(written.cells[20:]) == "│ neighbou"
+
+
+class Numbers(PaintedLines):
+    """One line with a number."""
+
+    number = 1
+
+    def line_at(self, y: int) -> Line:
+        return (Piece(f"number {self.number}"),)
+
+
+class OneWidget(App[None]):
+    def compose(self) -> ComposeResult:
+        yield Numbers(Look(), id="numbers")
+
+
+async def test_a_change_between_a_layout_and_the_news_of_its_size_is_repainted() -> None:
+    app = OneWidget()
+    async with app.run_test() as pilot:
+        numbers = app.query_one(Numbers)
+        for asked_after in (True, False):
+            numbers.number += 1
+            numbers.repaint_changes()
+            if not asked_after:
+                numbers.render_line(0)  # as a layout does
+            numbers.drop_repaints()
+            assert bool(numbers._repaint_regions) is asked_after
+            await pilot.pause()
