@@ -104,6 +104,7 @@ class SlurperClient:
         self._pause = 0.0
         self._read_after = -math.inf
         self._unread = ""
+        self._readings = 0
         self._base_url = base_url
         self._scrubber = scrubber or Scrubber()
         self._read_only = True
@@ -135,6 +136,11 @@ class SlurperClient:
             self._exchange = exchange
 
     @property
+    def readings(self) -> int:
+        """How often new credentials were read; what was known of the earlier ones is void then."""
+        return self._readings
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """One line for each environment setting that is skipped; none before the client is open."""
         return self._exchange.notes if self._exchange is not None else ()
@@ -160,11 +166,14 @@ class SlurperClient:
         query: Mapping[str, int] | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] = {},
+        *,
+        renew: bool = True,
     ) -> Answer[T]:
         """Send a request, through a transport that is opened first if it is not yet.
 
         After a rejection the credentials are read again, and a GET is sent again if they changed.
         read: converts the result, see `Exchange.send`.
+        renew: False for a request that may be rejected though the credentials are good.
         """
         if self._read_only and method != "GET":
             raise Locked(f"read-only: no {method} request is sent")
@@ -180,7 +189,7 @@ class SlurperClient:
         try:
             return await self._count(method, path, read, query, body, headers)
         except Rejected as error:
-            if not await self._changed_since(used, error) or method != "GET":
+            if not renew or not await self._changed_since(used, error) or method != "GET":
                 raise
         return await self._count(method, path, read, query, body, headers)
 
@@ -241,6 +250,7 @@ class SlurperClient:
         assert self._exchange is not None
         self._exchange.use(fresh)
         self._credentials = fresh
+        self._readings += 1
         return True
 
     async def list_jobs(
@@ -357,7 +367,8 @@ class SlurperClient:
         Raises an ApiError also for valid credentials: the API answers this neither for a token that
         belongs to an account nor for a global key.
         """
-        return await self._send("GET", "/user/tokens/verify", partial(parse, TokenStatus))
+        path = "/user/tokens/verify"
+        return await self._send("GET", path, partial(parse, TokenStatus), renew=False)
 
     async def r2_keys(self) -> Answer[Secret]:
         """Return the S3 keys to R2 that belong to the API token in use: its id and its SHA-256.

@@ -293,6 +293,7 @@ class ProgressOutput:
         self._blocked_until = 0.0
         self._reported: set[str] = set()
         self._history = ""
+        self._expiring: set[tuple[str, float]] = set()
 
     def update(self, snapshot: Snapshot) -> None:
         """Report the problems that began or ended since the last snapshot.
@@ -308,10 +309,26 @@ class ProgressOutput:
         problems = _problems(snapshot, self._zone, self._out, once=self._once)
         for subject in [s for s in problems if s not in self._reported]:
             self._out.note(f"{subject}: {problems[subject]}")
+        self._report_expiry(snapshot)
         silent = {_job(view) for view in snapshot.jobs if view.problem or view.gone}
         for subject in sorted(self._reported - problems.keys() - silent):
             self._out.note(f"{subject}: {'available' if subject == BUDGET else 'answers'} again")
         self._reported = problems.keys() | (self._reported & silent)
+
+    def _report_expiry(self, snapshot: Snapshot) -> None:
+        """Report once that an API token expires soon, and again after a new one was read."""
+        several = len(snapshot.accounts) > 1
+        for account in snapshot.accounts:
+            expires = account.token_expires
+            if expires is None or not account.expires_soon(snapshot.taken_at):
+                continue
+            if (account.account_id, expires) not in self._expiring:
+                from slurper_tui.monitor.reports.wording import expiry_words  # seldom needed
+
+                self._expiring.add((account.account_id, expires))
+                name = self._out.account(account.account_id)
+                who = f"account {name}: " if several else ""
+                self._out.note(f"{who}{expiry_words(expires, snapshot.taken_at, self._zone)}")
 
     def _bound_waiting(self, budget: BudgetView, now: float) -> None:
         """Add up the announced waits. Raises CliError once they exceed `patience`."""

@@ -220,6 +220,7 @@ def _lines(
         selection=selection,
         needs=needs,
         skip_ended=once and options.command in ("jobs", "metrics"),
+        watch_tokens=not once,
     )
     session = Session(lambda: monitor, ALL_JOBS if once else selection, resolve)
     session.start()

@@ -138,6 +138,7 @@ def show(
             history.stored(),
             interval=config.interval,
             selection=selection,
+            watch_tokens=True,
         )
 
     marks = Marks(process.environ, ascii_only=config.ascii_only)

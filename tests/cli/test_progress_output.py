@@ -71,6 +71,20 @@ def test_a_job_that_is_gone_never_answers_again() -> None:
     assert told.after(seen(gone=True)) == []
 
 
+def expiring(*expiries: float | None) -> Snapshot:
+    views = [AccountView(str(n), answered=True, token_expires=at) for n, at in enumerate(expiries)]
+    return Snapshot(0.0, 5.0, tuple(views))
+
+
+def test_a_token_that_expires_soon_is_told_once() -> None:
+    day, told = 86_400.0, Reported()
+    assert told.after(expiring(3 * day)) == []
+    assert told.after(expiring(2 * day)) == ["the API token expires 1970-01-03 00:00 UTC"]
+    assert told.after(expiring(2 * day)) == []
+    assert told.after(expiring(None)) == []
+    assert told.after(expiring(3600.0, None)) == ["account 0: the API token expires 01:00 UTC"]
+
+
 def test_a_pause_that_the_api_has_ordered() -> None:
     told = Reported()
     blocked = BudgetView(blocked_until=60.0, blocked_by=RateLimited("rate limited"))

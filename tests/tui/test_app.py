@@ -770,6 +770,31 @@ async def test_named_accounts_are_shown_by_their_names() -> None:
         assert stage.text.lstrip().startswith("prod")
 
 
+@pytest.mark.parametrize(
+    ("days", "shown"),
+    [
+        (2.5, "prod  the API token expires 2026-03-22 21:46 UTC"),
+        (-1.0, "prod  the API token has expired"),
+        (3.5, ""),
+        (None, ""),
+    ],
+)
+async def test_a_token_that_expires_soon_has_a_banner(days: float | None, shown: str) -> None:
+    expires = None if days is None else NOW + days * 86_400
+    account = AccountView(ACCOUNT, listed=True, answered=True, token_expires=expires)
+    async with staged(snapshot(*THREE, accounts=(account,)), names=NAMES) as stage:
+        assert ("the API token" in stage.text) == bool(shown)
+        assert shown in stage.text
+
+
+async def test_accounts_of_one_token_have_one_banner() -> None:
+    accounts = tuple(
+        AccountView(id, listed=True, answered=True, token_expires=NOW + 3600) for id in NAMES
+    )
+    async with staged(snapshot(*THREE, accounts=accounts), names=NAMES) as stage:
+        assert "prod, backup  the API token expires 10:46 UTC" in stage.text
+
+
 async def test_the_palette_switches_between_all_accounts_and_one() -> None:
     async with staged(of_two_accounts(), names=NAMES) as stage:
         main = stage.app.main

@@ -41,6 +41,7 @@ from slurper_tui.config import Config, ConfigError, Flags, load
 from slurper_tui.monitor.history.files import FILE, is_kept, reason_of
 from slurper_tui.monitor.history.opening import read_store
 from slurper_tui.monitor.history.schema import HistoryError
+from slurper_tui.monitor.model.job import EXPIRES_SOON
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Answer, TokenStatus
@@ -51,9 +52,6 @@ SECONDS = 10.0
 
 TMUX_SECONDS = 2.0
 """Time limit for tmux's answer."""
-
-EXPIRES_SOON = 3 * 86_400.0
-"""A token that expires within this many seconds is a warning."""
 
 MOST_SKEW = 30.0
 """A clock that differs by more seconds is a warning."""

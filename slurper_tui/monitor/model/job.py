@@ -84,6 +84,7 @@ class AccountView(msgspec.Struct, frozen=True):
     pages: list pages read. problem: why the account as a whole fails.
     outage: the latest outage that is over, for a one-line message.
     budget: that of the account's user, which other accounts may share.
+    token_expires: when its API token expires, UTC seconds; None if it never does or is not known.
     last_good: when the API last answered well, UTC seconds; None before.
     requests, errors: requests to this account so far, and those of them that failed.
     """
@@ -99,6 +100,15 @@ class AccountView(msgspec.Struct, frozen=True):
     last_good: float | None = None
     requests: int = 0
     errors: int = 0
+    token_expires: float | None = None
+
+    def expires_soon(self, now: float) -> bool:
+        """Whether its API token expires within `EXPIRES_SOON`. now: UTC seconds."""
+        return self.token_expires is not None and self.token_expires - now < EXPIRES_SOON
+
+
+EXPIRES_SOON = 3 * 86_400.0
+"""Seconds before its expiry from which a token is worth a warning."""
 
 
 class Phase(StrEnum):

@@ -73,6 +73,7 @@ class Monitor:
     history: what earlier runs stored.
     needs: given a job's list row as a view, whether its counts are needed.
     skip_ended: do not poll jobs that ended according to the history.
+    watch_tokens: ask once an hour when the API tokens expire.
     """
 
     def __init__(
@@ -87,9 +88,11 @@ class Monitor:
         rng: random.Random | None = None,
         needs: Callable[[JobView], bool] = lambda view: True,
         skip_ended: bool = False,
+        watch_tokens: bool = False,
     ) -> None:
         self.history = history
         self.eager = eager
+        self._watches_tokens = watch_tokens
         self.interval = max(MIN_INTERVAL, interval)
         self.job_store = JobStore(
             [*clients], self._now, lambda: self._wake(plan=True, snapshot=True)
@@ -191,6 +194,8 @@ class Monitor:
         await self._history_sync.load(self._stored_jobs, self._answers.unlisted, self._now)
         users = [user for user in self._users for _ in range(WORKERS)]
         workers = [asyncio.create_task(self._work(user)) for user in users]
+        if self._watches_tokens:
+            workers += [asyncio.create_task(user.watch_token()) for user in self._users]
         for worker in workers:
             worker.add_done_callback(lambda _: self._woken.set())
         try:

@@ -10,11 +10,13 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from slurper_tui.api.errors import RateLimited
+from slurper_tui.api.errors import ApiError, RateLimited
+from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import AccountView, BudgetView, Problem
 from slurper_tui.monitor.polling.budget import LONGEST, Metered
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
     from slurper_tui.monitor.polling.account_tracker import AccountTrack
 
+
+FIRST_LOOK, NEXT_LOOK = 10.0, 3600.0
+"""Seconds from the start until the token's expiry is asked for, and between two such requests."""
 
 _log = logging.getLogger("slurper_tui.monitor")
 
@@ -57,6 +62,7 @@ class User:
         self.waiting = 0
         self.under_way = 0
         self.blocked_by: RateLimited | None = None
+        self._expiry: tuple[int, float | None] = (0, None)
         self._blocked_at = 0.0
         self._blocks = 0
         self._eager = eager
@@ -90,6 +96,27 @@ class User:
         """Record that the API answers again."""
         self._blocks = 0
 
+    async def watch_token(self) -> None:
+        """Ask when the API token expires, once an hour, when no other request needs the budget.
+
+        The API does not answer that for an account's own token or a global key: the expiry stays
+        unknown then.
+        """
+        await asyncio.sleep(FIRST_LOOK)
+        while True:
+            readings, expires = self.api.readings, None
+            with suppress(ApiError):
+                status = await self.metered.in_turn(self.api.verify_token, idle=True)
+                expires = parse_time(status.expires_on)
+            self._expiry = (readings, expires)
+            await asyncio.sleep(NEXT_LOOK)
+
+    @property
+    def token_expires(self) -> float | None:
+        """When the token in use expires, UTC seconds; None if it never does or is not known."""
+        readings, expires = self._expiry
+        return expires if readings == self.api.readings else None
+
     def rate_limited(self, error: RateLimited, now: Moment) -> None:
         """Handle a 429: block all requests of the user until the API allows them again.
 
@@ -119,11 +146,11 @@ class User:
         alone: the budget of the whole snapshot is this one. Where other users go on, the API's
         block is a problem of these accounts.
         """
-        views = []
+        views, expires = [], self.token_expires
         for account in self.accounts:
             sent = self.api.traffic(account.account_id)
             view = replace(account.view, budget=budget, requests=sent.requests, errors=sent.errors)
-            views.append(view)
+            views.append(replace(view, token_expires=expires))
         if alone or budget.blocked_by is None:
             return views
         block = Problem(budget.blocked_by, self._blocked_at, budget.blocked_until)

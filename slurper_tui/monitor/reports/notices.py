@@ -12,6 +12,7 @@ its jobs. A job without others of the same buckets is a migration of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC
 from enum import StrEnum
 from typing import Any
 
@@ -82,6 +83,7 @@ class Known(msgspec.Struct, frozen=True):
     since: time of the first snapshot, UTC seconds. at: time of the last one. views: each job when
     its state was last known. ended: jobs whose end was seen. down: the error of each account that
     does not answer. deadline: UTC seconds; None for none. caught_up: the job lists were read.
+    lasting: accounts whose token does not expire soon.
     """
 
     since: float
@@ -91,6 +93,7 @@ class Known(msgspec.Struct, frozen=True):
     down: Mapping[str, str] = {}
     deadline: float | None = None
     caught_up: bool = False
+    lasting: frozenset[str] = frozenset()
 
 
 class _Change(msgspec.Struct, frozen=True):
@@ -126,6 +129,7 @@ def compare(
         *_few(Kind.FAILING, at, _state_notices(Kind.FAILING, _fails, changes, known, units, at)),
         *_few(Kind.STALL, at, _state_notices(Kind.STALL, _stands, changes, known, units, at)),
         *_account_notices(known, snapshot, names),
+        *_expiry_notices(known, snapshot, names),
         *_deadline_notices(known, snapshot, deadline),
     )
     after = Known(
@@ -136,6 +140,7 @@ def compare(
         down=_down(known, snapshot.accounts),
         deadline=deadline,
         caught_up=known.caught_up or snapshot.caught_up,
+        lasting=_lasting(known, snapshot),
     )
     return after, tuple(_named(notice, snapshot, names) for notice in notices)
 
@@ -320,6 +325,32 @@ def _account_notices(
         who = f"account {names.get(id, id)}" if len(snapshot.accounts) > 1 else "the API"
         text = wording.outage_notice(who, problem, snapshot.taken_at)
         yield Notice(kind, snapshot.taken_at, text, id)
+
+
+def _expiry_notices(known: Known, snapshot: Snapshot, names: Mapping[str, str]) -> Iterator[Notice]:
+    """Yield a notice for each token that was good for longer and expires soon now.
+
+    Accounts of the same token have the same time.
+    """
+    told: set[float] = set()
+    at, several = snapshot.taken_at, len(snapshot.accounts) > 1
+    for account in snapshot.accounts:
+        expires = account.token_expires
+        if expires is None or expires in told or account.account_id not in known.lasting:
+            continue
+        if account.expires_soon(at):
+            told.add(expires)
+            id = account.account_id
+            who = f"account {names.get(id, id)}: " if several else ""
+            text = f"{who}{wording.expiry_words(expires, at, UTC)}"
+            yield Notice(Kind.TOKEN, at, text, account.account_id)
+
+
+def _lasting(known: Known, snapshot: Snapshot) -> frozenset[str]:
+    """Return the accounts whose token, when it was last known, did not expire soon."""
+    expiring = {a.account_id for a in snapshot.accounts if a.expires_soon(snapshot.taken_at)}
+    good = {a.account_id for a in snapshot.accounts if a.token_expires is not None} - expiring
+    return (known.lasting | good) - expiring
 
 
 def _deadline_notices(known: Known, snapshot: Snapshot, deadline: float | None) -> Iterator[Notice]:

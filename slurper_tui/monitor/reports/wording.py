@@ -13,6 +13,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from datetime import tzinfo
 from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui import format as fmt
@@ -209,6 +210,13 @@ def outage_notice(who: str, problem: Problem, at: float) -> str:
         return f"{who} rejects the credentials: {problem.error}"
     since = problem.since if problem.last_good is None else problem.last_good
     return f"{who} has not answered for {fmt.duration(at - since)}: {problem.error.message}"
+
+
+def expiry_words(expires: float, now: float, zone: tzinfo | None = None) -> str:
+    """Return when the API token of an account expires. expires, now: UTC seconds."""
+    if expires <= now:
+        return "the API token has expired"
+    return f"the API token expires {fmt.moment(expires, now, zone)} {fmt.zone_name(expires, zone)}"
 
 
 def deadline_notice(live: Sequence[JobView], to_come: int) -> str:

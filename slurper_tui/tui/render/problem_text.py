@@ -65,7 +65,8 @@ def blocked_words(snapshot: Snapshot, look: Look) -> str:
 
 
 def banner_lines(snapshot: Snapshot | None, look: Look) -> tuple[Line, ...]:
-    """Return a line for each account that was rejected, or has a problem while others do not.
+    """Return a line for each account that was rejected, has a problem while others do not, or whose
+    token expires soon.
 
     It shows the API's codes and messages, or our message if the API sent none.
     """
@@ -82,7 +83,26 @@ def banner_lines(snapshot: Snapshot | None, look: Look) -> tuple[Line, ...]:
             status = f"{error.status} · " if error.status and faults else ""
             message = look.to_ascii(status) + look.sanitise(faults or error.message)
             lines.append((Piece(" "), name, Piece("  "), Piece(message, "error")))
-    return tuple(lines)
+    return (*lines, *_expiry_lines(snapshot, look))
+
+
+def _expiry_lines(snapshot: Snapshot, look: Look) -> Iterator[Line]:
+    """Yield a line for each time at which tokens expire soon, with the names of their accounts.
+
+    Accounts of the same token have the same time. Rejected ones have a banner already.
+    """
+    soon: dict[float, list[str]] = {}
+    for account in snapshot.accounts:
+        rejected = account.problem is not None and isinstance(account.problem.error, Rejected)
+        expires = account.token_expires
+        if expires is not None and not rejected and account.expires_soon(snapshot.taken_at):
+            soon.setdefault(expires, []).append(account_name(account.account_id, look))
+    if soon:
+        from slurper_tui.monitor.reports.wording import expiry_words  # not for the first picture
+    for expires, names in sorted(soon.items()):
+        words = expiry_words(expires, snapshot.taken_at, look.zone)
+        shown = Piece(", ".join(names), "strong")
+        yield (Piece(" "), shown, Piece("  "), Piece(look.sanitise(words), "warning"))
 
 
 def problem_details(snapshot: Snapshot | None, look: Look) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from typing import Any
 
 import httpx
 
@@ -16,7 +17,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.polling.poller import Monitor
-from slurper_tui.simulated.account import Fault, SimulatedAccount, SimulatedBudget
+from slurper_tui.simulated.account import Fault, SimulatedAccount, SimulatedBudget, account_of
 from tests.monitor.bench import wall
 from tests.monitor.inline_history import InlineHistory
 from tests.virtual_time import timeless
@@ -41,39 +42,53 @@ async def at_once(account: SimulatedAccount, request: httpx.Request) -> httpx.Re
 class Several:
     """A monitor of several users, and the requests that each client sent."""
 
-    def __init__(self, users: list[list[SimulatedAccount]], answer: Answer) -> None:
+    def __init__(
+        self,
+        users: list[list[SimulatedAccount]],
+        answer: Answer,
+        *,
+        rotated: str | None = None,
+        **options: Any,
+    ) -> None:
         self.accounts = [account for accounts in users for account in accounts]
         self.sent: dict[str, list[str]] = {}
+        self.paths: dict[str, list[str]] = {}
         self._answer = answer
+        self._rotated = rotated
         clients = {}
         for accounts in users:
             client = self._client(accounts)
             clients.update({account.account_id: client for account in accounts})
         self.monitor = Monitor(
-            clients, StoredHistory(InlineHistory()), clock=wall, rng=random.Random(0)
+            clients, StoredHistory(InlineHistory()), clock=wall, rng=random.Random(0), **options
         )
 
     def _client(self, accounts: list[SimulatedAccount]) -> SlurperClient:
         token = accounts[0].token
-        sent = self.sent[token] = []
-        by_id = {account.account_id: account for account in accounts}
+        sent, paths = self.sent.setdefault(token, []), self.paths.setdefault(token, [])
 
         async def answer(request: httpx.Request) -> httpx.Response:
             sent.append(request.headers["authorization"])
-            return await self._answer(by_id[request.url.path.split("/")[4]], request)
+            paths.append(request.url.path)
+            return await self._answer(account_of(accounts, request), request)
 
-        return SlurperClient(token_credentials(token), transport=httpx.MockTransport(answer))
+        rotated = self._rotated
+        return SlurperClient(
+            token_credentials(token),
+            read=None if rotated is None else lambda: token_credentials(rotated),
+            transport=httpx.MockTransport(answer),
+        )
 
 
 @asynccontextmanager
 async def watched(
-    *users: list[SimulatedAccount], answer: Answer = at_once
+    *users: list[SimulatedAccount], answer: Answer = at_once, **options: Any
 ) -> AsyncGenerator[tuple[Several, Callable[[Callable[[Snapshot], bool]], Awaitable[Snapshot]]]]:
-    several = Several([*users], answer)
+    several = Several([*users], answer, **options)
     async with aclosing(several.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
 
         async def until(condition: Callable[[Snapshot], bool]) -> Snapshot:
-            deadline = asyncio.get_running_loop().time() + 3600
+            deadline = asyncio.get_running_loop().time() + 20_000
             async for snapshot in snapshots:
                 if condition(snapshot):
                     return snapshot
@@ -182,3 +197,55 @@ async def test_the_services_use_the_credential_of_the_job() -> None:
         assert len(clients) == 2
         for account in several.accounts:
             await metered.of(account.account_id).api.abort_all_jobs(account.account_id)
+
+
+def verifications(several: Several, token: str) -> int:
+    return sum(path.endswith("/user/tokens/verify") for path in several.paths[token])
+
+
+@timeless
+async def test_the_expiry_of_each_token_is_asked_for_once_an_hour() -> None:
+    users = [user("token-a", range(2)), user("token-b", range(2, 3)), user("token-c", range(3, 4))]
+    users[0][0].token_expires = wall() + 4 * 86_400
+    users[1][0].verifiable = False
+    async with watched(*users, watch_tokens=True, interval=300.0) as (several, until):
+        first = await until(lambda s: s.complete)
+        assert [account.token_expires for account in first.accounts] == [None] * 4
+        known = await until(lambda s: s.accounts[0].token_expires is not None)
+        expires = users[0][0].token_expires
+        assert [account.token_expires for account in known.accounts] == [
+            *(expires, expires, None, None)
+        ]
+        assert not any(problems(known))  # a refusal means that it is not known
+        assert not known.accounts[0].expires_soon(known.taken_at)
+        assert known.accounts[0].expires_soon(known.taken_at + 86_400 + 60)
+        later = first.taken_at + 3 * 3600 + 60
+        await until(lambda s: s.taken_at > later)
+        for token in several.sent:
+            assert verifications(several, token) == 4
+
+
+@timeless
+async def test_without_the_wish_no_token_is_verified() -> None:
+    async with watched(user("token-a", range(1)), interval=300.0) as (several, until):
+        first = await until(lambda s: s.complete)
+        await until(lambda s: s.taken_at > first.taken_at + 7200)
+        assert verifications(several, "token-a") == 0
+
+
+@timeless
+async def test_what_was_known_of_a_token_is_void_after_its_rotation() -> None:
+    users = [user("token-a", range(1))]
+    account = users[0][0]
+    account.token_expires = wall() + 86_400
+    async with watched(*users, watch_tokens=True, rotated="token-z", interval=60.0) as (
+        several,
+        until,
+    ):
+        await until(lambda s: s.accounts[0].token_expires is not None)
+        account.token, account.token_expires = "token-z", wall() + 90 * 86_400
+        void = await until(lambda s: s.accounts[0].token_expires is None)
+        assert not any(problems(void))
+        assert several.sent["token-a"][-1] == "Bearer token-z"
+        known = await until(lambda s: s.accounts[0].token_expires is not None)
+        assert known.accounts[0].token_expires == account.token_expires

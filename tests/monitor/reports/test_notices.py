@@ -326,3 +326,17 @@ def test_a_record_has_the_sums_and_no_keys() -> None:
 
 def test_every_kind_can_be_chosen_in_the_configuration() -> None:
     assert tuple(Kind) == EVENTS
+
+
+def of_token(expires: float | None) -> Snapshot:
+    return snapshot(view(), accounts=(AccountView(ACCOUNT, answered=True, token_expires=expires),))
+
+
+def test_a_token_that_comes_to_expire_soon_is_told_once() -> None:
+    lasting, soon = of_token(NOW + 4 * 86_400), of_token(NOW + 2 * 86_400)
+    assert told(lasting, soon, soon, of_token(None), soon) == [
+        ("token", "the API token expires 2026-03-22 09:46 UTC")
+    ]
+    assert told(soon, soon) == []  # it was so before the start
+    assert told(of_token(None), soon) == []
+    assert len(told(lasting, soon, lasting, soon)) == 2  # a new token, and time goes by
