@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import tzinfo
 from typing import TextIO
@@ -139,6 +139,11 @@ class Output:
         """Write one line without the program's name to stderr; ignore write errors."""
         plain = fmt.safe(self.sanitise(text), ascii_only=not _utf8(self._err))
         self._write(f"{plain}\n")
+
+    def notes(self, texts: Iterable[str]) -> None:
+        """Write each text as a line to stderr."""
+        for text in texts:
+            self.note(text)
 
     def ask(self, text: str) -> None:
         """Write a question to stderr and leave the cursor after it."""

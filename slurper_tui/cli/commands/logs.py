@@ -34,7 +34,7 @@ from slurper_tui.monitor.model.logs import (
 from slurper_tui.monitor.model.plans import MOST_KEYS
 from slurper_tui.monitor.polling.budget import BLOCK_SECONDS
 from slurper_tui.monitor.reports.migrations import migration_of
-from slurper_tui.monitor.reports.retries import keys_left
+from slurper_tui.monitor.reports.retries import keys_left, number_retried
 from slurper_tui.monitor.reports.wording import (
     LOG_GAPS,
     WAITING,
@@ -46,6 +46,7 @@ from slurper_tui.monitor.reports.wording import (
     missing_keys,
     next_step,
     rclone_line,
+    retried_words,
     row_count_words,
     skipped_words,
     unread_words,
@@ -252,8 +253,10 @@ async def failures(context: CommandContext) -> ExitCode:
             context.out.note(f"no row's type is {log_type}")
     types = options.type or [FAILED_TYPE]
     if options.keys:
-        keys = [key for its in keys_left(jobs, reading, view, types).values() for key in its]
-        _print_keys(keys, jobs[0], options, context.out)
+        left = keys_left(jobs, reading, view, types)
+        retried = number_retried(jobs, reading, left, types)
+        _print_keys([key for keys in left.values() for key in keys], jobs[0], options, context.out)
+        context.out.notes(retried_words(retried))
         whole = note_missing(view, reading, types, context.out)
         return ExitCode.OK if whole else ExitCode.OBJECTS_LOST
     for unread in view.unread:

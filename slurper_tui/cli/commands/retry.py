@@ -27,7 +27,8 @@ from slurper_tui.monitor.jobs.create import FRESH_KEYS
 from slurper_tui.monitor.jobs.draft import NoRetry, body, retry_drafts
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.reports.migrations import migration_of
-from slurper_tui.monitor.reports.retries import keys_left
+from slurper_tui.monitor.reports.retries import keys_left, number_retried
+from slurper_tui.monitor.reports.wording import retried_words
 
 if TYPE_CHECKING:
     from slurper_tui.cli.context import CommandContext
@@ -132,6 +133,8 @@ async def _keys(
         jobs = "the job has" if len(views) == 1 else f"{live} of {len(views)} jobs have"
         context.out.note(f"{jobs} not ended: more objects may still fail")
     keys = keys_left(views, reading, last, types)
+    if keys:
+        context.out.notes(retried_words(number_retried(views, reading, keys, types)))
     note_missing(last, reading, types, context.out)
     if not keys and reading.keys(types):
         raise CliError("completed retries have copied every object that the logs list")

@@ -233,6 +233,17 @@ def keys_left(
     return {key: keys for key, keys in left.items() if keys}
 
 
+def number_retried(
+    views: Iterable[JobView],
+    reading: FailingObjects,
+    left: Mapping[JobKey, Sequence[str]],
+    log_types: Collection[str],
+) -> int:
+    """Return how many keys of rows of these types `keys_left` left out, as a retry copied them."""
+    keys = {key for view in views for key in reading.keys(log_types, view.key)}
+    return len(keys) - sum(map(len, left.values()))
+
+
 class Scope(msgspec.Struct, frozen=True):
     """The objects that a job copies, and when. prefix: None for a list of keys.
 

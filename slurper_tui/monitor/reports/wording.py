@@ -342,6 +342,12 @@ def keys_contain(number: int) -> str:
 NO_FAILED_KEY = "the log lists no failed object"
 
 
+def retried_words(number: int) -> tuple[str, ...]:
+    """Return that keys are left out of a list because a retry has copied them; empty for 0."""
+    keys = "1 key is" if number == 1 else f"{fmt.count(number)} keys are"
+    return (f"{keys} left out: copied by a retry",) if number else ()
+
+
 def inexact_words(number: int) -> str:
     """Return that keys are missing from a list because they cannot be written exactly."""
     return (

@@ -22,8 +22,14 @@ from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailuresView, cause_of, reason_of
 from slurper_tui.monitor.reports.migrations import family
-from slurper_tui.monitor.reports.retries import keys_left
-from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, hold_up, job_names, missing_keys
+from slurper_tui.monitor.reports.retries import keys_left, number_retried
+from slurper_tui.monitor.reports.wording import (
+    NO_FAILED_KEY,
+    hold_up,
+    job_names,
+    missing_keys,
+    retried_words,
+)
 from slurper_tui.tui.keys import FAILURE_KEYS
 from slurper_tui.tui.render.lines import Line, Piece, join
 from slurper_tui.tui.screens.dialogs import TextDialog, copy_text
@@ -233,7 +239,9 @@ class Found:
         self.jobs = tuple(jobs)
         self.keys = keys_left(jobs, reading, view, (log_type,))
         inexact, keyless = reading.inexact_keys((log_type,)), reading.without_key((log_type,))
-        self.doubts = missing_keys(view, inexact=len(inexact), keyless=keyless)
+        retried = number_retried(jobs, reading, self.keys, (log_type,))
+        missing = missing_keys(view, inexact=len(inexact), keyless=keyless)
+        self.doubts = (*missing, *retried_words(retried))
 
     @property
     def owners(self) -> tuple[JobView, ...]:

@@ -337,6 +337,28 @@ def test_a_retry_of_a_migration_is_a_job_for_each_job_with_failures() -> None:
     assert "give --again" in again.err[-1]
 
 
+def test_keys_that_a_retry_has_copied_are_left_out_and_counted() -> None:
+    copied = tuple(failed_keys(person())[:3])
+    fields = {name: getattr(PLAN, name) for name in PLAN.__slots__}
+    numbers: dict[str, Any] = {
+        "id": "e5",
+        "created": PLAN.created + 3_000,
+        "objects": 3,
+        "failed": 0,
+    }
+    source = Source("s3", "photos", None, S3.endpoint, keys=copied)
+    done = Plan(**{**fields, **numbers, "not_copied": 0, "source": source})
+    someone = Person(SimulatedAccount(plans=[PLAN, done]))
+    said = "slurper-tui: 3 keys are left out: copied by a retry"
+    ran = someone.run("failures", "--migration", "photos", "--keys")
+    assert (ran.code, len(ran.out)) == (0, 4)
+    assert not {*copied} & {*ran.out}
+    assert said in ran.err
+    ran = someone.run("retry", "--migration", "photos", "--draft", "-")
+    assert len(json.loads("\n".join(ran.out))["source"]["keys"]) == 4
+    assert said in ran.err
+
+
 def test_drafts_of_several_jobs_are_several_files() -> None:
     someone = migration()
     ran = someone.run("retry", "a1", "b2", "c3", "--draft", str(someone.folder / "d.json"))

@@ -23,7 +23,7 @@ from slurper_tui.monitor.model.logs import (
     LogView,
     all_failures,
 )
-from slurper_tui.monitor.reports.retries import keys_left
+from slurper_tui.monitor.reports.retries import keys_left, number_retried
 from slurper_tui.monitor.reports.wording import job_names
 from slurper_tui.tui.screens.failures import FailuresPage
 from slurper_tui.tui.screens.log import LogPage
@@ -244,6 +244,8 @@ def test_keys_that_a_completed_retry_has_copied_are_not_left() -> None:
         parts = [FailuresView(v.key, (), log, 0) for v in views]
         reading: Any = Reading()
         found = keys_left(views, reading, all_failures(parts, ()), (FAILED_TYPE,))
+        told = number_retried(views, reading, found, (FAILED_TYPE,))
+        assert told == len(keys) - sum(map(len, found.values()))
         return {key.job_id: keys for key, keys in found.items()}
 
     assert left(copied) == {"job0001": keys[2:]}
