@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.model.job import Phase
+from slurper_tui.monitor.model.job import Phase, Verdict
 from slurper_tui.tui.screens import main as main_screen
 from slurper_tui.tui.state import (
     RowKey,
@@ -51,6 +51,19 @@ JOB = view(status="running", source="Photos-Prod", prefix="2024/", target="media
 )
 def test_a_filter_matches(text: str) -> None:
     assert matcher(text)(JOB)
+
+
+@pytest.mark.parametrize("prefix", ["", "status:"])
+def test_the_space_before_the_mark_of_a_completed_job_may_be_omitted(prefix: str) -> None:
+    lost = replace(JOB, status="completed", ended=True, as_of=1.0)
+    unread = replace(lost, verdict=Verdict("", 0, None, 0, unread=340))
+    lost = replace(lost, verdict=Verdict("", 9, 0, 0))
+    clean = replace(lost, verdict=Verdict("", 0, 0, 0))
+    for mark, job in (("!", lost), ("?", unread)):
+        for text in (f"completed{mark}", f"completed {mark}", f"COMPLETED {mark} photos"):
+            shown = [view for view in (lost, unread, clean) if matcher(prefix + text)(view)]
+            assert shown == [job]
+    assert all(matcher(f"{prefix}completed")(view) for view in (lost, unread, clean))
 
 
 @pytest.mark.parametrize(

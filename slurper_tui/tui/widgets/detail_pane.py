@@ -21,7 +21,14 @@ from slurper_tui.monitor.estimate.deadline import against, needed_words, promise
 from slurper_tui.monitor.model.base import SLOTS
 from slurper_tui.monitor.model.events import Event
 from slurper_tui.monitor.model.job import Counts, JobView, State, Total, shown_forecast, shown_rate
-from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, cause_of, newest_rows, reason_of
+from slurper_tui.monitor.model.logs import (
+    BROKE_TYPE,
+    FAILED_TYPE,
+    Cause,
+    cause_of,
+    newest_rows,
+    reason_of,
+)
 from slurper_tui.monitor.model.timeline import Trace
 from slurper_tui.monitor.reports.migrations import Migration
 from slurper_tui.monitor.reports.wording import failing_words, if_resumed_words, superseded_words
@@ -550,6 +557,9 @@ def _reasons(one: Migration, context: DrawContext, width: int) -> Iterator[Line]
     rows: Counter[str] = Counter()
     for log in logs:
         rows.update({kind: n for kind, n in log.by_type.items() if cause_of(kind) in LOSSES})
+    if one.retries and (failed := one.view.counts.failed) is not None:
+        rows[FAILED_TYPE] = min(rows[FAILED_TYPE], failed)  # the others were copied since
+    rows = +rows
     if not rows:
         return
     dots = context.look.ellipsis

@@ -313,7 +313,8 @@ def migration() -> Recorded:
     def plan(name: str, seconds: float, bucket: str = "photos") -> Plan:
         prefix = None if bucket == "other" else f"{name}/"
         place = replace(source, bucket=bucket, path_prefix=prefix)
-        return Plan(name, begun, 10_000, seconds, place, target, listing=60.0)
+        skips = 30 if name.startswith("end") else 0
+        return Plan(name, begun, 10_000, seconds, place, target, listing=60.0, harmless=skips)
 
     jobs = [plan("run1", 9e5), plan("run2", 9e5), plan("rest", 9e5), plan("end1", 600.0)]
     jobs += [plan("end2", 600.0), plan("alone", 9e5, "other")]
@@ -359,6 +360,17 @@ def test_all_jobs_of_the_account_are_paused_and_resumed() -> None:
     assert (ran.code, len(ran.out)) == (7, 3)
     assert sum("resume refused: 10009" in line for line in ran.err) == 1
     assert any(line.startswith("slurper-tui: resume 4 jobs (4 paused): ") for line in ran.err)
+
+
+@pytest.mark.parametrize("words", [("pause", "--all"), ("pause", "--migration", "photos")])
+def test_pause_and_resume_read_no_log_of_an_ended_job(words: tuple[str, ...]) -> None:
+    recorded = migration()
+    ended = [c for c in recorded.account.jobs() if c.status(time.time()) == "completed"]
+    assert any(course.plan.harmless for course in ended)
+    for verb in ("pause", "resume"):
+        recorded.run(verb, *words[1:], "--yes")
+    assert recorded.changing
+    assert [path for _, path in recorded.sent if "/logs" in path] == []
 
 
 def test_each_named_job_is_reported_and_the_worst_end_is_told() -> None:

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.model.job import Counts, Forecast, JobView, Phase
+from slurper_tui.monitor.model.job import Counts, Forecast, JobView, Phase, State
+from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.model.verdict import verdict
+from slurper_tui.monitor.model.verdict import verdict, with_log
 from slurper_tui.monitor.reports.digest import (
     NOTHING,
     Calendar,
@@ -22,6 +23,7 @@ from slurper_tui.monitor.reports.digest import (
     JobDigest,
     advice,
     make_digest,
+    quiet_words,
     rank,
 )
 from slurper_tui.monitor.reports.observed import Span, SpanKind
@@ -377,3 +379,34 @@ def test_advice_names_the_first_sample_of_an_unobserved_pause() -> None:
         samples = ((-7200, before, False), (-3600, "paused", True), (-5, "paused", False))
         assert paused(*samples) == "paused since 08:46 or earlier"
     assert paused((-60, "paused", False)) == "paused since 09:45 or earlier"
+
+
+@pytest.mark.parametrize(
+    ("log", "advised", "quiet"),
+    [
+        (None, NOTHING, 1),
+        (
+            LogCounts(whole=True, read_at=NOW),
+            "completed: 340 skipped, reasons unknown: compare both buckets",
+            1,
+        ),
+        (
+            LogCounts({"importSkippedStorageClass": 340}, whole=True, read_at=NOW),
+            "completed: 340 not copied: see what failed",
+            0,
+        ),
+    ],
+)
+def test_a_job_with_unexplained_skips_is_counted_apart_and_its_log_asked_for(
+    log: LogCounts | None, advised: str, quiet: int
+) -> None:
+    counts = Counts(1000, 660, 340, 0)
+    samples = (Recorded(SINCE - 8 * H, counts, "completed"),)
+    made, _ = job(samples, finished=SINCE - 8 * H)
+    made = with_log(made, log)
+    assert made.state is (State.COMPLETED_WITH_LOSS if not quiet else State.COMPLETED_UNREAD)
+    found = digest_of((made, samples))
+    assert (found.quiet, found.quiet_unread, found.quiet_loss) == (1, quiet, 1 - quiet)
+    unread = ", 1 skipped objects for unknown reasons" if quiet else ", 1 with losses"
+    assert quiet_words(found) == f"1 other job ended before{unread}: nothing new"
+    assert advice(made, samples, Calendar(NOW, UTC)) == advised

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from slurper_tui.api.errors import Fault, Unreachable
 from slurper_tui.api.models import Job, LogRow, Source, parse
 from slurper_tui.monitor.model.base import Window
-from slurper_tui.monitor.model.events import Event, What
+from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.job import Counts, Failing, JobView, Phase, Prospect, Total, Verdict
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import Recorded
@@ -392,6 +392,22 @@ def test_many_types_of_rows_are_summed_up_in_the_last_line() -> None:
     assert "10  importSkipped0" in text
     assert "14  4 other reasons" in text
     assert "importSkipped5" not in text
+
+
+@pytest.mark.parametrize(("copied", "left"), [(904, ""), (900, "4  failed")])
+def test_failures_that_a_retry_has_copied_are_no_reasons_any_more(copied: int, left: str) -> None:
+    parent = replace(
+        view(1, "completed", 1000, source="photos", failed=904),
+        log=LogCounts({FAILED_ROW: 904}, whole=True, read_at=NOW + 999),
+    )
+    child = replace(
+        view(2, "completed", source="photos"), counts=Counts(904, copied, 0, 904 - copied)
+    )
+    link = RetryLink(child.key, parent.key, 904, (FAILED_ROW,))
+    one = family([parent, child], [link])
+    text = "\n".join(text_of(line) for line in migration_lines(one, CONTEXT, 80))
+    assert ("reasons in" in text) is (copied < 904)
+    assert left in text
 
 
 def test_a_job_shows_the_newest_rows_of_its_log() -> None:

@@ -17,7 +17,14 @@ from slurper_tui.tui.log_state import LogState, pattern_of
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.render.painted import STYLES
-from slurper_tui.tui.widgets.log_rows import RowLayout, row_height, row_line, row_lines, times_for
+from slurper_tui.tui.widgets.log_rows import (
+    RowLayout,
+    layout_for,
+    row_height,
+    row_line,
+    row_lines,
+    times_for,
+)
 from tests.tui.jobs import NOW, harmless
 from tests.tui.log_pages import ARCHIVED, JOB, log_view, row
 
@@ -108,6 +115,15 @@ def test_ages_count_from_the_newest_data() -> None:
 def test_the_reason_of_a_failed_object_is_short_in_a_narrow_row() -> None:
     assert "failed  " in text_of(row_line(row(1), style(row(1), 77)))
     assert "failed after several tries" in text_of(row_line(row(1), style(row(1), 150)))
+
+
+def test_the_reasons_take_only_as_much_room_as_those_of_the_shown_rows_need() -> None:
+    failed = row(1, key="photos/" + "x" * 200 + ".jpg")
+    odd = row(2, "importSkippedUnsupportedContentType", "photos/a.pdf")
+    alone = layout_for([failed], {}, LOOK, 78, NOW)
+    both = layout_for([failed, odd], {}, LOOK, 78, NOW)
+    assert (alone.reason, both.reason) == (6, 26)
+    assert "✖ failed  photos/xxx" in text_of(row_line(failed, alone))
 
 
 @pytest.mark.parametrize("width", [57, 80, 120])
