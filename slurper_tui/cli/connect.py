@@ -164,7 +164,7 @@ def make_connection(
     for names in _by_credential(config):
         url = urls[config.named[names[0]].id]
         try:
-            client = make(_source(config, names[0], environ), url)
+            client = make(credential_of(config, names[0], environ), url)
         except BadBaseUrl as error:
             raise _bad_address(config, names[0], error) from None
         ids = tuple(config.named[name].id for name in names)
@@ -236,7 +236,7 @@ def base_urls(config: Config) -> dict[str, str]:
     return {"": general, **own}
 
 
-def _source(config: Config, name: str, environ: Mapping[str, str]) -> Source:
+def credential_of(config: Config, name: str, environ: Mapping[str, str]) -> Source:
     """Return the credential of a named account. Raises CliError."""
     folder = config.file.parent if config.file is not None else Path()
     try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from slurper_tui.api.credentials import check_base_url
 from slurper_tui.api.errors import BadBaseUrl
 from slurper_tui.api.models import DEFAULT_BASE_URL
-from slurper_tui.cli.connect import EMAIL, KEY, TOKEN, WHERE_ACCOUNT
+from slurper_tui.cli.connect import EMAIL, KEY, TOKEN, WHERE_ACCOUNT, credential_of
 from slurper_tui.cli.errors import PERMISSION, CliError, ExitCode
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.settings import mistakes_of_notify, mistakes_of_screen
@@ -125,6 +125,7 @@ def _check(file: Path, flags: Flags, process: Process, out: Output) -> ExitCode:
             config = load(flags, process.environ, process.config_file)
             mistakes = [*_bad_addresses(config), *mistakes_of_notify(config)]
             mistakes += mistakes_of_screen(config)
+            mistakes += _bad_credentials(config, process.environ)
     except ConfigError as error:
         mistakes = [str(error)]
     for mistake in mistakes:
@@ -139,6 +140,18 @@ def _bad_addresses(config: Config) -> Iterator[str]:
         if reason := _address_fault(account.base_url):
             place = config.file and locate(config.file, ("accounts", name, "base_url"))
             yield f"{place}: {reason}"
+
+
+def _bad_credentials(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each variable that is not set and each file that cannot be used.
+
+    Programs are not run.
+    """
+    for name in config.named:
+        try:
+            credential_of(config, name, environ)
+        except CliError as error:
+            yield error.line
 
 
 def _address_fault(base_url: str | None) -> str:

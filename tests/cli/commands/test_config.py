@@ -37,16 +37,25 @@ def test_init_writes_a_file_that_check_accepts_and_never_overwrites(tmp_path: Pa
     assert file.read_text() == written
 
 
-def test_each_line_of_the_first_file_is_a_valid_setting(tmp_path: Path) -> None:
+def test_each_line_of_the_first_file_is_a_valid_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config(tmp_path, "init")
     commented = (tmp_path / "config.toml").read_text()
     lines = re.findall(r"^# ([\w\[\"].*[\]=].*)$", commented, re.MULTILINE)
     forms = [line for line in lines if line.startswith(("token_", "email_", "key_"))]
     kept = [line for line in lines if line not in forms and line.isascii()]
     settings = "\n".join(line for line in kept if re.match(r'\[|[\w".]+ = ', line))
+    names = ("PROD_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY")
+    variables = dict.fromkeys(names, "value-0123456789")
+    (tmp_path / ".config" / "slurper-tui").mkdir(parents=True)
+    private = tmp_path / ".config" / "slurper-tui" / "prod-token"
+    private.touch(0o600)
+    private.write_text("token-0123456789")
+    monkeypatch.setenv("HOME", str(tmp_path))
     for chosen in (*([form] for form in forms[:3]), forms[3:]):
         file = settings.replace("[accounts.prod]", "\n".join(["[accounts.prod]", *chosen]))
-        checked = config(tmp_path, "check", text=file)
+        checked = config(tmp_path, "check", text=file, **variables)
         assert checked.out == [f"{tmp_path / 'config.toml'}: no mistakes"], file
 
 
@@ -81,10 +90,30 @@ def test_check_prints_a_line_for_each_mistake(tmp_path: Path) -> None:
 def test_check_knows_the_words_of_the_screen_and_addresses(
     tmp_path: Path, text: str, said: str
 ) -> None:
-    ran = config(tmp_path, "check", text=text)
+    ran = config(tmp_path, "check", text=text, PROD="t0ken-0123456")
     assert (ran.code, len(ran.out)) == (2, 1)
     assert ran.out[0].startswith(f"{tmp_path / 'config.toml'}:{said}")
     assert "hush" not in ran.out[0]
+
+
+def test_check_tries_variables_and_files_and_runs_no_program(tmp_path: Path) -> None:
+    text = (
+        f'{PROD}[accounts.file]\nid = "0b"\ntoken_file = "token"\n'
+        f'[accounts.run]\nid = "0c"\ntoken_command = ["touch", "{tmp_path}/ran"]\n'
+    )
+    (tmp_path / "token").touch(0o644)
+    (tmp_path / "token").chmod(0o644)
+    ran = config(tmp_path, "check", text=text)
+    file = tmp_path / "config.toml"
+    assert (ran.code, ran.out) == (
+        2,
+        [
+            f"{file}:1:2: accounts.prod: the variable PROD is not set",
+            f"{file}:4:2: accounts.file: token_file: {tmp_path / 'token'}: others can read it; "
+            f"chmod 600 {tmp_path / 'token'}",
+        ],
+    )
+    assert not (tmp_path / "ran").exists()
 
 
 def test_check_without_a_file_is_fine_unless_it_was_named(tmp_path: Path) -> None:
