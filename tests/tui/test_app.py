@@ -16,7 +16,7 @@ from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 from slurper_tui.api.errors import Fault, Rejected, Unreachable
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import JobKey, Window
 from slurper_tui.monitor.model.job import AccountView, BudgetView, Outage, Problem, Snapshot
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.keys import MAIN_KEYS, PALETTE_ONLY
@@ -811,6 +811,20 @@ async def test_the_palette_switches_between_all_accounts_and_one() -> None:
         await wait_for(stage, lambda: len(main.state.jobs) == 1)
         await stage.press("escape")
         await wait_for(stage, lambda: len(main.state.jobs) == 4)
+
+
+async def test_columns_order_and_window_of_the_configuration() -> None:
+    view = ViewState(sort="percent", inverted=True, migrations=False)
+    options: dict[str, Any] = {"columns": ("eta", "percent"), "window": Window.DAY, "view": view}
+    async with staged(snapshot(*THREE), **options) as stage:
+        header = next(line for line in stage.text.splitlines() if "Status" in line)
+        assert re.findall(r"[A-Z%][\w%]*", header.partition("│")[0]) == [
+            *("Status", "Migration", "%", "ETA")
+        ]
+        assert ("set_window", Window.DAY) in stage.feed.asked
+        percents = [job.percent for job in stage.app.main.state.jobs]
+        rows = [line.view.percent for line in stage.app.main.state.lines]
+        assert rows == sorted(percents, key=lambda percent: percent or 0)
 
 
 async def test_the_palette_has_no_switch_for_one_account() -> None:
