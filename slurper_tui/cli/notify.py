@@ -277,6 +277,35 @@ class Command:
             raise NotDelivered(f"it ended with {process.returncode}")
 
 
+_COPY_SECONDS = 2.0
+
+_FOR_TMUX = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TERM", "TMUX", "TMUX_PANE")
+"""The variables that tmux gets; none of them holds a secret."""
+
+
+def tmux_copy(environ: Mapping[str, str]) -> Callable[[str], Awaitable[bool]] | None:
+    """Return a function that copies a text into tmux; None outside of tmux.
+
+    tmux keeps it as its newest buffer, and sends it to the clipboard of a terminal that takes it,
+    whatever its settings. The function returns False if there is no tmux, it has no `-w` (before
+    3.2), or it does not answer in time.
+    """
+    if not environ.get("TMUX"):
+        return None
+    kept = {name: environ[name] for name in _FOR_TMUX if name in environ}
+    command = Command(("tmux", "load-buffer", "-w", "-"), lambda: kept, _COPY_SECONDS)
+
+    async def copy(text: str) -> bool:
+        try:
+            await command.run(text.encode())
+        except NotDelivered as error:
+            _log.info("tmux has not taken a copy: %s", error)
+            return False
+        return True
+
+    return copy
+
+
 def secretless(
     environ: Mapping[str, str], scrubber: Scrubber, secrets: Collection[str]
 ) -> dict[str, str]:

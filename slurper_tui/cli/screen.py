@@ -35,7 +35,7 @@ from slurper_tui.cli.context import (
 )
 from slurper_tui.cli.driver import MISSING, driver_for
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code, rejected
-from slurper_tui.cli.notify import Notifier
+from slurper_tui.cli.notify import Notifier, tmux_copy
 from slurper_tui.cli.settings import mistakes_of_screen, windows
 from slurper_tui.cli.signals import Guard
 from slurper_tui.cli.terminal import Marks, Terminal, wait_for_foreground
@@ -158,6 +158,7 @@ def show(
         partial(save_view, saved, default=default),
         _teller(notifier, ascii_only=config.ascii_only),
     )
+    app.copy_beside = tmux_copy(process.environ)
     wait_for_foreground()
     terminal = Terminal(marks)
     with Guard(terminal.restore) as guard:

@@ -1,6 +1,7 @@
 """The Textual app: the worker that reads snapshots from the session, and the exit codes.
 
-`PaintedApp` writes the repaints and keeps the exception of a crash (see render/painted.py).
+Its base `PaintedApp` writes the repaints and keeps the exception of a crash (see
+render/painted.py).
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from textual.screen import Screen
 
 from slurper_tui.tui.keys import MAIN_KEYS
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.painted import PaintedApp, QuietPalette
-from slurper_tui.tui.screens.base import FramedScreen
+from slurper_tui.tui.render.painted import QuietPalette
+from slurper_tui.tui.screens.base import CopyingApp, FramedScreen
 from slurper_tui.tui.screens.main import MainScreen
 from slurper_tui.tui.themes import DEFAULT, THEMES
 
@@ -31,7 +32,7 @@ EXIT_REJECTED = 3
 EXIT_BUG = 70
 
 
-class SlurperApp(PaintedApp):
+class SlurperApp(CopyingApp):
     """The monitor as a full-screen app.
 
     fatal: the error of the first account when all accounts were rejected, else None.

@@ -26,6 +26,7 @@ from slurper_tui.cli.notify import (
     Notifier,
     Outbox,
     secretless,
+    tmux_copy,
 )
 from slurper_tui.cli.terminal import Marks
 from slurper_tui.config import Account, Config, Notify
@@ -392,3 +393,36 @@ def _sender(sent: list[bytes], fails: Callable[[], bool]) -> Callable[[bytes], A
 
 def test_quitting_waits_less_than_the_end_of_the_guard() -> None:
     assert notify.QUIT_SECONDS < 1.0 < notify.COMMAND_SECONDS < notify.FINISH_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("does", "taken"),
+    [
+        ('cat > "$HOME/got"; env > "$HOME/env"; echo "$@" > "$HOME/words"', True),
+        ("echo 'usage: load-buffer [-b buffer-name] path' >&2; exit 1", False),
+        ("exec sleep 600", False),
+        (None, False),
+    ],
+    ids=["new", "before 3.2", "hangs", "missing"],
+)
+async def test_a_copy_counts_only_if_tmux_has_taken_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str | None, taken: bool
+) -> None:
+    monkeypatch.setattr(notify, "_COPY_SECONDS", PATIENCE if taken else 0.2)
+    if does is not None:
+        (tmp_path / "tmux").write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / "tmux").chmod(0o700)
+    path = f"{tmp_path}:/bin:/usr/bin" if does is not None else str(tmp_path)
+    monkeypatch.setenv("PATH", path)
+    environ = {**TMUX, "HOME": str(tmp_path), "PATH": path, "CLOUDFLARE_API_TOKEN": TOKEN}
+    copy = tmux_copy(environ)
+    assert copy is not None
+    assert await copy("$(id) `é`\n") is taken
+    if taken:
+        assert (tmp_path / "got").read_text() == "$(id) `é`\n"
+        assert (tmp_path / "words").read_text() == "load-buffer -w -\n"
+        assert TOKEN not in (tmp_path / "env").read_text()
+
+
+def test_outside_of_tmux_no_program_is_run_for_a_copy() -> None:
+    assert tmux_copy(XTERM) is None

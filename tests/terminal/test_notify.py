@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import signal
@@ -308,3 +309,41 @@ def test_tmux_shows_the_title_of_its_pane_and_passes_a_notification_on(person: P
 
 def titles_of_tmux(raw: bytes) -> list[str]:
     return [title.decode() for title in re.findall(rb"\x1b\]0;([^\a]*)\a", raw)]
+
+
+def test_inside_tmux_without_settings_a_copy_reaches_tmux_and_the_clipboard(
+    person: Person,
+) -> None:
+    socket = person.folder / "tmux"
+    tmux = ["tmux", "-S", str(socket), "-f", "/dev/null"]
+    line = " ".join(person.command(""))
+    with PtyProgram([*tmux, "new-session", line], person.environ) as program:
+        program.see("photos")
+        program.type("y")
+        program.see("id copied to tmux")
+        whole = subprocess.run([*tmux, "show-buffer"], capture_output=True, check=True).stdout
+        job = whole.decode()
+        assert job in (JOB, OTHER)
+        copied = base64.b64encode(whole).rstrip(b"=")
+        program.wait_for(
+            lambda: bool(re.search(rb"\x1b\]52;[^;]*;" + re.escape(copied), program.raw)), "OSC 52"
+        )
+        program.type("y")
+        program.see("Select and copy")
+        program.type("\x03")
+        assert program.ended() == 0
+
+
+def test_an_old_tmux_leaves_osc_52_alone(person: Person) -> None:
+    (person.folder / "tmux").write_text("#!/bin/sh\necho usage: load-buffer >&2; exit 1\n")
+    (person.folder / "tmux").chmod(0o700)
+    path = f"{person.folder}:{person.environ['PATH']}"
+    environ = {**person.environ, "PATH": path, "TMUX": "/tmp/none,1,0"}
+    with PtyProgram(person.command(""), environ) as program:
+        program.see("photos")
+        program.type("y")
+        program.see("Select and copy")
+        assert b"\x1b]52;c;" in program.raw
+        assert "copied" not in program.text
+        program.type("\x03")
+        assert program.ended() == 0

@@ -360,6 +360,55 @@ async def test_a_terminal_that_refuses_shows_the_text_at_once(environ: dict[str,
         assert isinstance(stage.app.screen, CopyDialog)
 
 
+IN_TMUX = {"TERM": "tmux-256color", "TMUX": "/tmp/tmux"}
+
+
+async def test_in_tmux_the_note_says_no_more_than_what_tmux_has_taken() -> None:
+    taken = list[str]()
+
+    async def take(text: str) -> bool:
+        taken.append(text)
+        return True
+
+    async with staged(snapshot(view(1)), environ=IN_TMUX) as stage:
+        stage.app.copy_beside = take
+        await stage.press("y")
+        assert "id copied to tmux; again to see it in full" in stage.status
+        assert taken == [stage.app.clipboard] == ["job0001"]
+        await stage.press("y")
+        assert isinstance(stage.app.screen, CopyDialog)
+        assert "its prefix, then ], pastes it" in stage.text
+        assert "set-clipboard" not in stage.text
+
+
+async def test_a_tmux_that_takes_nothing_leaves_osc_52_alone() -> None:
+    async def refuse(text: str) -> bool:
+        return False
+
+    async with staged(snapshot(view(1)), environ=IN_TMUX) as stage:
+        stage.app.copy_beside = refuse
+        await stage.press("y")
+        assert isinstance(stage.app.screen, CopyDialog)
+        assert stage.app.clipboard == "job0001"
+        assert "set -g set-clipboard on" in stage.text
+        await stage.press("escape")
+        assert "copied" not in stage.status
+
+
+async def test_a_newer_copy_replaces_one_that_tmux_has_not_taken_yet() -> None:
+    held = asyncio.Event()
+
+    async def take(text: str) -> bool:
+        if not text.startswith("{"):
+            await held.wait()
+        return True
+
+    async with staged(snapshot(view(1)), environ=IN_TMUX) as stage:
+        stage.app.copy_beside = take
+        await stage.press("y", "Y")
+        assert "JSON copied to tmux" in stage.status
+
+
 @pytest.mark.parametrize("opens", ["question_mark", "f1"])
 async def test_help_names_every_key_and_goes_away(opens: str) -> None:
     async with staged(snapshot(*THREE), size=(75, 140)) as stage:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
 import sqlite3
 import subprocess
 import time
@@ -528,7 +529,7 @@ def _check_clipboard(environ: Mapping[str, str], tmux: Mapping[str, str] | None)
     """Check whether the terminal may take copies by OSC 52, which it cannot be asked."""
     name = "clipboard"
     if tmux is not None:
-        if tmux.get("set-clipboard") == "on":
+        if tmux.get("set-clipboard") == "on" or _tmux_copies(tmux):
             return _ok(name, "through tmux, where the terminal takes OSC 52")
         advice = f"in ~/.tmux.conf: set -s set-clipboard on; {_TWICE}"
         return _warning(name, "tmux does not pass copies on", advice)
@@ -541,8 +542,12 @@ def _check_clipboard(environ: Mapping[str, str], tmux: Mapping[str, str] | None)
 
 
 def _tmux_options(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return tmux's server and global window options; none if it does not answer in time."""
-    command = ["tmux", "show-options", "-s", ";", "show-options", "-gw"]
+    """Return tmux's server and global window options, and its `version`.
+
+    None of them if it does not answer in time.
+    """
+    version = ("display-message", "-p", "version #{version}")
+    command = ["tmux", "show-options", "-s", ";", "show-options", "-gw", ";", *version]
     try:
         done = subprocess.run(
             command,
@@ -557,6 +562,12 @@ def _tmux_options(environ: Mapping[str, str]) -> dict[str, str]:
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     pairs = (line.partition(" ") for line in lines)
     return {name: value.strip("\"'") for name, _, value in pairs}
+
+
+def _tmux_copies(options: Mapping[str, str]) -> bool:
+    """Whether tmux takes copies from a command (3.2 or newer), whatever its settings."""
+    version = re.match(r"(?:next-)?(\d+)\.(\d+)", options.get("version", ""))
+    return version is not None and (int(version[1]), int(version[2])) >= (3, 2)
 
 
 def check_tmux(options: Mapping[str, str]) -> Iterator[Check]:
@@ -578,7 +589,8 @@ def check_tmux(options: Mapping[str, str]) -> Iterator[Check]:
         yield _ok("tmux", f"escape-time {wait} ms")
     for name, purpose in _TMUX_SWITCHES.items():
         value = options.get(name, "off")
-        advice = "" if value == "on" else f"{purpose}: {_TMUX_SET.get(name, 'set -s')} {name} on"
+        needless = value == "on" or (name == "set-clipboard" and _tmux_copies(options))
+        advice = "" if needless else f"{purpose}: {_TMUX_SET.get(name, 'set -s')} {name} on"
         yield _ok("tmux", f"{name} {value}", advice)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from textual.app import ComposeResult
@@ -13,8 +13,9 @@ from textual.geometry import Size
 from textual.reactive import var
 from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
+from textual.worker import Worker
 
-from slurper_tui.tui.render.painted import PaintedLines
+from slurper_tui.tui.render.painted import PaintedApp, PaintedLines
 
 if TYPE_CHECKING:
     from slurper_tui.tui.render.glyphs import Look
@@ -38,6 +39,23 @@ SCROLL_KEYS: list[BindingType] = [
     ("end,G", "scroll(1000000000)", "bottom"),
 ]
 """The bindings of a screen with one text to scroll."""
+
+
+class CopyingApp(PaintedApp):
+    """An app that copies by OSC 52, and beside it in another way.
+
+    copy_beside: copies a text and returns whether that worked; None for no other way. copying: the
+    other way of the last copy; None where there is none.
+    """
+
+    copy_beside: Callable[[str], Awaitable[bool]] | None = None
+    copying: Worker[bool] | None = None
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy a text in both ways."""
+        super().copy_to_clipboard(text)
+        if self.copy_beside is not None:
+            self.copying = self.run_worker(self.copy_beside(text), group="copy", exclusive=True)
 
 
 class NotedScreen(Screen[ScreenResultType]):

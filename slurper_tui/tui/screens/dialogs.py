@@ -7,6 +7,7 @@ texts to copy, errors and log rows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import ModalScreen
+from textual.worker import Worker, WorkerCancelled
 
 from slurper_tui.monitor.model.job import Snapshot, State
 from slurper_tui.monitor.model.logs import reason_of
@@ -23,7 +25,7 @@ from slurper_tui.tui.keys import MAIN_KEYS, PALETTE_ONLY, key_hint, signs
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details, problem_details
-from slurper_tui.tui.screens.base import SCROLL_KEYS, NotedScreen
+from slurper_tui.tui.screens.base import SCROLL_KEYS, CopyingApp, NotedScreen
 from slurper_tui.tui.widgets.line_list import TextLines
 
 if TYPE_CHECKING:
@@ -300,38 +302,72 @@ def terminal_copies(environ: Mapping[str, str]) -> bool:
 
 
 class CopyDialog(Dialog):
-    """The full text of a copy, to select with the terminal's own mouse."""
+    """The full text of a copy, to select with the terminal's own mouse.
 
-    def __init__(self, look: Look, text: str) -> None:
+    in_tmux: tmux has taken the text.
+    """
+
+    def __init__(self, look: Look, text: str, *, in_tmux: bool) -> None:
         super().__init__(look)
         self._text = text
+        self._hint, self._setting = _TAKEN_BY_TMUX if in_tmux else _NOT_TAKEN
 
     def page_lines(self, width: int) -> Iterator[Line]:
-        """Yield the text, and how to enable copying in tmux."""
+        """Yield the text, and how to let the terminal take it."""
         yield from _title("Select and copy")
         for line in self._text.splitlines():
             for part in wrap(self.look.sanitise(line), width):
                 yield (Piece(part),)
         yield ()
-        hint = "Some terminals do not let a program copy. In tmux, allow it with:"
-        yield from ((Piece(part, "muted"),) for part in wrap_words(hint, width))
-        yield (Piece("  set -g set-clipboard on", "accent"),)
+        yield from ((Piece(part, "muted"),) for part in wrap_words(self._hint, width))
+        yield (Piece(f"  {self._setting}", "accent"),)
+
+
+_NOT_TAKEN = (
+    "Some terminals do not let a program copy. In tmux, allow it with:",
+    "set -g set-clipboard on",
+)
+_TAKEN_BY_TMUX = (
+    "tmux has it too: its prefix, then ], pastes it. If the terminal's clipboard stays empty "
+    "though the terminal could take it, tell tmux so:",
+    "set -as terminal-features ',*:clipboard'",
+)
 
 
 def copy_text(screen: NotedScreen[Any], what: str, text: str, *, them: bool = False) -> None:
     """Copy a text exactly; a repeat, or a terminal that may refuse, opens the text to select.
 
-    what: the name of the text in the note, "" for none; them: it is a plural.
+    In tmux, its answer is awaited first. what: the name of the text in the note, "" for none;
+    them: it is a plural.
     """
     if not is_utf8(text):
         screen.show_note(f"not copied: the {what} is not UTF-8")
         return
     screen.app.copy_to_clipboard(text)
-    if screen.copied == text or not terminal_copies(screen.environ):
-        screen.app.push_screen(CopyDialog(screen.look, text))
-        return
-    screen.copied = text
-    screen.show_note(f"{what} copied; again to see {'them' if them else 'it'} in full".lstrip())
+    beside = screen.app.copying if isinstance(screen.app, CopyingApp) else None
+    again = f"again to see {'them' if them else 'it'} in full"
+    if screen.copied == text:
+        screen.app.push_screen(CopyDialog(screen.look, text, in_tmux=beside is not None))
+    elif beside is not None:
+        note = f"{what} copied to tmux; {again}".lstrip()
+        screen.run_worker(_tell_of_copy(screen, text, note, beside), group="copy", exclusive=True)
+    elif terminal_copies(screen.environ):
+        screen.copied = text
+        screen.show_note(f"{what} copied; {again}".lstrip())
+    else:
+        screen.app.push_screen(CopyDialog(screen.look, text, in_tmux=False))
+
+
+async def _tell_of_copy(
+    screen: NotedScreen[Any], text: str, note: str, beside: Worker[bool]
+) -> None:
+    """Show a note once tmux has taken the text, or the text to select if it has not."""
+    with suppress(WorkerCancelled):  # another copy began
+        if await beside.wait():
+            screen.copied = text
+            screen.show_note(note)
+        elif screen.is_current:
+            screen.app.push_screen(CopyDialog(screen.look, text, in_tmux=False))
 
 
 class TextDialog(Dialog):

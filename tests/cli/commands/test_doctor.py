@@ -521,6 +521,23 @@ def test_outside_tmux_it_is_not_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("version", "copies"),
+    [
+        ("3.1c", False),
+        ("3.2", True),
+        ("3.3a", True),
+        ("next-3.6", True),
+        ("10.0", True),
+        ("", False),
+    ],
+)
+def test_a_tmux_that_takes_copies_needs_no_setting(version: str, copies: bool) -> None:
+    options = {"version": version, "set-clipboard": "external"}
+    [check] = [c for c in doctor.check_tmux(options) if c.text.startswith("set-clipboard")]
+    assert (check.advice or "").startswith("to copy") is not copies
+
+
+@pytest.mark.parametrize(
     ("option", "expected"),
     [
         ("default-terminal screen", "warning: default-terminal screen: few colours > in ~/.tmux"),
