@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -28,6 +29,7 @@ from slurper_tui.cli.notify import (
     secretless,
     tmux_copy,
 )
+from slurper_tui.cli.output import Output
 from slurper_tui.cli.terminal import Marks
 from slurper_tui.config import Account, Config, Notify
 from slurper_tui.monitor.model.job import AccountView, Failing, Phase, Snapshot
@@ -209,6 +211,30 @@ def test_without_a_screen_the_sums_and_a_missed_deadline_are_told() -> None:
     assert written.count("\x1b]2;▶ 95 %\x1b\\") == 1
     missed = "the deadline has passed: 1 job has not ended (photos-1 → media)"
     assert written.count(f"\x1b]9;slurper-tui: {missed}") == 1
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("out", "err", "expected"),
+    [
+        (Terminal(), Terminal(), ("", "\a")),
+        (io.StringIO(), Terminal(), ("", "\a")),
+        (Terminal(), io.StringIO(), ("\a", "")),
+        (io.StringIO(), io.StringIO(), ("", "")),
+        (Terminal(), None, ("\a", None)),
+    ],
+)
+def test_lines_signal_to_stderr_or_else_stdout_if_it_is_a_terminal(
+    out: io.StringIO, err: io.StringIO | None, expected: tuple[str, str | None]
+) -> None:
+    Output(out, err, ascii_only=False).control("\a")
+    assert (out.getvalue(), err and err.getvalue()) == expected
 
 
 def script(folder: Path, text: str) -> tuple[str, ...]:

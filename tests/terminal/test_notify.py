@@ -119,6 +119,20 @@ def test_every_end_takes_title_and_progress_back(
         assert program.raw.rindex(RESTORE) > program.raw.rindex(b"\x1b]2;")
 
 
+def test_an_unsupported_textual_version_takes_the_title_back_too(person: Person) -> None:
+    renamed = json.dumps({r"\b_auto_restart\b": "_renamed"})
+    module = [sys.executable, "-m", "tests.tui.other_textual", renamed, "slurper_tui.cli.main"]
+    environ = {**person.environ, "PYTHONPATH": str(Path.cwd())}
+    with PtyProgram([*module, *person.command(ALL)[1:]], environ) as program:
+        seen(program, SAVE, b"\x1b]9;4;1;15\x1b\\")
+        person.abort(JOB)
+        seen(program, b"\x1b]9;slurper-tui: photos")
+        program.process.send_signal(signal.SIGTERM)
+        assert program.ended() == 143
+        assert program.raw.count(SAVE) == program.raw.count(RESTORE) == 1
+        assert program.raw.rindex(CLEAR) > program.raw.rindex(b"\x1b]9;4;1;")
+
+
 def test_a_crash_takes_the_title_back(person: Person) -> None:
     script = """
 import sys
