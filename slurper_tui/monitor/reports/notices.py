@@ -312,16 +312,18 @@ def _account_notices(
 ) -> Iterator[Notice]:
     """Yield a notice for each account that begins to be down.
 
-    Accounts that fail with the same error are one outage.
+    Accounts that do not answer for the same reason are one outage; each rejected one is told.
     """
     errors = set(known.down.values())
     now = _down(known, snapshot.accounts)
     for account in snapshot.accounts:
         problem, id = account.problem, account.account_id
-        if problem is None or id not in now or id in known.down or now[id] in errors:
+        if problem is None or id not in now or id in known.down:
+            continue
+        kind = Kind.TOKEN if isinstance(problem.error, Rejected) else Kind.OUTAGE
+        if kind is Kind.OUTAGE and now[id] in errors:
             continue
         errors.add(now[id])
-        kind = Kind.TOKEN if isinstance(problem.error, Rejected) else Kind.OUTAGE
         who = f"account {names.get(id, id)}" if len(snapshot.accounts) > 1 else "the API"
         text = wording.outage_notice(who, problem, snapshot.taken_at)
         yield Notice(kind, snapshot.taken_at, text, id)
