@@ -158,6 +158,6 @@ class FakeLogs:
         for row in self.all_rows:
             yield row
 
-    def failures(self, keys: Sequence[JobKey]) -> FakeFailures:
+    def failures(self, keys: Sequence[JobKey], *, preview: bool = True) -> FakeFailures:
         self.asked.append(("failures", *keys))
         return self.reading

@@ -38,6 +38,7 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.cli.main import run
+from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.simulated.account import SimulatedAccount
 from tests.cli.program import environment, make_process
 from tests.tui.test_only_reading import Watched, watched
@@ -225,7 +226,8 @@ def failed_keys() -> Tracer:
     def seen(request: httpx.Request, response: httpx.Response) -> None:
         if request.url.path.endswith("/logs") and not tracer.marks:
             rows = json.loads(response.read())["result"]
-            tracer.marks = tuple([row["objectKey"] for row in rows if row["objectKey"]][:1])
+            failed = [row["objectKey"] for row in rows if row["logType"] == FAILED_TYPE]
+            tracer.marks = tuple(failed[:1])
             if tracer.marks:
                 tracer.begin()
 

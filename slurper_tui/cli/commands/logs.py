@@ -275,7 +275,8 @@ async def _read(
     jobs: Sequence[JobView], context: CommandContext
 ) -> tuple[FailingObjects, FailuresView]:
     """Read the logs of jobs to their ends. Raises CliError if none can be read."""
-    reading = (await context.session.services()).logs.failures([job.key for job in jobs])
+    services = await context.session.services()
+    reading = services.logs.failures([job.key for job in jobs], preview=False)
     log_progress = LogProgress(context.out, context.progress_output.patience)
     with log_faults(jobs):
         view = await reading.read(log_progress.update_failures)

@@ -124,7 +124,7 @@ async def _keys(
     Keys that a completed retry has copied are left out. Raises CliError if a log was not read to
     its end, or names no key.
     """
-    reading = services.logs.failures([view.key for view in views])
+    reading = services.logs.failures([view.key for view in views], preview=False)
     last = await reading.read(LogProgress(context.out).update_failures)
     if not last.counts.whole:
         code = exit_code(last.problem.exit_code) if last.problem else ExitCode.API

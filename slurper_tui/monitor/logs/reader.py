@@ -552,9 +552,13 @@ class LogReader:
                     for _, row in in_time([s.take() for _, s in logs.values()], newest_first=False):
                         yield row
 
-    def failures(self, keys: Sequence[JobKey]) -> FailingObjects:
-        """Return a reader of the failed and uncopied objects in the logs of some jobs."""
-        return FailingObjects(keys, self._fetcher, self._job_store, self._metered.now, self._keep)
+    def failures(self, keys: Sequence[JobKey], *, preview: bool = True) -> FailingObjects:
+        """Return a reader of the failed and uncopied objects in the logs of some jobs.
+
+        preview: note the newest rows for the details of the jobs.
+        """
+        fetcher = partial(self._fetcher, preview=preview)
+        return FailingObjects(keys, fetcher, self._job_store, self._metered.now, self._keep)
 
     async def _followed(
         self, key: JobKey, paging: Paging, keys: Sequence[JobKey]
@@ -594,8 +598,9 @@ class LogReader:
         view = self._job_store.view(key)
         return view is not None and not view.live
 
-    def _fetcher(self, key: JobKey) -> LogFetcher:
-        return LogFetcher(self._metered, key, self._rng, self._sizes, self._job_store)
+    def _fetcher(self, key: JobKey, *, preview: bool = True) -> LogFetcher:
+        job_store = self._job_store if preview else None
+        return LogFetcher(self._metered, key, self._rng, self._sizes, job_store)
 
     def _keep(self, key: JobKey, counts: LogCounts) -> None:
         """Pass the log's row counts to the job and to the history."""
