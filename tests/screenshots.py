@@ -87,6 +87,7 @@ SCENES = (
     Scene("filtered", keys=("slash", *"video", "enter")),
     Scene("stalled", minutes=9.0),
     Scene("pictures", size=(110, 30), keys=(*UNFOLDED, "tab", "M"), prefix="2024/"),
+    Scene("wide", size=(200, 50), keys=("down",)),
     Scene("digest", keys=("d",)),
     Scene("deadline", deadline=14.0),
     Scene("migration", with_retry=True, minutes=10.6, keys=("down", "enter")),
@@ -153,7 +154,7 @@ async def _watch(scene: Scene) -> Content:
     async for snapshot in session.snapshots():
         last = snapshot
         highlighted, charted = _looked_at(scene, snapshot)
-        monitor.look_at(highlighted, frozenset(), charted)
+        session.look_at(highlighted, frozenset(), charted)
         if scene.outage and loop.time() >= outage_at and not list(account.faults):
             account.faults.add(Fault(Kind.HTML, status=502))
         if retries and loop.time() >= RETRY_AFTER:

@@ -24,6 +24,7 @@ from slurper_tui.monitor.model.job import Counts, JobView, State, Total, shown_f
 from slurper_tui.monitor.model.logs import (
     BROKE_TYPE,
     FAILED_TYPE,
+    NEWEST_REASONS,
     Cause,
     cause_of,
     newest_rows,
@@ -49,6 +50,9 @@ from slurper_tui.tui.render.lines import (
 from slurper_tui.tui.render.problem_text import error_details, full_account
 from slurper_tui.tui.state import ScreenState
 from slurper_tui.tui.widgets.line_list import TextLines
+
+FEWER_REASONS = 2
+"""In one column, this many reasons of a failing job are shown."""
 
 MOST_ROWS, FEWER_ROWS = 6, 4
 """At most this many of the newest log rows are shown, in two columns and in one."""
@@ -348,8 +352,9 @@ def _newest_reasons(view: JobView, context: DrawContext, width: int) -> Iterator
     if not (view.live and view.failing):
         return
     if view.newest_reasons:
-        yield from _wrapped("reasons in the newest rows of the log", width, "muted")
-    for reason, rows in view.newest_reasons:
+        yield from _wrapped("reasons in the newest log rows", width, "muted")
+    number = NEWEST_REASONS if width >= TWO_COLUMNS else FEWER_REASONS
+    for reason, rows in view.newest_reasons[:number]:
         count = pad(fmt.count(rows), 5, right=True)
         for part in wrap(context.look.sentence(reason), max(1, width - 7)):
             yield (Piece(f"{count}  ", "error"), Piece(part))

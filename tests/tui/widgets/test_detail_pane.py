@@ -178,7 +178,7 @@ def test_a_failing_job_shows_the_reasons_that_were_read(migration: bool) -> None
         calm = view(3, newest_reasons=REASONS)
         one = family([failing, other, calm])
         text = "\n".join(text_of(line) for line in migration_lines(one, CONTEXT, 40))
-    assert "reasons in the newest rows of the log\n" in text
+    assert "reasons in the newest log rows\n" in text
     assert f"   {76 if migration else 38}  AccessDenied: …\n" in text
     assert "    2  SlowDown: reduce your request" in text
     assert "       rate [b]\n" in text
