@@ -17,6 +17,7 @@ import ssl
 import typing
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.request import getproxies
 
@@ -335,9 +336,14 @@ def _split_port(text: str) -> tuple[str, str]:
 def tls_context() -> ssl.SSLContext:
     """Return a TLS context with the certificates that the environment names, else certifi's.
 
-    Raises BadSetting (one line with the variable's name) where these cannot be used.
+    All clients share it, because reading the certificates takes 50 ms. Raises BadSetting (one line
+    with the variable's name) where these cannot be used.
     """
-    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    return _tls_context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@lru_cache(maxsize=1)
+def _tls_context(file: str | None, folder: str | None) -> ssl.SSLContext:
     if file:
         try:
             with open(file, "rb"):

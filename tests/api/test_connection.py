@@ -243,3 +243,14 @@ async def test_every_request_raises_the_error_of_an_invalid_setting(
     for _ in range(2):
         with pytest.raises(ValueError, match="HTTPS_PROXY"):
             await client.list_jobs("account")
+
+
+def test_clients_share_a_tls_context_until_the_environment_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    first = tls_context()
+    assert tls_context() is first
+    monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
+    assert tls_context() is not first
