@@ -130,12 +130,14 @@ class RequestPane(TextLines):
 def request_lines(
     pending: PendingRequest, look: Look, width: int, news: Sequence[Line] = ()
 ) -> Sequence[Line]:
-    """Return the news, the request, then each of its keys or prefixes."""
+    """Return the news, the warnings, the request, then each of its keys or prefixes."""
     head = [*news]
-    for label, text in _pairs(pending, look):
-        head += labelled(label, text, look, width)
     for note in pending.notes:
         head += labelled("note", note, look, width, "warning")
+    if pending.notes:
+        head.append(())
+    for label, text in _pairs(pending, look):
+        head += labelled(label, text, look, width)
     if any(draft.keys for draft in pending.drafts) or len(pending.drafts) > 1:
         head.append(())
     return Listed(head, _entries(pending, look), look, width)
