@@ -257,7 +257,7 @@ async def test_an_undecided_job_is_sent_again_only_at_a_persons_word() -> None:
         await bench.press("down", "down")
         await bench.see("s send again")
         await bench.press("s")
-        await bench.see("Send job 2 again?", "It was sent and not answered", "copied twice")
+        await bench.see("Send job 2 again?", "It was sent without an answer", "copied twice")
         await confirm(bench, "enter")
         assert bench.posts == []
         await bench.press("s")
@@ -314,7 +314,9 @@ async def test_refused_and_undecided_jobs_can_be_cancelled() -> None:
         await bench.press("c")
         await bench.see("Cancel the job not yet started?")
         await confirm(bench, "y")
-        await bench.see("1 started, 1 undecided, 1 cancelled", "step 2 is undecided: only your")
+        await bench.see(
+            "1 started, 1 undecided, 1 cancelled", "step 2 is undecided: sent again only"
+        )
         await bench.press("c")
         await bench.see("Drop the job whose request was not answered?", "API created all the same")
         await confirm(bench, "y")
