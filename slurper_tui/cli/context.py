@@ -12,6 +12,7 @@ import functools
 import gc
 import logging
 import os
+import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -112,17 +113,20 @@ def selection_of(options: argparse.Namespace) -> Selection:
 _MOST_CANDIDATES = 10
 
 
-def resolve(selection: Selection, jobs: Sequence[JobView]) -> frozenset[JobKey]:
+def resolve(
+    selection: Selection, jobs: Sequence[JobView], *, has_migration: bool = True
+) -> frozenset[JobKey]:
     """Return one job for each JOB, and all jobs of each migration.
 
-    Raises CliError, with a line for each candidate, for a name without a job or with several.
+    has_migration: whether the command takes --migration, so that a message may advise it. Raises
+    CliError, with a line for each candidate, for a name without a job or with several.
     """
-    named = [_job_named(name, jobs) for name in selection.jobs]
+    named = [_job_named(name, jobs, has_migration=has_migration) for name in selection.jobs]
     members = [view for name in selection.migrations for view in _members(name, jobs)]
     return frozenset(view.key for view in (*named, *members))
 
 
-def _job_named(name: str, jobs: Sequence[JobView]) -> JobView:
+def _job_named(name: str, jobs: Sequence[JobView], *, has_migration: bool) -> JobView:
     """Return the job that a name means; of several, the only one that is not gone."""
     fitting = [view for view in jobs if fits(name, view.job)]
     meant = [view for view in fitting if is_whole_name(name, view.job)] or fitting
@@ -133,7 +137,10 @@ def _job_named(name: str, jobs: Sequence[JobView]) -> JobView:
     if len(found) > 1:
         several = len({view.account_id for view in found}) > 1
         lines = [_candidate(view, several=several) for view in sorted(found, key=default_order)]
-        raise CliError(f"{len(found)} jobs begin with {name!r}:", more=_few(lines))
+        one = len({migration_of(view) for view in found}) == 1
+        every = has_migration and one and all(is_part(view.job, name) for view in found)
+        more = f" (all of them: --migration {shlex.quote(name)})" if every else ""
+        raise CliError(f"{len(found)} jobs begin with {name!r}{more}:", more=_few(lines))
     return found[0]
 
 

@@ -89,7 +89,7 @@ def test_several_names_are_all_meant() -> None:
         (
             Selection(("photos",)),
             [
-                "3 jobs begin with 'photos':",
+                "3 jobs begin with 'photos' (all of them: --migration photos):",
                 "  a1  photos/2023/ to media, running",
                 "  a2  photos/2024/01/ to media, running",
                 "  b3  photos/2024/ to media, running",
@@ -130,7 +130,7 @@ def test_many_candidates_are_cut_short() -> None:
 
 def test_a_bucket_in_several_places_is_not_one_migration() -> None:
     jobs = [copies("a", "photos", endpoint="https://eu.example.com"), copies("b", "photos")]
-    with pytest.raises(CliError, match="'photos' is a bucket in several places") as caught:
+    with pytest.raises(CliError, match="'photos' is the source of several migrations") as caught:
         resolve(Selection(migrations=("photos",)), jobs)
     assert sorted(caught.value.more) == [
         "  photos:media  s3  account acc0",

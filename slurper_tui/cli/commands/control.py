@@ -155,16 +155,14 @@ async def _find(
     others = [view for view in views if reasons[view.key]]
     if not possible and len(views) == 1:
         reason = reasons[views[0].key]
-        raise CliError(f"{action} cannot work now: {reason} ({views[0].key.job_id})")
+        raise CliError(f"cannot {action}: {reason} ({views[0].key.job_id})")
     if not possible:
-        raise CliError(f"{action} cannot work now for any of {_tally(views)}")
+        raise CliError(f"cannot {action} any of {_tally(views)}")
     problems = list[Problem]()
     if others and (every or selection.migrations):
         context.out.note(f"left as they are: {_tally(others)}")
     else:
-        problems = [
-            (view, CliError(f"{action} cannot work now: {reasons[view.key]}")) for view in others
-        ]
+        problems = [(view, CliError(f"cannot {action}: {reasons[view.key]}")) for view in others]
     account_id = context.accounts[0] if action is Action.ABORT_ALL else ""
     return Change(action, possible, account_id), problems
 

@@ -91,7 +91,7 @@ def _lines(store: Store, options: argparse.Namespace, config: Config, out: Outpu
             JobView(k.account_id, stored.get(k) or Job(id=k.job_id)) for k in store.keys(accounts)
         ]
         if views:
-            key, *others = resolve(selection_of(options), views)
+            key, *others = resolve(selection_of(options), views, has_migration=False)
             if others:
                 raise CliError("history takes one JOB, or none for all")
         else:

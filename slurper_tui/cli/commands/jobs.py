@@ -47,7 +47,7 @@ from slurper_tui.monitor.model.job import (
     shown_forecast,
     shown_rate,
 )
-from slurper_tui.monitor.model.verdict import doubt_words
+from slurper_tui.monitor.model.verdict import doubt_words, remaining_word
 from slurper_tui.monitor.reports.migrations import MOST_NAMES, Migration, folded
 from slurper_tui.monitor.reports.records import job_record, migration_record
 from slurper_tui.monitor.reports.wording import NO_JOBS, failing_words, if_resumed_words
@@ -651,7 +651,7 @@ def _line(view: JobView, snapshot: Snapshot, context: CommandContext) -> str:
     missing = (
         (view.counts.failed, "failed"),
         (lost and lost.not_copied, "not copied"),
-        (lost and lost.unaccounted, "unaccounted"),
+        (lost and lost.unaccounted, remaining_word(view.status)),
     )
     words += [f"{number} {what}" for number, what in missing if number]
     words += doubt_words(lost.unread, lost.unexplained) if lost else ()

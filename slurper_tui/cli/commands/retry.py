@@ -28,7 +28,7 @@ from slurper_tui.monitor.jobs.draft import NoRetry, body, retry_drafts
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.reports.migrations import migration_of
 from slurper_tui.monitor.reports.retries import keys_left, number_retried
-from slurper_tui.monitor.reports.wording import retried_words
+from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, retried_words
 
 if TYPE_CHECKING:
     from slurper_tui.cli.context import CommandContext
@@ -139,7 +139,8 @@ async def _keys(
     if not keys and reading.keys(types):
         raise CliError("completed retries have copied every object that the logs list")
     if not keys:
-        raise CliError(f"the log has no object in rows of {' or '.join(types)}")
+        rows = f"the log has no object in rows of {' or '.join(types)}"
+        raise CliError(NO_FAILED_KEY if types == (FAILED_TYPE,) else rows)
     return keys
 
 

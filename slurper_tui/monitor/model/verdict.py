@@ -35,8 +35,7 @@ def verdict(counts: Counts, status: str | None, log: LogCounts | None = None) ->
         words.append(_not_copied_words(log, exact=number is not None))
     words += doubt_words(unread, unexplained)
     if counts.remaining is not None:
-        left = "unaccounted" if status == "completed" else "not done"
-        words.append(f"{counts.remaining:,} {left}")
+        words.append(f"{counts.remaining:,} {remaining_word(status)}")
     if counts.objects is not None and counts.done is not None and counts.exceeded:
         words.append(f"counts exceed the total by {counts.done - counts.objects:,}")
     if counts.failed is None or counts.remaining is None:
@@ -54,6 +53,11 @@ def verdict(counts: Counts, status: str | None, log: LogCounts | None = None) ->
         unread=unread,
         unexplained=unexplained,
     )
+
+
+def remaining_word(status: str | None) -> str:
+    """Return what the objects are that an ended job did not finish."""
+    return "unaccounted" if status == "completed" else "not done"
 
 
 def with_log(view: JobView, log: LogCounts | None, *, as_is: bool = False) -> JobView:

@@ -373,7 +373,7 @@ def test_drafts_of_several_jobs_are_several_files() -> None:
     ("words", "said"),
     [
         (["a1", "d4"], "retry takes jobs of one source and one target"),
-        (["c3"], "the log has no object in rows of importErrorRetryExhaustion"),
+        (["c3"], "the log lists no failed object"),
     ],
 )
 def test_jobs_that_cannot_be_retried_together_are_exit_2(words: list[str], said: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 import subprocess
 import sys
 import time
@@ -87,6 +88,8 @@ def test_a_lost_job_is_exit_5() -> None:
     assert perform(account, "abort", "j1", "--yes").code == 0
     ran = perform(account, "wait", "j1", "j2")
     assert (ran.code, len(ran.out)) == (5, 2)
+    [aborted] = [line for line in ran.out if " aborted " in line]
+    assert re.search(r" \d+ not done$", aborted)
 
 
 def test_without_a_live_job_there_is_nothing_to_wait_for() -> None:

@@ -32,7 +32,7 @@ from tests.virtual_time import timeless
 
 LINE = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \S+ (→|->) \S+ \S+ \d+/\d+\+? (~?\d+%|—)"
-    r"( \d+ (failed|not copied|unaccounted))*( [\d,]+ skipped, reasons not read yet)?"
+    r"( \d+ (failed|not copied|not done|unaccounted))*( [\d,]+ skipped, reasons not read yet)?"
     r"( \S+/s)?( ETA .+)?"
 )
 
