@@ -920,7 +920,8 @@ async def test_one_refused_account_gets_a_banner_and_the_rest_goes_on() -> None:
 async def test_a_rate_limit_names_the_shared_budget() -> None:
     budget = BudgetView(used=1200, blocked_until=NOW + 300)
     async with staged(snapshot(*THREE, budget=budget)) as stage:
-        assert "rate limited (429): next request at 09:51; its budget is shared" in stage.status
+        limited = "rate limited (429): next request at 09:51; all tools of this user share it"
+        assert limited in stage.status
         a_day = BudgetView(used=1200, blocked_until=NOW + 86_400)
         await stage.show(snapshot(*THREE, budget=a_day))
         assert "rate limited (429): next request at 2026-03-21 09:46" in stage.status
