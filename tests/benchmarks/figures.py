@@ -64,7 +64,7 @@ class Effort:
         return fixed | (address.environment() if address else {})
 
 
-_ROW = re.compile(r"^.{2}. (?:running|listing|stalled) .*$", re.MULTILINE)
+_ROW = re.compile(r"^..\D (?:running|listing|failing|stalled) .*$", re.MULTILINE)
 _PROGRESS = re.compile(r"\d[kMG]?/\d[^/]*\d")
 
 
