@@ -13,11 +13,14 @@ from slurper_tui.api.models import Source, Target
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 
+CREATED = time.time() - 3600.0
+"""UTC seconds; the same for all, so that jobs created at the same time are ordered by their id."""
+
 
 def plan(name: str = "job1", **numbers: Any) -> Plan:
     """A job that ended an hour ago, from `photos` to `media`."""
     usual: dict[str, Any] = {
-        "created": time.time() - 3600.0,
+        "created": CREATED,
         "objects": 10_000,
         "seconds": 30.0,
         "listing": 10.0,
