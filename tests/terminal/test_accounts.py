@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -69,6 +70,7 @@ def shown(program: PtyProgram) -> Counter[str]:
 def test_five_accounts_with_three_credentials_while_one_token_is_rotated(
     tmp_path: Path, accounts: dict[str, SimulatedAccount]
 ) -> None:
+    accounts["backup"].token_expires = time.time() + 86_400
     with serve([*accounts.values()]) as server:
         token = configure(tmp_path, server, accounts)
         environ = environment(tmp_path, BACKUP_TOKEN=OF_VARIABLE)
@@ -85,6 +87,7 @@ def test_five_accounts_with_three_credentials_while_one_token_is_rotated(
             program.see_no("Authentication error")
             program.see_no("accounts do not answer")
             assert shown(program) == dict.fromkeys(NAMES, 2)
+            program.see("backup, lab  the API token expires ")
             program.type("q")
             assert program.ended() == 0
             assert not any(secret.encode() in program.raw for secret in SECRETS)

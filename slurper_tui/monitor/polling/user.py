@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.polling.account_tracker import AccountTrack
 
 
-FIRST_LOOK, NEXT_LOOK = 10.0, 3600.0
+FIRST_LOOK, NEXT_LOOK = 5.0, 3600.0
 """Seconds from the start until the token's expiry is asked for, and between two such requests."""
 
 _log = logging.getLogger("slurper_tui.monitor")
