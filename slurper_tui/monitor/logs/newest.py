@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from slurper_tui.monitor.logs.paging import Order, Paging
 from slurper_tui.monitor.logs.reader import LogFetcher, PageSizes
-from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, State, default_order
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.model.base import JobKey
     from slurper_tui.monitor.polling.budget import Metered
     from slurper_tui.monitor.polling.job_store import JobStore
 

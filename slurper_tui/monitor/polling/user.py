@@ -17,13 +17,13 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import AccountView, BudgetView, Problem
 from slurper_tui.monitor.polling.budget import LONGEST, Metered
 from slurper_tui.monitor.polling.scheduler import Ask, Focus, Pacing, demand
 
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
+    from slurper_tui.monitor.model.base import Moment
     from slurper_tui.monitor.polling.account_tracker import AccountTrack
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -22,7 +22,6 @@ from msgspec.structs import replace
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import Rejected
 from slurper_tui.monitor.model.base import SHORT_ID, JobKey
-from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import (
     AccountView,
     JobView,
@@ -40,6 +39,9 @@ from slurper_tui.monitor.reports.migrations import (
     migration_of,
 )
 from slurper_tui.monitor.reports.totals import is_down
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.events import RetryLink
 
 MOST_AT_ONCE = 3
 """Notices of one kind for one snapshot, at most; more become one."""

@@ -30,7 +30,6 @@ from slurper_tui.api.errors import (
     Rejected,
     Unreachable,
 )
-from slurper_tui.api.models import Condition, LifecycleRule, LockRule, Sippy
 from slurper_tui.eta import eta_long
 from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.events import GONE, Action, ActionRequest, Event, RequestState, What
@@ -46,6 +45,7 @@ from slurper_tui.monitor.model.logs import (
 from slurper_tui.monitor.model.plans import Draft, Plan, StepState
 
 if TYPE_CHECKING:
+    from slurper_tui.api.models import Condition, LifecycleRule, LockRule, Sippy
     from slurper_tui.monitor.jobs.create import Check, CreateResult
     from slurper_tui.monitor.jobs.target import TargetBucket
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, Rejected
 from slurper_tui.monitor.model.events import RequestState
-from slurper_tui.monitor.model.job import AccountView, Problem, Snapshot
 from slurper_tui.monitor.reports.wording import rate_limited_words
 from slurper_tui.tui.render.columns import account_name
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, width_of
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.job import AccountView, Problem, Snapshot
+    from slurper_tui.tui.render.glyphs import Look
 
 LEAST_MESSAGE = 12
 """The least cells for the error message."""

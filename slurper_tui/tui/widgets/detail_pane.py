@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 from rich.cells import cell_len
@@ -19,7 +20,6 @@ from slurper_tui import format as fmt
 from slurper_tui.eta import eta_long, finish
 from slurper_tui.monitor.estimate.deadline import against, needed_words, promise_words
 from slurper_tui.monitor.model.base import SLOTS
-from slurper_tui.monitor.model.events import Event
 from slurper_tui.monitor.model.job import Counts, JobView, State, Total, shown_forecast, shown_rate
 from slurper_tui.monitor.model.logs import (
     BROKE_TYPE,
@@ -30,8 +30,6 @@ from slurper_tui.monitor.model.logs import (
     newest_rows,
     reason_of,
 )
-from slurper_tui.monitor.model.timeline import Trace
-from slurper_tui.monitor.reports.migrations import Migration
 from slurper_tui.monitor.reports.wording import failing_words, if_resumed_words, superseded_words
 from slurper_tui.tui.render.columns import DEADLINE_STYLES, DrawContext, migration, short_id
 from slurper_tui.tui.render.glyphs import STATUS, Look, style_of
@@ -50,6 +48,11 @@ from slurper_tui.tui.render.lines import (
 from slurper_tui.tui.render.problem_text import error_details, full_account
 from slurper_tui.tui.state import ScreenState
 from slurper_tui.tui.widgets.line_list import TextLines
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.events import Event
+    from slurper_tui.monitor.model.timeline import Trace
+    from slurper_tui.monitor.reports.migrations import Migration
 
 FEWER_REASONS = 2
 """In one column, this many reasons of a failing job are shown."""
