@@ -196,7 +196,7 @@ NO_ORIGIN = Origin()
 def the_account(context: CommandContext) -> str:
     """Return the account to create jobs in. Raises CliError unless there is exactly one."""
     if len(context.accounts) != 1:
-        raise CliError(f"{len(context.accounts)} accounts: choose one with --account ID")
+        raise CliError(f"{len(context.accounts)} accounts: choose one with --account NAME")
     return context.accounts[0]
 
 

@@ -139,7 +139,7 @@ def _values(name: str, value: str, what: str) -> Argument:
 
 COMMON = (
     _flag("--demo", "a simulated account; nothing else is needed"),
-    _values("--account", "ID", "an account (repeatable)"),
+    _values("--account", "NAME", "an account, by its name or id (repeatable)"),
     _value("--interval", "S", "seconds between rounds, at least 2 (5)"),
     _flag("--utc", "times in UTC", default=None),
     _flag("--ascii", "letters instead of symbols", default=None),

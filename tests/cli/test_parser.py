@@ -142,7 +142,7 @@ def test_the_help_of_the_program_lists_every_command_and_common_option(
     assert told == make_parser()[0].format_help()
     for name, command in COMMANDS.items():
         assert f"    {name.ljust(14)} {command.summary[:50]}" in told
-    for word in ("CLOUDFLARE_API_TOKEN", "--account ID", "--theme NAME", "exit codes:"):
+    for word in ("CLOUDFLARE_API_TOKEN", "--account NAME", "--theme NAME", "exit codes:"):
         assert word in told
 
 

@@ -121,7 +121,7 @@ def _action(context: CommandContext) -> Action:
     if len(context.accounts) > 1:
         raise CliError(
             f"{options.command} --all: {len(context.accounts)} accounts; choose one with"
-            " --account ID"
+            " --account NAME"
         )
     return Action.ABORT_ALL if options.command == "abort" else Action(options.command)
 

@@ -400,7 +400,7 @@ def test_doubtful_values_are_reported() -> None:
 def test_of_several_accounts_one_has_to_be_named() -> None:
     person = Person()
     ran = person.run("create", *S3, "--yes", environ={**KEYS, "CLOUDFLARE_ACCOUNT_ID": "a,b"})
-    assert (ran.code, ran.err) == (2, ["slurper-tui: 2 accounts: choose one with --account ID"])
+    assert (ran.code, ran.err) == (2, ["slurper-tui: 2 accounts: choose one with --account NAME"])
 
 
 def test_prefixes_make_one_job_each_in_their_order() -> None:
