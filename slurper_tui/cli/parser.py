@@ -288,7 +288,8 @@ COMMANDS: Mapping[str, Command] = {
         _values(
             "--status",
             "S",
-            "only jobs of this status: the API's word or the screen's (repeatable)",
+            "only jobs of this status, the API's word or the screen's; failed: with failed "
+            "objects (repeatable)",
         ),
         description="Prints one line a job, once: on a terminal in columns below a header, in a "
         "pipe with whole names and full digits.",

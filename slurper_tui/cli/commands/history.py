@@ -95,14 +95,19 @@ def _lines(store: Store, options: argparse.Namespace, config: Config, out: Outpu
             if others:
                 raise CliError("history takes one JOB, or none for all")
         else:
-            out.note("nothing was recorded so far")
+            out.note(_NOTHING)
     samples = store.every(accounts, key)
     if options.json:
         yield from _json(samples, one=one)
     elif options.csv:
         yield from _csv(samples, out, one=one)
-    else:
+    elif one or store.keys(accounts):
         yield from _table(samples, out, zone, _columns(store, out, accounts, key))
+    else:
+        out.note(_NOTHING)
+
+
+_NOTHING = "nothing was recorded so far"
 
 
 def _record(key: JobKey, sample: Recorded, *, one: bool) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def needed(options: argparse.Namespace) -> Callable[[JobView], bool]:
     every job. Raises CliError for an unknown status.
     """
     words = [_word(status) for status in options.status]
-    known = {_word(state): str(state) for state in State}
+    known = {_FAILED: _FAILED, **{_word(state): str(state) for state in State}}
     for status, word in zip(options.status, words, strict=True):
         if word not in known:
             raise CliError(
@@ -128,7 +128,7 @@ def needed(options: argparse.Namespace) -> Callable[[JobView], bool]:
             )
 
     def is_needed(view: JobView) -> bool:
-        if not words or options.migrations or not view.ended:
+        if not words or options.migrations or not view.ended or _FAILED in words:
             return True
         listed = _word(view.status or "")
         return any(word.startswith(listed) for word in words)
@@ -143,8 +143,13 @@ def _word(text: str) -> str:
 
 def _words(view: JobView) -> set[str]:
     """Return the words for a job's status: the API's, and those on the screen."""
-    texts = (view.status, view.job.status, view.word, view.state)
+    failed = _FAILED if view.counts.failed else None
+    texts = (view.status, view.job.status, view.word, view.state, failed)
     return {_word(text) for text in texts if text}
+
+
+_FAILED = "failed"
+"""Selects the jobs with failed objects, as `status:failed` does on the screen."""
 
 
 class Look(NamedTuple):

@@ -222,10 +222,10 @@ def test_another_address_has_another_history(folder: Path) -> None:
 
 
 def test_without_a_history_nothing_is_printed_or_created(tmp_path: Path) -> None:
-    assert history(tmp_path) == Ran(0, [], [])
+    none_yet = ["slurper-tui: nothing was recorded so far"]
+    assert history(tmp_path) == Ran(0, [], none_yet)
     assert history(tmp_path, "--json") == Ran(0, ["[]"], [])
     assert history(tmp_path, "--csv").out == [",".join(["at", "accountId", "id", *FIELDS])]
-    none_yet = ["slurper-tui: nothing was recorded so far"]
     assert history(tmp_path, "abc") == Ran(0, [], none_yet)
     assert history(tmp_path, "--json", "--", "-abc") == Ran(0, ["[]"], none_yet)
     assert list(tmp_path.iterdir()) == []

@@ -62,7 +62,7 @@ def test_an_unknown_status_is_exit_2_and_the_known_ones_are_named(word: str, nea
     assert (ran.code, ran.out) == (2, [])
     [line] = ran.err
     assert line.startswith(f"slurper-tui: --status: there is no status {word!r}{near}; ")
-    assert line.endswith(f"the statuses are: {', '.join(State)}")
+    assert line.endswith(f"the statuses are: failed, {', '.join(State)}")
 
 
 class Counting:
@@ -309,6 +309,9 @@ def test_status_is_the_word_of_the_api_or_ours() -> None:
     both = records(account, "--status", "paused", "--status", "aborted")
     assert {job["status"] for job in both} == {"paused", "aborted"}
     assert perform(account, "jobs", "--json", "--status", "gone").out == ["[]"]
+    failures = [job["id"] for job in every if job["failedObjects"]]
+    assert [job["id"] for job in records(account, "--status", "failed")] == failures
+    assert len(failures) > len(lossy)
 
 
 def test_a_job_that_does_not_answer_has_nulls_and_exit_7() -> None:
