@@ -34,6 +34,7 @@ from slurper_tui.cli.terminal import Marks
 from slurper_tui.config import Account, Config, Notify
 from slurper_tui.monitor.model.job import AccountView, Failing, Phase, Snapshot
 from slurper_tui.monitor.reports.totals import Summary, TabState
+from tests.cli.program import perform
 from tests.patience import PATIENCE, until
 from tests.receiver import receive
 from tests.tui.jobs import ACCOUNT, NOW, snapshot, view
@@ -452,3 +453,19 @@ async def test_a_copy_counts_only_if_tmux_has_taken_it(
 
 def test_outside_of_tmux_no_program_is_run_for_a_copy() -> None:
     assert tmux_copy(XTERM) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[notify]\nevents = ["fail"]', ":2:1: unknown kind 'fail'; did you mean 'failing'?"),
+        ('[notify]\nurl = "http://x.example/hush"', ":2:1: url: it must be https: plain http"),
+    ],
+)
+@pytest.mark.parametrize("command", ["watch", "jobs", ""])
+def test_nothing_starts_on_a_mistake(tmp_path: Path, command: str, text: str, said: str) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    ran = perform(None, "--demo", *command.split(), folder=tmp_path)
+    assert (ran.code, ran.out) == (2, [])
+    assert ran.err[0].startswith(f"slurper-tui: {tmp_path / 'config.toml'}{said}")
+    assert "hush" not in ran.err[0]
