@@ -30,8 +30,16 @@ from textual.geometry import Size
 from textual.message import Message
 
 from slurper_tui.cli.errors import exit_code
-from slurper_tui.cli.terminal import SCREEN, Terminal, in_background, kernel_size, terminal_size
+from slurper_tui.cli.terminal import (
+    BACKGROUND,
+    SCREEN,
+    Terminal,
+    in_background,
+    kernel_size,
+    terminal_size,
+)
 from slurper_tui.tui.render.painted import PrivateName
+from slurper_tui.tui.themes import is_light
 
 if TYPE_CHECKING:
     from slurper_tui.cli.signals import Guard
@@ -172,6 +180,10 @@ _LONGEST_ESCAPE = 1.0
 """Upper limit in seconds for the ESCDELAY variable."""
 
 
+ANSWER_SECONDS = 0.1
+"""Seconds within which the terminal must tell its background; a later answer is ignored."""
+
+
 _CLOSE_SECONDS = 1.0
 """Seconds to wait on closing for a terminal that accepts no output."""
 
@@ -195,6 +207,7 @@ class TerminalDriver(LinuxDriver):
         self._continued = False
         self._deaf = False
         self._wake = os.pipe()
+        self._asked_at: float | None = None
 
     def write(self, data: str) -> None:
         """Queue a frame or a control sequence; never block."""
@@ -218,6 +231,9 @@ class TerminalDriver(LinuxDriver):
         self._screen.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]  # untyped there
         self.terminal.screen_open = self._key_thread is not None and self._key_thread.is_alive()
+        if self.terminal.tell_background is not None and self._asked_at is None:
+            self._asked_at = time.monotonic()
+            self.write(BACKGROUND)
         _show_marks(self, self.terminal)
         # In the event loop: signal handlers interrupt one another, so an older size could be posted
         # last.
@@ -287,8 +303,18 @@ class TerminalDriver(LinuxDriver):
             now = time.monotonic()
             for message in keyboard.feed(data, now) if data else keyboard.tick(now):
                 self.process_message(message)
+            if keyboard.background is not None:
+                self._take_background(keyboard.background, now)
+                keyboard.background = None
             if self.fileno in ready and not data:
                 self.exit_event.wait(_NO_INPUT_SECONDS)
+
+    def _take_background(self, colour: tuple[float, float, float], now: float) -> None:
+        """Tell whether the background is light, once, if the answer is in time."""
+        tell, asked = self.terminal.tell_background, self._asked_at
+        if tell is not None and asked is not None and now <= asked + ANSWER_SECONDS:
+            self.terminal.tell_background = None
+            self._loop.call_soon_threadsafe(tell, is_light(*colour))
 
     def disable_input(self) -> None:
         """End the thread that reads keys, and wait for it."""

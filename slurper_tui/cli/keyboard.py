@@ -5,7 +5,8 @@ the cursor), late and in pieces, even to queries of the previous program. Textua
 unknown input into typed keys. This layer splits the input as ECMA-48 and the kitty keyboard
 protocol define it, passes complete and known sequences to Textual's parser, and discards the rest:
 
-* OSC, DCS, APC, PM and SOS strings, up to ST or BEL. An unterminated string ends after
+* OSC, DCS, APC, PM and SOS strings, up to ST or BEL, but for the terminal's background colour,
+  which is kept in `Keyboard.background`. An unterminated string ends after
   `_STRING_IDLE` seconds of silence; after `_STRING_AGE` seconds at the first short pause.
 * CSI sequences with an unknown final byte or private parameters, malformed ones, cursor position
   reports, mouse reports in old encodings, and key releases.
@@ -63,6 +64,7 @@ _PAUSE = 0.1
 
 _LONGEST_PASTE = 65_536
 _LONGEST_SEQUENCE = 256
+_LONGEST_REPLY = 64
 _PASTE_START, _PASTE_END = "\x1b[200~", "\x1b[201~"
 
 # Characters that can follow an introducer which arrived late and alone after an ESC. With any
@@ -80,10 +82,12 @@ class Keyboard:
     """State machine over the terminal's input. Times: seconds of the caller's monotonic clock.
 
     deadline: when to call `tick` to resolve pending input; None while none is pending.
+    background: red, green and blue, 0 to 1, of the last reply to OSC 11; None for none.
     """
 
     def __init__(self, escape_seconds: float = _PAUSE) -> None:
         self.deadline: float | None = None
+        self.background: tuple[float, float, float] | None = None
         self._escape_seconds = escape_seconds
         self._decode = getincrementaldecoder("utf-8")(errors="surrogateescape").decode
         self._parser = XTermParser()
@@ -181,6 +185,7 @@ class Keyboard:
             self._enter(self._ss3, _HOLD)
         elif char in _STRINGS:
             self._enter(self._string, _STRING_IDLE)
+            self._text = [char]
         else:
             self._swallow()
 
@@ -270,8 +275,19 @@ class Keyboard:
         self._wait_on(_STRING_IDLE, _STRING_AGE)
         if char == _ESC:
             self._state = self._string_escape
-        elif char == _BEL or char in _CANCEL or _c1(char) == "\\":
+        elif char == _BEL or _c1(char) == "\\":
+            self._end_string()
+        elif char in _CANCEL:
             self._leave()
+        elif len(self._text) < _LONGEST_REPLY:
+            self._text.append(char)
+
+    def _end_string(self) -> None:
+        """Keep the terminal's background, if that is what the string tells."""
+        self._leave()
+        if reply := re.fullmatch(_BACKGROUND, "".join(self._text)):
+            red, green, blue = (int(part, 16) / (16 ** len(part) - 1) for part in reply.groups())
+            self.background = (red, green, blue)
 
     def _string_escape(self, char: str) -> None:
         """Handle the character after an ESC inside a string.
@@ -281,7 +297,7 @@ class Keyboard:
         """
         self._unparsed()
         if char == "\\":
-            self._leave()
+            self._end_string()
         elif self._now > self._last_at + _PAUSE:
             self._leave()  # the ESC came long before: this character was typed separately
             self._state(char)
@@ -368,6 +384,8 @@ _REPORT = (
     r"\x1b\[(?:[IO]|\?20(?:26|48);[0-4]\$y|<\d{1,3};-?\d{1,5};-?\d{1,5}[Mm]"
     r"|48(?:;[1-9]\d{0,4}){4}t)"
 )
+_PART = "([0-9A-Fa-f]{1,4})"
+_BACKGROUND = rf"\]11;rgba?:{_PART}/{_PART}/{_PART}(?:/[0-9A-Fa-f]{{1,4}})?"
 _POSITION = r"\x1b\[\d+;\d+R"
 _RELEASED = "3"
 _CTRL = 4

@@ -38,7 +38,7 @@ from slurper_tui.cli.errors import CliError, ExitCode, exit_code, rejected
 from slurper_tui.cli.notify import Notifier, tmux_copy
 from slurper_tui.cli.settings import mistakes_of_screen, windows
 from slurper_tui.cli.signals import Guard
-from slurper_tui.cli.terminal import Marks, Terminal, wait_for_foreground
+from slurper_tui.cli.terminal import Marks, Terminal, answers, wait_for_foreground
 from slurper_tui.config import Config, read_bytes
 from slurper_tui.monitor.history.files import make_folder
 from slurper_tui.monitor.model.base import Window
@@ -161,6 +161,8 @@ def show(
     app.copy_beside = tmux_copy(process.environ)
     wait_for_foreground()
     terminal = Terminal(marks)
+    if answers(process.environ):
+        terminal.tell_background = app.follow_background
     with Guard(terminal.restore) as guard:
         app.driver_class = driver_for(terminal, guard)
         try:

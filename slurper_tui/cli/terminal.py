@@ -53,6 +53,15 @@ _WITHOUT_TITLE = ("linux", "vt", "dumb", "unknown", "cons")
 """Beginnings of TERM for terminals that have no title and may print what they do not know."""
 
 
+BACKGROUND = "\x1b]11;?\x1b\\"
+"""Asks for the background colour."""
+
+
+def answers(environ: Mapping[str, str]) -> bool:
+    """Return whether the terminal may be asked by OSC; others may print what they do not know."""
+    return not environ.get("TERM", "").startswith(_WITHOUT_TITLE)
+
+
 class Marks:
     """The terminal's title and the progress on its tab, as they are and as they were found.
 
@@ -130,11 +139,14 @@ class Terminal:
     """Saves the terminal's settings; `restore` may be called from any thread, repeatedly.
 
     screen_open: the alternate screen and its modes are on; set by the driver. marks: its title.
+    tell_background: called in the event loop with whether the background is light, if the terminal
+    tells it in time; None not to ask.
     """
 
     def __init__(self, marks: Marks) -> None:
         self.screen_open = False
         self.marks = marks
+        self.tell_background: Callable[[bool], None] | None = None
         self._attributes = termios.tcgetattr(KEYBOARD)
 
     def restore(self) -> None:

@@ -20,7 +20,7 @@ from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.painted import QuietPalette
 from slurper_tui.tui.screens.base import CopyingApp, FramedScreen
 from slurper_tui.tui.screens.main import MainScreen
-from slurper_tui.tui.themes import DEFAULT, THEMES
+from slurper_tui.tui.themes import AUTO, DEFAULT, THEMES, auto_theme
 
 if TYPE_CHECKING:
     from slurper_tui.api.errors import ApiError
@@ -69,6 +69,15 @@ class SlurperApp(CopyingApp):
             self.register_theme(theme)
         name = options.theme or options.view.theme or DEFAULT
         self.theme = name if name in self.available_themes else DEFAULT
+
+    def follow_background(self, light: bool) -> None:
+        """Make the theme `auto` that of a light or a dark background."""
+        self.register_theme(auto_theme(light=light))
+        if self.theme == AUTO and light:
+            self.mutate_reactive(SlurperApp.theme)
+            if not self.main.is_mounted:  # the stylesheet has been parsed; `refresh_css` waits
+                self.stylesheet.set_variables(self.get_css_variables())
+                self.stylesheet.reparse()
 
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen."""

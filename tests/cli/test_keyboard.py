@@ -194,3 +194,34 @@ def test_a_key_confirms_only_by_itself() -> None:
 def test_each_read_has_its_own_context() -> None:
     for _, messages in reads([Piece(0.0, b"y"), Piece(0.0, b"\x1b]x\x07"), Piece(1.0, b"y")]):
         assert all(may_confirm(message, DRAWN) for message in messages)
+
+
+# The background colour -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reply", "colour"),
+    [
+        (b"\x1b]11;rgb:ffff/8000/0000\x1b\\", (255, 128, 0)),
+        (b"\x1b]11;rgb:ff/80/00\x07", (255, 128, 0)),
+        (b"\x1b]11;rgba:FFFF/8080/0000/ffff\x1b\\", (255, 128, 0)),
+        (b"\x1b]11;rgb:f/8/0\x9c", (255, 136, 0)),
+        (b"\x1b]10;rgb:ff/80/00\x07", None),
+        (b"\x1b]11;rgb:ff/80\x07", None),
+        (b"\x1b]11;rgb:fffff/80/00\x07", None),
+        (b"\x1b]11;#ff8000\x07", None),
+        (b"\x1bP11;rgb:ff/80/00\x1b\\", None),
+        (b"\x1b]11;rgb:ff/80/00\x18", None),
+        (b"\x1b]11;rgb:ff/80/00", None),
+        (b"\x1b]11;rgb:ff/80/00" + b" " * 99 + b"\x07", None),
+    ],
+)
+@pytest.mark.parametrize("split", [False, True], ids=["whole", "byte by byte"])
+def test_a_reply_with_the_background_is_kept_and_is_no_key(
+    reply: bytes, colour: tuple[int, int, int] | None, split: bool
+) -> None:
+    keyboard = Keyboard()
+    for part in [bytes([byte]) for byte in reply] if split else [reply]:
+        assert keyboard.feed(part, 0.0) == []
+    found = keyboard.background and tuple(round(part * 255) for part in keyboard.background)
+    assert found == colour

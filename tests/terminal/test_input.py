@@ -6,8 +6,11 @@ import fcntl
 import os
 import re
 import struct
+import sys
 import termios
 from pathlib import Path
+
+import pytest
 
 from tests.patience import PATIENCE
 from tests.server import LoopbackServer
@@ -215,3 +218,51 @@ def test_environment_variables_of_textual_are_ignored(
         program.see_no("Keys")
         quit_at_once(program)
     assert list(folder.iterdir()) == []
+
+
+ASKED = b"\x1b]11;?\x1b\\"
+LIGHT, DARK = "fcfcfa", "121416"
+PATIENT = """
+import sys
+from slurper_tui.cli import driver
+from slurper_tui.cli.main import main
+driver.ANSWER_SECONDS = float(sys.argv.pop(1))
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reply", "theme", "shown"),
+    [
+        (60, b"rgb:ffff/ffff/dddd", (), LIGHT),
+        (60, b"rgb:1111/1111/1111", (), DARK),
+        (60, b"rgb:ffff/ffff/ffff", ("--theme", "slurper-dark"), DARK),
+        (60, b"rgb:0000/0000/0000", ("--theme", "slurper-light"), LIGHT),
+        (60, b"rgb:ffff/ffff/ffff", ("--theme", "auto"), LIGHT),
+        (0, b"rgb:ffff/ffff/ffff", (), DARK),
+    ],
+    ids=["light", "dark", "chosen dark", "chosen light", "auto", "late"],
+)
+def test_the_background_chooses_the_theme_and_types_nothing(
+    environ: dict[str, str], seconds: float, reply: bytes, theme: tuple[str, ...], shown: str
+) -> None:
+    words = [sys.executable, "-c", PATIENT, str(seconds), *theme]
+    with PtyProgram(words, {**environ, "COLORTERM": "truecolor"}) as program:
+        program.wait_for(lambda: ASKED in program.raw, "the question")
+        send(program, b"\x1b]11;" + reply + b"\x1b\\")
+        program.see("quit")
+        program.wait_for(lambda: program.screen.buffer[5][0].bg == shown, "the theme")
+        program.type("\x1a")  # without job control it continues at once
+        program.wait_for(lambda: program.raw.count(b"\x1b[?1049h") == 2, "the screen again")
+        quit_at_once(program)
+        assert program.raw.count(ASKED) == 1, "once"
+
+
+@pytest.mark.parametrize("term", ["linux", "vt220"])
+def test_a_terminal_that_may_print_the_question_is_not_asked(
+    environ: dict[str, str], term: str
+) -> None:
+    with PtyProgram([PROGRAM], {**environ, "TERM": term}) as program:
+        program.see("quit")
+        quit_at_once(program)
+        assert ASKED not in program.raw

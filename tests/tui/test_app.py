@@ -24,6 +24,7 @@ from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.screens.dialogs import CopyDialog, Dialog, HelpDialog, ProblemDialog
 from slurper_tui.tui.screens.palette import Palette, likeness
 from slurper_tui.tui.state import ScreenOptions, ViewState
+from slurper_tui.tui.themes import LIGHT, is_light
 from tests.fake_feed import FakeFeed
 from tests.patience import PATIENCE, until
 from tests.tui.jobs import ACCOUNT, NOW, snapshot, view
@@ -299,7 +300,8 @@ async def test_a_saved_view_is_restored() -> None:
 
 async def test_an_unknown_theme_is_ignored() -> None:
     async with staged(snapshot(), view=ViewState(theme="no such theme")) as stage:
-        assert stage.app.theme == "slurper-dark"
+        assert stage.app.theme == "auto"
+        assert stage.app.current_theme.dark
 
 
 async def test_freezing_stops_the_screen_but_not_the_polling() -> None:
@@ -548,6 +550,41 @@ async def test_the_palette_wears_a_theme_and_keeps_it() -> None:
         await stage.press("enter")
         await wait_for(stage, lambda: stage.app.theme == "slurper-light")
         assert stage.saved[-1].theme == "slurper-light"
+
+
+async def test_the_theme_auto_follows_the_background_also_when_chosen_later() -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        stage.app.follow_background(True)
+        await stage.pilot.pause()
+        light = stage.app.theme_variables["background"]
+        assert light.casefold() == LIGHT.background
+        stage.app.main.choose_theme("slurper-dark")
+        stage.app.follow_background(True)
+        await stage.pilot.pause()
+        assert stage.app.theme_variables["background"] != light
+        stage.app.main.choose_theme("auto")
+        await stage.pilot.pause()
+        assert stage.app.theme_variables["background"] == light
+        assert stage.saved[-1].theme == "auto"
+
+
+@pytest.mark.parametrize(
+    ("colour", "light"),
+    [
+        ((0, 0, 0), False),
+        ((1, 1, 1), True),
+        ((0, 0.17, 0.21), False),  # Solarized
+        ((0.99, 0.96, 0.89), True),
+        ((0, 0, 1), False),
+        ((1, 1, 0), True),
+        ((0.46, 0.46, 0.46), False),
+        ((0.48, 0.48, 0.48), True),
+    ],
+)
+def test_a_background_is_light_by_its_luminance(
+    colour: tuple[float, float, float], light: bool
+) -> None:
+    assert is_light(*colour) is light
 
 
 async def test_a_theme_that_is_changed_looks_like_one_from_the_start() -> None:

@@ -38,7 +38,7 @@ HIDDEN = "***"
 FIRST_FILE = f"""\
 # slurper-tui: see `slurper-tui help config`. Every line is optional; a # in front switches it off.
 
-# theme = "slurper-dark"      # or slurper-light, or any of Textual's themes
+# theme = "auto"              # or slurper-dark, slurper-light, any of Textual's themes
 # interval = 5                # seconds between rounds, at least 2
 # columns = ["status", "account", "migration", "done", "percent", "eta"]
 # sort = "-percent"           # a column; - in front inverts its order
@@ -176,7 +176,7 @@ def _rows(
         return found if found == "default" or found.startswith("--") else f"variable {found}"
 
     yield "file", str(config.file or process.config_file or "none"), "" if config.file else "none"
-    yield "theme", config.theme or "slurper-dark", origin("theme")
+    yield "theme", config.theme or "auto", origin("theme")
     yield "interval", f"{config.interval:g}", origin("interval")
     yield "columns", ", ".join(config.columns) or "all", origin("columns")
     yield "sort", config.sort or "the worst first", origin("sort")
