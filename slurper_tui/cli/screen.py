@@ -38,7 +38,7 @@ from slurper_tui.cli.errors import CliError, ExitCode, exit_code, rejected
 from slurper_tui.cli.notify import Notifier, tmux_copy
 from slurper_tui.cli.settings import mistakes_of_screen, windows
 from slurper_tui.cli.signals import Guard
-from slurper_tui.cli.terminal import Marks, Terminal, answers, wait_for_foreground
+from slurper_tui.cli.terminal import Marks, Terminal, answers, colours_of, wait_for_foreground
 from slurper_tui.config import Config, read_bytes
 from slurper_tui.monitor.history.files import make_folder
 from slurper_tui.monitor.model.base import Window
@@ -204,6 +204,7 @@ def _options(
         view=view,
         theme=options.theme or view.theme or config.theme,
         environ=process.environ,
+        sixteen=colours_of(process.environ) == "16",
         deadline=deadline_of(options, config),
         names={} if options.demo else config.names,
         columns=config.columns,

@@ -62,6 +62,19 @@ def answers(environ: Mapping[str, str]) -> bool:
     return not environ.get("TERM", "").startswith(_WITHOUT_TITLE)
 
 
+def colours_of(environ: Mapping[str, str]) -> str:
+    """Return the number of colours that the screen uses, by rich's rules."""
+    chosen = environ.get("TEXTUAL_COLOR_SYSTEM", "auto")
+    if chosen in ("standard", "256", "truecolor"):
+        return {"standard": "16"}.get(chosen, chosen)
+    term = environ.get("TERM", "").strip().lower()
+    if environ.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
+        return "none" if term in ("dumb", "unknown") else "truecolor"
+    ending = term.rpartition("-")[2]
+    by_ending = {"kitty": "256", "256color": "256", "dumb": "none", "unknown": "none"}
+    return by_ending.get(ending, "16")
+
+
 class Marks:
     """The terminal's title and the progress on its tab, as they are and as they were found.
 

@@ -67,12 +67,13 @@ class SlurperApp(CopyingApp):
         self.main = MainScreen(session, options, look, save_view)
         for theme in THEMES:
             self.register_theme(theme)
+        self.register_theme(auto_theme(sixteen=options.sixteen))
         name = options.theme or options.view.theme or DEFAULT
         self.theme = name if name in self.available_themes else DEFAULT
 
     def follow_background(self, light: bool) -> None:
         """Make the theme `auto` that of a light or a dark background."""
-        self.register_theme(auto_theme(light=light))
+        self.register_theme(auto_theme(light=light, sixteen=self._options.sixteen))
         if self.theme == AUTO and light:
             self.mutate_reactive(SlurperApp.theme)
             if not self.main.is_mounted:  # the stylesheet has been parsed; `refresh_css` waits

@@ -151,6 +151,7 @@ class ScreenOptions(msgspec.Struct, frozen=True):
     keymap: binding id to keys, from the configuration file.
     theme: the theme at the start; None for the saved one.
     environ: environment variables that identify the terminal.
+    sixteen: the terminal has 16 colours.
     deadline: UTC seconds by which all jobs should be done.
     columns: names of the columns of the list that the user wants; empty for all.
     names: account id to the name in the configuration file.
@@ -166,6 +167,7 @@ class ScreenOptions(msgspec.Struct, frozen=True):
     view: ViewState = ViewState()
     theme: str | None = None
     environ: Mapping[str, str] = msgspec.field(default_factory=dict)
+    sixteen: bool = False
     deadline: float | None = None
     columns: tuple[str, ...] = ()
     names: Mapping[str, str] = {}

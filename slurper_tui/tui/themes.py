@@ -1,7 +1,9 @@
 """The themes. Checking a theme's name in the configuration does not import the screens.
 
-Both themes use quiet greys and one blue accent; every other colour shows a job's status. `auto` is
-the dark or the light one, like the terminal's background; the dark one where that is unknown.
+They use quiet greys and one accent; every other colour shows a job's status, beside its sign and
+its word. Each of these colours is readable (WCAG AA) also on the highlighted row. `auto` is the
+dark or the light theme, like the terminal's background; the dark one where that is unknown, and
+the terminal's own colours where it has 16.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ LIGHT = Theme(
     primary="#0b62b8",
     secondary="#6b4fc4",
     accent="#0b62b8",
-    success="#1c7a3a",
+    success="#187238",
     warning="#8f5a00",
     error="#bf2f2a",
     foreground="#1f2730",
@@ -40,16 +42,85 @@ LIGHT = Theme(
     panel="#e2e4e7",
 )
 
+CONTRAST_DARK = Theme(
+    name="slurper-contrast-dark",
+    dark=True,
+    primary="#8cc8ff",
+    secondary="#d0c0ff",
+    accent="#8cc8ff",
+    success="#7df09a",
+    warning="#ffd75f",
+    error="#ffa0a0",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#101010",
+    panel="#2a2a2a",
+)
+
+CONTRAST_LIGHT = Theme(
+    name="slurper-contrast-light",
+    dark=False,
+    primary="#003f8a",
+    secondary="#4a2aa0",
+    accent="#003f8a",
+    success="#004d1a",
+    warning="#5c3600",
+    error="#8a0010",
+    foreground="#000000",
+    background="#ffffff",
+    surface="#f4f4f4",
+    panel="#dcdcdc",
+)
+
+COLOUR_BLIND_DARK = replace(
+    DARK,
+    name="slurper-colour-blind-dark",
+    primary="#56b4e9",
+    secondary="#cc79a7",
+    accent="#56b4e9",
+    success="#dfe9f2",
+    warning="#f0d442",
+    error="#f0803c",
+)
+"""The colours differ in brightness and between blue and yellow, not between red and green."""
+
+COLOUR_BLIND_LIGHT = replace(
+    LIGHT,
+    name="slurper-colour-blind-light",
+    primary="#1b51d5",
+    secondary="#5b1382",
+    accent="#1b51d5",
+    success="#1d4943",
+    warning="#736205",
+    error="#5b290f",
+)
+
+SIXTEEN = replace(
+    BUILTIN_THEMES["ansi-dark"],
+    name="slurper-16",
+    primary="ansi_blue",
+    secondary="ansi_magenta",
+    accent="ansi_cyan",
+    success="ansi_green",
+    warning="ansi_yellow",
+    error="ansi_red",
+)
+"""The terminal's own colours, as its user has chosen them."""
+
 AUTO = "auto"
 DEFAULT = AUTO
 
 
-def auto_theme(*, light: bool) -> Theme:
-    """Return the theme `auto` for a light or a dark background."""
-    return replace(LIGHT if light else DARK, name=AUTO)
+def auto_theme(*, light: bool = False, sixteen: bool = False) -> Theme:
+    """Return the theme `auto` for a background. sixteen: the terminal has 16 colours."""
+    like = SIXTEEN if sixteen else LIGHT if light else DARK
+    return replace(like, name=AUTO)
 
 
-THEMES = (DARK, LIGHT, auto_theme(light=False))
+THEMES = (
+    *(DARK, LIGHT, CONTRAST_DARK, CONTRAST_LIGHT, COLOUR_BLIND_DARK, COLOUR_BLIND_LIGHT, SIXTEEN),
+    auto_theme(),
+)
 
 
 def theme_names() -> frozenset[str]:

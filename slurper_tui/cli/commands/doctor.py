@@ -38,6 +38,7 @@ from slurper_tui.cli.context import zone_works
 from slurper_tui.cli.errors import PERMISSION, CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.signals import Guard
+from slurper_tui.cli.terminal import colours_of
 from slurper_tui.config import Config, ConfigError, Flags, load
 from slurper_tui.monitor.history.files import FILE, is_kept, reason_of
 from slurper_tui.monitor.history.opening import read_store
@@ -494,19 +495,6 @@ def _check_terminal(environ: Mapping[str, str], out: Output) -> Check:
     if columns < 80 or rows < 24:
         return _ok(name, text, "from 80 x 24 everything that matters is on one screen")
     return _ok(name, text)
-
-
-def colours_of(environ: Mapping[str, str]) -> str:
-    """Return the number of colours that the screen uses, by rich's rules."""
-    chosen = environ.get("TEXTUAL_COLOR_SYSTEM", "auto")
-    if chosen in ("standard", "256", "truecolor"):
-        return {"standard": "16"}.get(chosen, chosen)
-    term = environ.get("TERM", "").strip().lower()
-    if environ.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
-        return "none" if term in ("dumb", "unknown") else "truecolor"
-    ending = term.rpartition("-")[2]
-    by_ending = {"kitty": "256", "256color": "256", "dumb": "none", "unknown": "none"}
-    return by_ending.get(ending, "16")
 
 
 def _check_colours(environ: Mapping[str, str]) -> Check:

@@ -22,6 +22,7 @@ from slurper_tui.api.connection import choose_proxy
 from slurper_tui.cli.commands import doctor
 from slurper_tui.cli.context import Process
 from slurper_tui.cli.main import run
+from slurper_tui.cli.terminal import colours_of
 from slurper_tui.monitor.history.files import FILE, Ownership
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.screens.dialogs import terminal_copies
@@ -463,7 +464,7 @@ def test_the_colours_are_those_that_rich_finds(environ: dict[str, str]) -> None:
         "truecolor": "truecolor",
     }
     system = Console(force_terminal=True, _environ=environ).color_system
-    assert doctor.colours_of(environ) == names[system]
+    assert colours_of(environ) == names[system]
 
 
 @pytest.mark.parametrize(
