@@ -827,7 +827,7 @@ async def test_twelve_prefixes_in_the_form_are_twelve_jobs_on_three_slots(*, pas
                 await bench.press(*prefix, "enter")
         await bench.press("enter")  # an empty line ends the list
         assert here(bench) == "prefixes_file"
-        assert all(f"  {prefix}" in bench.text for prefix in PREFIXES[7:])
+        await bench.until(lambda: all(f"  {prefix}" in bench.text for prefix in PREFIXES[7:]))
         await bench.go_on()
         await bench.asked()
         await bench.see("y start these 12 jobs")
