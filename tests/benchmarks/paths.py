@@ -48,7 +48,7 @@ _DEPTH = 5
 _ASIDE = {
     "percent cell": (
         *("simulated/", "monitor/history/", "monitor/estimate/", "tui/screens/job_actions.py"),
-        *("monitor/model/timeline.py", "monitor/polling/history_sync.py"),
+        *("monitor/model/timeline.py", "monitor/polling/history_sync.py", "monitor/logs/newest.py"),
         "tui/render/problem_text.py",
         *("tui/render/chart", "tui/widgets/detail_pane.py", "tui/widgets/status_line.py"),
         "tui/widgets/totals.py",
@@ -175,7 +175,8 @@ async def percent_cell() -> Tracer:
     """Trace from the answer with a job's progress to the row given to Textual."""
     tracer = Tracer()
     async with watched(write=False) as watch:
-        await watch.go_to(lambda view: view.status == "running")
+        # A percentage that is no row's number in the list.
+        await watch.go_to(lambda view: view.status == "running" and (view.percent or 0) > 50)
         assert watch.job is not None
         chosen = watch.job.job.id or ""
 
