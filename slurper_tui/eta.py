@@ -10,6 +10,7 @@ a range are joined by an en dash; the examples in these docstrings have a hyphen
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, date, datetime, tzinfo
 from typing import NamedTuple
 
@@ -75,6 +76,25 @@ def _up(seconds: float, size: int) -> float:
     if size == MINUTE:
         return number + -number % 5 if number > 10 else number
     return math.ceil(seconds / size * 2) / 2 if number <= 10 else number
+
+
+def eta_spoken(low_seconds: float, high_seconds: float, *, at_least: bool = False) -> str:
+    """Return the same remaining time for the ear: `6 to 9 hours`; "" if it is not known."""
+    text = eta_short(low_seconds, high_seconds, at_least=at_least)
+    if text == DASH:
+        return ""
+    found = re.fullmatch(rf"([<>≥]?)([\d.]+)([mhdw]?)(?:{_TO}([\d.]+)([mhd]))?", text)
+    assert found is not None
+    sign, low, low_unit, high, unit = found.groups()
+    about = {"": "", "<": "less than ", ">": "more than ", "≥": "at least "}[sign]
+    if high is None:
+        return f"{about}{_spoken(low, low_unit)}"
+    return f"{_spoken(low, low_unit) if low_unit else low} to {_spoken(high, unit)}"
+
+
+def _spoken(number: str, unit: str) -> str:
+    word = {"m": "minute", "h": "hour", "d": "day", "w": "week"}[unit]
+    return f"{number} {word}" if number == "1" else f"{number} {word}s"
 
 
 # Remaining time in words -----------------------------------------------------------------------

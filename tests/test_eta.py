@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from slurper_tui.eta import DAY, HOUR, MINUTE, TOO_FAR, eta_long, eta_short, finish
+from slurper_tui.eta import DAY, HOUR, MINUTE, TOO_FAR, eta_long, eta_short, eta_spoken, finish
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 3, 19, 14, 2, 31, tzinfo=BERLIN).timestamp()
@@ -187,3 +187,29 @@ def test_any_finish_is_formatted(
     text = finish(now + low, now + high, now, zone, at_least=at_least)
     assert text.isprintable()
     assert len(text) <= 45
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (6 * HOUR, 9 * HOUR, "6 to 9 hours"),
+        (95 * MINUTE, 130 * MINUTE, "1.5 to 2.5 hours"),
+        (55 * MINUTE, 100 * MINUTE, "55 minutes to 2 hours"),
+        (0, 260, "less than 5 minutes"),
+        (0, 0, "less than 1 minute"),
+        (HOUR * 30, HOUR * 90, "1 to 4 days"),
+        (15 * DAY, 16 * DAY, "more than 2 weeks"),
+        (4 * HOUR, float("inf"), "at least 4 hours"),
+        (60, float("inf"), "at least 1 minute"),
+        (0, float("inf"), ""),
+        (float("nan"), 0, ""),
+    ],
+)
+def test_a_remaining_time_for_the_ear(low: float, high: float, text: str) -> None:
+    assert eta_spoken(low, high) == text
+
+
+@given(st.floats(0, 1e7), st.floats(0, 1e7), st.booleans())
+def test_every_remaining_time_can_be_spoken(low: float, high: float, at_least: bool) -> None:
+    text = eta_spoken(low, low + high, at_least=at_least)
+    assert re.fullmatch(r"((less than |more than |at least )?[a-z0-9. ]+)?", text)

@@ -318,12 +318,13 @@ COMMANDS: Mapping[str, Command] = {
         "a plain line whenever something changes",
         *SELECTION,
         _TOLD_DEADLINE,
-        _json("JSON Lines"),
+        _flag("--json", "JSON Lines", exclusive=True),
+        _flag("--plain", "sentences for a screen reader, without symbols", exclusive=True),
         usage=_OF_ANY_JOBS,
         description="Prints each job once and then a line whenever its status, phase, whole "
         "percent or failed count changes. Ends when every named job has ended; without a name it "
         "runs until stopped.",
-        example=("watch 6b57", "watch --migration avatars"),
+        example=("watch 6b57", "watch --migration avatars", "watch --plain"),
     ),
     "wait": Command(
         "wait until jobs have ended, and print how they ended",
@@ -654,7 +655,8 @@ class _MonitorParser(Parser):
     def __init__(self) -> None:
         super().__init__(prog=PROG)
         self.declare((*COMMON, *OF_MONITOR, _JOBS))
-        self.set_defaults(json=False)  # where there is no terminal, it prints lines like `watch`
+        # Where there is no terminal, it prints lines like `watch`.
+        self.set_defaults(json=False, plain=False)
 
     def format_help(self) -> str:
         """Return the help of the program with its list of commands."""

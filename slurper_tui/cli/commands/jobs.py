@@ -453,7 +453,7 @@ async def watch(context: CommandContext) -> ExitCode:
             if not context.session.resolved:
                 continue
             for view in _changed(snapshot, printed):
-                out.line(record_line(view) if options.json else _line(view, snapshot, context))
+                out.line(_said(view, snapshot, context))
             _tell(context, snapshot)
             if named:
                 _note_undocumented(undocumented, snapshot, out)
@@ -463,6 +463,17 @@ async def watch(context: CommandContext) -> ExitCode:
             if rounds is not None and snapshot.rounds >= rounds:
                 return ExitCode.OK
     raise AssertionError("the monitor ended by itself")
+
+
+def _said(view: JobView, snapshot: Snapshot, context: CommandContext) -> str:
+    """Return what is printed of a change: JSON, a sentence for a screen reader, or a line."""
+    if context.options.json:
+        return record_line(view)
+    if context.options.plain:
+        from slurper_tui.monitor.reports.spoken import spoken  # where it is asked for
+
+        return spoken(view)
+    return _line(view, snapshot, context)
 
 
 def _tell(context: CommandContext, snapshot: Snapshot) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from slurper_tui.api.models import DEFAULT_BASE_URL
 from slurper_tui.cli.commands.jobs import watch as watch_jobs
@@ -20,14 +21,17 @@ from slurper_tui.cli.output import Output, ProgressOutput
 from slurper_tui.cli.parser import parse
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_file
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, Step
 from slurper_tui.monitor.model.plans import Plan as Planned
 from slurper_tui.monitor.model.selection import Selection
+from slurper_tui.monitor.reports.spoken import spoken
 from slurper_tui.monitor.session import Session
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.cli.program import Ran, environment, perform
 from tests.monitor.bench import bench, make_accounts, now, wall
+from tests.tui.jobs import view
 from tests.virtual_time import timeless
 
 LINE = re.compile(
@@ -96,6 +100,55 @@ async def test_a_line_has_what_failed_the_rate_and_the_eta() -> None:
 def test_what_is_missing_at_the_end_is_in_the_line() -> None:
     [line] = watch(OneJob(state("completed", 90, failed=3))).out
     assert line.endswith("completed! 90/100 90% 3 failed 10 unaccounted")
+
+
+@pytest.mark.parametrize("more", [(), ("--ascii",)], ids=["", "ascii"])
+def test_a_screen_reader_gets_sentences_of_what_changed(more: tuple[str, ...]) -> None:
+    job = OneJob(
+        state("running", 10),
+        state("running", 10),
+        state("running", 36, failed=4),
+        state("completed", 99, failed=4),
+    )
+    ran = watch(job, "--plain", *more)
+    assert [re.sub(", done in [a-z0-9. ]+ (minute|hour|day)s?", "", line) for line in ran.out] == [
+        "a to b: about 10 percent.",
+        "a to b: about 36 percent, 4 failed.",
+        "a to b: completed, but objects are missing, 99 percent, 4 failed, 1 unaccounted for.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("job", "sentence"),
+    [
+        (view(prefix="2024/"), "photos-1/2024 to media: 35 percent."),
+        (view(failed=4), "photos-1 to media: 35 percent, 4 failed."),
+        (view(status="aborted"), "photos-1 to media: aborted, 35 percent."),
+        (view(status="paused"), "photos-1 to media: paused, 35 percent."),
+        (view(percent=None), "photos-1 to media: nothing known yet."),
+    ],
+)
+def test_the_name_and_the_status_are_spoken(job: JobView, sentence: str) -> None:
+    assert spoken(replace(job, forecast=None, verdict=None)) == sentence
+
+
+def test_the_demo_is_spoken_without_symbols_or_abbreviations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("slurper_tui.cli.commands.jobs.DEMO_ROUNDS", 1)
+    ran = perform(SimulatedAccount(), "watch", "--plain", "--demo")
+    assert len(ran.out) >= 5
+    for line in ran.out:
+        name, _, rest = line.partition(": ")
+        assert re.fullmatch(r"\S+ to \S+", name), line
+        assert re.fullmatch(r"[a-z0-9., :]+\.", rest), line
+        assert not re.search(r"\b(eta|min|h|s|obj|pct)\b", rest, re.IGNORECASE), line
+
+
+def test_plain_and_json_exclude_each_other() -> None:
+    ran = watch(OneJob(state("completed", 100)), "--json", "--plain")
+    assert ran.code == 2
+    assert ran.out == []
 
 
 def test_json_lines() -> None:
