@@ -1,7 +1,7 @@
 """The command line: an argparse parser with a sub-parser for each entry of `COMMANDS`.
 
 To add a command, add an entry to `COMMANDS`, one to `run._COMMAND_FUNCTIONS`, and a coroutine in
-`cli/commands/`.
+`cli/commands/`. A command that needs no monitor, such as `doctor`, is called in `run.perform`.
 
 Every option is declared once, as an `Argument`. `make_parser` builds the parser for help and
 completion; `parse` reads a command line. Options may come before the command's name, and operands

@@ -1,4 +1,4 @@
-"""What both faces talk to: the monitor of some jobs, and services over the same request budget.
+"""What screen and commands use: the monitor of some jobs, and services over the same budget.
 
 The monitor is made when snapshots are first read, the services (logs, actions, new jobs and
 receipts) when they are first used.

@@ -1,9 +1,10 @@
 """Key bindings of the main screen and the job pages, key hints, and the check on confirming keys.
 
 `MAIN_KEYS` are the bindings of the main screen in the order and the groups of the help; each names
-an `action_…` of `MainScreen`, and the README lists its id. `LOG_KEYS` and `FAILURE_KEYS` are those
-of the pages about one job; a binding that exists on both keeps its id, so that one keymap entry
-changes both. `PALETTE_ONLY` names the actions without a key.
+an `action_…` of `MainScreen`. After a change, `python -m tests.keys_topic` writes the help topic
+with their ids. `LOG_KEYS` and `FAILURE_KEYS` are those of the log and failures pages; a binding
+that exists on both keeps its id, so that one keymap entry changes both. `PALETTE_ONLY` describes
+the actions without a key, which `screens.palette` carries out.
 `hints_for` chooses at most seven hints for the status line, only from keys that do something now.
 
 The input layer marks each key with what arrived together with it (`set_context`); a dialog asks

@@ -49,7 +49,7 @@ NO_JOB_LEFT = "no job of this account runs or is paused"
 class RequestState(StrEnum):
     """State of an action request.
 
-    SENT: the API accepted it; no poll has confirmed it yet.
+    SENT: it is being sent, or the API accepted it; no poll has confirmed it yet.
     UNDECIDED: no answer arrived, so it may or may not have taken effect; it is not sent again.
     DONE: a poll confirmed it.
     REFUSED: the API rejected it, or the request could not be sent.

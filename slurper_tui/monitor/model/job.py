@@ -1,4 +1,4 @@
-"""Frozen snapshots of jobs, accounts and the request budget: the monitor's output to both faces.
+"""Frozen snapshots of jobs, accounts and the request budget: what screen and commands show.
 
 Also the default order of jobs, and the rules for when a rate or a forecast may be shown and when an
 action is possible.

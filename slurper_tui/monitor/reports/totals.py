@@ -1,7 +1,7 @@
 """The sums of all shown jobs, and their summary for the terminal's title and its tab.
 
-`Sums` are the numbers of the totals row. Both faces compute them from migrations and single jobs,
-so that each object counts once.
+`Sums` are the numbers of the totals row. Screen and commands compute them from migrations and
+single jobs, so that each object counts once.
 """
 
 from __future__ import annotations

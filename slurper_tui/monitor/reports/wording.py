@@ -3,9 +3,9 @@
 The digest's are in `digest`, verdicts in `model.verdict`, reasons for a missing ETA in
 `estimate.forecast`, deadlines in `estimate.deadline`, numbers and times in `format` and `eta`.
 
-All functions return plain text, sanitised by neither: what comes from the API is unchanged. A face
-adds its own names, colours and line breaks. Where several texts are returned for one statement, the
-longest comes first, so that a face takes the first one that fits.
+All functions return plain text that is not sanitised: what comes from the API is unchanged. Screen
+and command line add their own names, colours and line breaks. Where several texts are returned for
+one statement, the longest comes first, so that the first one that fits can be taken.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The columns of the job list as data: width, priority, drawing and sorting.
 
 To add a column, add it to `COLUMNS`; if it is not always shown, also to `fit`; if it cannot be
-sorted by, also to `SORTS`. `fit` chooses the columns for a width: a wider list has all columns of a
-narrower one, whatever the jobs do. `cells` and `header` draw a row, `sorting` orders the jobs.
+sorted by, exclude it in `SORTS`. `fit` chooses the columns for a width: a wider list has all
+columns of a narrower one, whatever the jobs do. `cells` and `header` draw a row,
+`sorting` orders the jobs.
 """
 
 from __future__ import annotations
