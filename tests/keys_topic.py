@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from textual.binding import Binding
 
 from slurper_tui.cli.help import FOLDER
-from slurper_tui.tui.keys import FAILURE_KEYS, LOG_KEYS, MAIN_KEYS, key_sign
+from slurper_tui.tui.keys import FAILURE_KEYS, LOG_KEYS, MAIN_KEYS, REPLAY_KEYS, key_sign
 from slurper_tui.tui.render.glyphs import STATUS
 from slurper_tui.tui.screens.dialogs import _FILTER_HELP, _STATE_HELP, _STATE_WORDS
 
@@ -18,6 +18,7 @@ SIGNS = 10
 COLUMN = 28
 TABLES = {
     "The list of jobs": MAIN_KEYS,
+    "During a replay, also": REPLAY_KEYS,
     "The log (l)": LOG_KEYS,
     "The failure report (e)": FAILURE_KEYS,
 }

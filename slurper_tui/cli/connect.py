@@ -49,6 +49,7 @@ from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, St
 if TYPE_CHECKING:
     import httpx
 
+    from slurper_tui.cli.commands.replay import Replay
     from slurper_tui.monitor.history.recorder import Recorder
     from slurper_tui.monitor.history.store import Store
     from slurper_tui.monitor.polling.history_sync import StoredHistory
@@ -92,6 +93,7 @@ class Connection(msgspec.Struct, frozen=True):
     base_urls: the addresses of the API, "demo" for the demo.
     names: account id to name, of the named accounts.
     demo: the simulated account, None for the real API.
+    replay: the recorded history that is shown instead of the present; None without one.
     """
 
     logins: Sequence[Login]
@@ -99,6 +101,7 @@ class Connection(msgspec.Struct, frozen=True):
     base_urls: BaseUrls
     names: Mapping[str, str] = {}
     demo: SimulatedAccount | None = None
+    replay: Replay | None = None
 
     @property
     def clients(self) -> Mapping[str, SlurperClient]:
@@ -358,6 +361,8 @@ def history_of(
     state: the history's folder, None without a home folder. If the file can be opened but not read,
     the history is off and this run is recorded in memory.
     """
+    if connection.replay is not None:
+        return connection.replay.history()
     store, view = open_history(
         None if connection.demo or state is None else state / FILE,
         connection.base_urls,

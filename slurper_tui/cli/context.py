@@ -11,6 +11,7 @@ import asyncio
 import functools
 import gc
 import logging
+import math
 import os
 import shlex
 import sys
@@ -50,6 +51,7 @@ class CommandContext(NamedTuple):
     scrubber: receives the bucket secrets, to remove them from logs and reports. notifier: tells
     about events; None for a command that ends after one look.
     names: account id to name, of the named accounts.
+    end: UTC seconds at which a replay ends; infinite without one.
     """
 
     options: argparse.Namespace
@@ -62,6 +64,7 @@ class CommandContext(NamedTuple):
     scrubber: Scrubber | None = None
     notifier: Notifier | None = None
     names: Mapping[str, str] = {}
+    end: float = math.inf
 
 
 def deadline_of(options: argparse.Namespace, config: Config) -> float | None:

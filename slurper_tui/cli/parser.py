@@ -390,13 +390,47 @@ COMMANDS: Mapping[str, Command] = {
         _flag("--json", "one JSON array", exclusive=True),
         _flag("--csv", "comma separated, with a header", exclusive=True),
         _flag("--path", "print only the path of the history", exclusive=True),
+        Argument(
+            "--export",
+            nargs="?",
+            metavar="FILE",
+            const="-",
+            exclusive=True,
+            help="write what `replay` shows to a new FILE, or to stdout",
+        ),
+        _flag("--names", "with --export: the names of buckets, prefixes and endpoints too"),
         usage=("[JOB] [OPTION]...",),
         description="Prints every sample that was recorded, the oldest first. Asks nothing of "
         "the API.",
+        epilog="--export writes neutral names, such as bucket-1/prefix-1, unless --names is given. "
+        f"The format: {PROG} help json",
         example=(
             "history --csv",
             "history 4903 --json",
+            "history --export=today.jsonl",
         ),
+    ),
+    "replay": Command(
+        "the screen over a recorded history: a file of history --export, or a job",
+        Argument(
+            "recording",
+            nargs="?",
+            metavar="FILE|JOB",
+            help="a file of history --export, or a job of the history here; without: all of it",
+        ),
+        _value("--speed", "X", "recorded seconds for each second (1; in a pipe: no waiting)"),
+        _flag("--json", "in a pipe: JSON Lines", exclusive=True),
+        _flag("--plain", "in a pipe: sentences for a screen reader", exclusive=True),
+        _value("--theme", "NAME", "the colours"),
+        _flag("--mouse", "listen to the mouse", default=None),
+        usage=("[FILE|JOB] [--speed X]",),
+        description="Shows a recorded history as it was. Uses no network, changes nothing and "
+        "records nothing. In a pipe it prints the lines of `watch` and ends with 0.",
+        epilog="Keys: p plays and pauses, ] and [ change the speed, . goes to the next answer, n "
+        "to the next change of a status; in the palette at 14:10. It only goes forward. A time "
+        "without answers passes in 2 s. There are no logs in a recording, so why objects were "
+        "skipped stays unknown.",
+        example=("replay recording.jsonl", "replay 4903"),
     ),
     "digest": Command(
         "what changed since the last look, or --since TIME",
@@ -743,7 +777,7 @@ _OTHER_WORDS = {
 }
 """Names that other programs have for a command, and ours."""
 
-_NO_COMMANDS = ("replay", "verify")
+_NO_COMMANDS = ("verify",)
 """Words that are certainly meant as a command."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -54,6 +55,7 @@ _CHANGES = ("pause", "resume", "abort", "delete")
 _COMMAND_FUNCTIONS = {
     MONITOR: ("jobs", "watch"),
     "watch": ("jobs", "watch"),
+    "replay": ("jobs", "watch"),
     "jobs": ("jobs", "jobs"),
     "wait": ("jobs", "wait"),
     "idle": ("idle", "idle"),
@@ -74,10 +76,10 @@ Not here are the commands without a monitor: `history`, `config` and `doctor` (b
 `completion` (`cli.main`).
 """
 
-_UNTIL_STOPPED = (MONITOR, "watch", "wait")
+_UNTIL_STOPPED = (MONITOR, "watch", "wait", "replay")
 """Commands that go on polling; the others end after one complete snapshot, or by themselves."""
 
-_SHOWS_HISTORY = (*_UNTIL_STOPPED, "digest")
+_SHOWS_HISTORY = (MONITOR, "watch", "wait", "digest")
 """Commands that also show data of earlier runs; the others show only current API data."""
 
 _NO_SCREEN = frozenset({"dumb", "unknown"})
@@ -105,7 +107,7 @@ def perform(options: argparse.Namespace, process: Process) -> ExitCode:
     if mistake := next(mistakes_of_notify(config), None):
         raise CliError(mistake)
     deadline_of(options, config)  # reject an invalid --deadline even where it is not used
-    on_screen = options.command == MONITOR and _takes_screen(process, out)
+    on_screen = options.command in (MONITOR, "replay") and _takes_screen(process, out)
     if options.log is not None:
         from slurper_tui.cli.diagnostics import open_log
 
@@ -114,6 +116,11 @@ def perform(options: argparse.Namespace, process: Process) -> ExitCode:
         from slurper_tui.cli.commands.history import history
 
         return history(options, config, process, out)
+    if options.command == "replay":
+        from slurper_tui.cli.commands.replay import replay_of
+
+        config, connection = replay_of(options, config, process, out, on_screen=on_screen)
+        return (_screen if on_screen else _lines)(options, config, connection, process, out)
     connection = make_connection(
         config,
         process.environ,
@@ -220,11 +227,12 @@ def _lines(
         selection=selection,
         needs=needs,
         skip_ended=once and options.command in ("jobs", "metrics"),
-        watch_tokens=not once,
+        watch_tokens=not once and connection.replay is None,
+        timer=connection.replay and connection.replay.clock,
     )
     session = Session(lambda: monitor, ALL_JOBS if once else selection, resolve)
     session.start()
-    notifier = None if once else _notifier(options, config, process, out)
+    notifier = None if once or connection.replay else _notifier(options, config, process, out)
     context = CommandContext(
         options,
         session,
@@ -236,6 +244,7 @@ def _lines(
         process.scrubber,
         notifier,
         config.names,
+        connection.replay.clock.end if connection.replay else math.inf,
     )
     module, function = _COMMAND_FUNCTIONS[options.command]
     command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)

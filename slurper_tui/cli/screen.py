@@ -123,7 +123,8 @@ def show(
     options: argparse.Namespace,
 ) -> ExitCode:
     """Run the app until it ends. Raises CliError for an unknown setting."""
-    selection = selection_of(options)
+    selection, replay = selection_of(options), connection.replay
+    is_simulated = options.demo or replay is not None
     if mistake := next(mistakes_of_screen(config), None):
         raise CliError(mistake)
     from_history = snapshot_from_history(
@@ -138,7 +139,8 @@ def show(
             history.stored(),
             interval=config.interval,
             selection=selection,
-            watch_tokens=True,
+            watch_tokens=replay is None,
+            timer=replay and replay.clock,
         )
 
     marks = Marks(process.environ, ascii_only=config.ascii_only)
@@ -151,10 +153,10 @@ def show(
         on_screen=True,
         demo=options.demo,
     )
-    saved, default = view_file(process.state, demo=options.demo), _default_view(config)
+    saved, default = view_file(process.state, demo=is_simulated), _default_view(config)
     app = SlurperApp(
         Session(make_monitor, selection, resolve, from_history),
-        _options(config, load_view(saved, default), options, process),
+        _options(config, load_view(saved, default), options, process, connection),
         partial(save_view, saved, default=default),
         _teller(notifier, ascii_only=config.ascii_only),
     )
@@ -193,9 +195,14 @@ def _default_view(config: Config) -> ViewState:
 
 
 def _options(
-    config: Config, view: ViewState, options: argparse.Namespace, process: Process
+    config: Config,
+    view: ViewState,
+    options: argparse.Namespace,
+    process: Process,
+    connection: Connection,
 ) -> ScreenOptions:
     """Return the app's options; --theme wins over the saved theme, which wins over the file."""
+    replay = connection.replay
     return ScreenOptions(
         ascii_only=config.ascii_only,
         zone=zone_of(config),
@@ -209,8 +216,9 @@ def _options(
         names={} if options.demo else config.names,
         columns=config.columns,
         window=Window.HOUR if config.window is None else windows()[config.window],
-        write=options.write and not MISSING,
-        read_only=bool(MISSING),
+        write=replay is None and options.write and not MISSING,
+        read_only=replay is not None or bool(MISSING),
+        replay=replay and replay.clock,
     )
 
 

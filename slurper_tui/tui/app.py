@@ -64,7 +64,10 @@ class SlurperApp(CopyingApp):
         self._options = options
         self._tell = tell
         look = Look(options.ascii_only, options.zone, options.names)
-        self.main = MainScreen(session, options, look, save_view)
+        kind = MainScreen
+        if options.replay is not None:
+            from slurper_tui.tui.screens.replay import ReplayScreen as kind  # only for a replay
+        self.main = kind(session, options, look, save_view)
         for theme in THEMES:
             self.register_theme(theme)
         self.register_theme(auto_theme(sixteen=options.sixteen))

@@ -138,6 +138,16 @@ MAIN_KEYS: tuple[Binding, ...] = (
     _key("X", "change('abort')", "change.abort", "abort", "Abort; it cannot be resumed.", CHANGE),
 )
 
+REPLAYING = Binding.Group("Replay")
+REPLAY_KEYS: tuple[Binding, ...] = (
+    _key("p", "play", "replay.play", "play/pause", "Play or pause the replay.", REPLAYING),
+    _key("right_square_bracket", "speed(1)", "replay.faster", "faster", "Play faster.", REPLAYING),
+    _key("left_square_bracket", "speed(-1)", "replay.slower", "slower", "Play slower.", REPLAYING),
+    _key("full_stop", "step", "replay.step", "step", "To the next answer.", REPLAYING),
+    _key("n", "event", "replay.event", "event", "To the next change of a status.", REPLAYING),
+)
+"""The further keys of the main screen during a replay."""
+
 PALETTE_ONLY: Mapping[str, str] = {
     "new": "Create a migration.",
     "plans": "Show the jobs that wait to be started.",

@@ -13,6 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import tzinfo
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -29,6 +30,9 @@ from slurper_tui.monitor.reports.migrations import (
     with_changes,
 )
 from slurper_tui.tui.render.columns import SORTS, sorting
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.polling.clock import ReplayClock
 
 Test = Callable[[JobView], bool]
 
@@ -157,7 +161,9 @@ class ScreenOptions(msgspec.Struct, frozen=True):
     names: account id to the name in the configuration file.
     window: the period of the charts at the start.
     write: changing jobs is allowed from the start.
-    read_only: changing jobs cannot be allowed, because pasted keys cannot be recognised.
+    read_only: changing jobs cannot be allowed, because pasted keys cannot be recognised, or because
+        a replay is shown.
+    replay: the time of a replay; None without one.
     """
 
     ascii_only: bool = False
@@ -174,6 +180,7 @@ class ScreenOptions(msgspec.Struct, frozen=True):
     window: Window = Window.HOUR
     write: bool = False
     read_only: bool = False
+    replay: ReplayClock | None = None
 
 
 RowKey = JobKey | MigrationKey
@@ -325,6 +332,7 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
     names: account id to the name in the configuration file.
     marked: the jobs marked for pause or resume.
     writing: changing jobs is allowed.
+    replay: the time and the speed of a replay; "" without one.
     """
 
     snapshot: Snapshot | None = None
@@ -346,6 +354,7 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
     names: Mapping[str, str] = {}
     marked: frozenset[JobKey] = frozenset()
     writing: bool = False
+    replay: str = ""
 
     @property
     def now(self) -> float:

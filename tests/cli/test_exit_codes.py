@@ -15,7 +15,7 @@ from slurper_tui.simulated.jobs import Plan
 from tests.cli.making import KEYS, S3
 from tests.cli.program import Ran, environment, perform
 
-OFFLINE = ("history", "completion", "help", "config")
+OFFLINE = ("history", "replay", "completion", "help", "config")
 """Commands that ask nothing of the API."""
 
 NAMED = {

@@ -139,7 +139,7 @@ def test_the_example_in_the_help_of_a_command_works_in_the_demo(
     assert ran.code in ENDS.get(name, {0}), ran.err
     assert (
         ran.out
-        or {"--draft", "--textfile"} & {*words}
+        or {"--draft", "--textfile", "--export=today.jsonl"} & {*words}
         or name in ("pause", "resume", "abort", "delete")
     )
 
@@ -159,6 +159,11 @@ def _write_files(folder: Path) -> None:
     assert request is not None
     (folder / "migration.toml").write_text(request[1].replace("...", "s3.example.com"))
     (folder / "prefixes.txt").write_text("2023/\n2024/\n")
+    counts = '"objects":9,"transferredObjects":1,"skippedObjects":0,"failedObjects":0'
+    (folder / "recording.jsonl").write_text(
+        '{"slurper_tui_recording":1}\n'
+        '{"at":"2026-11-28T12:00:00Z","accountId":"a","id":"b",' + counts + ',"status":"running"}\n'
+    )
 
 
 SECTIONS = {

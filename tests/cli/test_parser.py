@@ -40,7 +40,6 @@ def test_the_command_is_found_among_options(words: str, command: str, rest: str)
     [
         ("jbos", "jobs"),
         ("progres", "progress"),
-        ("replay", None),
         ("verify", None),
     ],
 )

@@ -21,6 +21,7 @@ from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output, distinct_width
 from slurper_tui.monitor.history.files import FILE, reason_of
 from slurper_tui.monitor.history.opening import memory_store, read_store
+from slurper_tui.monitor.history.recording import recording_lines
 from slurper_tui.monitor.history.schema import HistoryError
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts, JobView
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from slurper_tui.cli.context import Process
     from slurper_tui.config import Config
     from slurper_tui.monitor.history.store import Store
+    from slurper_tui.monitor.model.selection import Selection
 
 
 Sample = tuple[JobKey, Recorded]
@@ -52,7 +54,9 @@ def history(options: argparse.Namespace, config: Config, process: Process, out: 
         out.line(str(path))
         return ExitCode.OK
     try:
-        with closing(_open(path, config)) as store:
+        with closing(open_recorded(path, config)) as store:
+            if options.export is not None:
+                return _export(store, options, config, out)
             for line in _lines(store, options, config, out):
                 out.line(line)
     except (HistoryError, OSError, sqlite3.Error) as error:
@@ -60,7 +64,7 @@ def history(options: argparse.Namespace, config: Config, process: Process, out: 
     return ExitCode.OK
 
 
-def _open(path: Path | None, config: Config) -> Store:
+def open_recorded(path: Path | None, config: Config) -> Store:
     """Open the history file read-only; an empty store if there is no file.
 
     path: None for the demo. Raises HistoryError, OSError and sqlite3.Error.
@@ -108,6 +112,42 @@ def _lines(store: Store, options: argparse.Namespace, config: Config, out: Outpu
 
 
 _NOTHING = "nothing was recorded so far"
+
+
+def key_of(
+    store: Store, selection: Selection, accounts: Sequence[str], out: Output
+) -> JobKey | None:
+    """Return the named job; None if none is named or nothing was recorded. Raises CliError."""
+    if not selection.jobs:
+        return None
+    stored = {job.key: job.job for job in store.jobs(accounts)}
+    views = [JobView(k.account_id, stored.get(k) or Job(id=k.job_id)) for k in store.keys(accounts)]
+    if not views:
+        out.note("nothing was recorded so far")
+        return None
+    key, *others = resolve(selection, views, has_migration=False)
+    if others:
+        raise CliError("history takes one JOB, or none for all")
+    return key
+
+
+def _export(store: Store, options: argparse.Namespace, config: Config, out: Output) -> ExitCode:
+    """Write a recording to a file, or to stdout for `-`. Raises CliError."""
+    accounts = config.accounts if options.account else ()
+    key = key_of(store, selection_of(options), accounts, out)
+    jobs = [job for job in store.jobs(accounts) if key in (None, job.key)]
+    lines = recording_lines(jobs, store.every(accounts, key), names=options.names)
+    if options.export == "-":
+        for line in lines:
+            out.exact(line + "\n")
+        return ExitCode.OK
+    try:
+        with open(options.export, "x", encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in lines)
+    except OSError as error:
+        reason = error.strerror or error
+        raise CliError(f"--export: {options.export} cannot be written: {reason}") from None
+    return ExitCode.OK
 
 
 def _record(key: JobKey, sample: Recorded, *, one: bool) -> dict[str, Any]:

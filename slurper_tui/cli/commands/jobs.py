@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import pairwise
@@ -444,7 +445,8 @@ async def watch(context: CommandContext) -> ExitCode:
     """
     options = context.options
     out, named = context.out, not selection_of(options).everything
-    rounds = DEMO_ROUNDS if options.demo and not out.on_terminal else None
+    is_brief = options.demo and not out.on_terminal and math.isinf(context.end)
+    rounds = DEMO_ROUNDS if is_brief else None
     printed: dict[JobKey, Printed] = {}
     undocumented: set[JobKey] = set()
     async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
@@ -460,7 +462,7 @@ async def watch(context: CommandContext) -> ExitCode:
                 if _all_ended(snapshot, context):
                     _note_unread(snapshot.jobs, out)
                     return verdict(snapshot.jobs, snapshot.links)
-            if rounds is not None and snapshot.rounds >= rounds:
+            if snapshot.taken_at >= context.end or (rounds and snapshot.rounds >= rounds):
                 return ExitCode.OK
     raise AssertionError("the monitor ended by itself")
 

@@ -10,7 +10,6 @@ end the loop; only a bug does.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import random
 import time
@@ -19,11 +18,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from slurper_tui.api.errors import ApiError, RateLimited
-from slurper_tui.monitor.model.base import JobKey, Moment, Window
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.samples import final
 from slurper_tui.monitor.model.selection import ALL_JOBS, Selection
 from slurper_tui.monitor.polling.budget import Metered
+from slurper_tui.monitor.polling.clock import MachineClock
 from slurper_tui.monitor.polling.history_sync import HistorySync, StoredHistory
 from slurper_tui.monitor.polling.job_store import AnswerApplier, JobStore
 from slurper_tui.monitor.polling.scheduler import (
@@ -39,6 +38,7 @@ from slurper_tui.monitor.polling.user import User, budget_of_all
 
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
+    from slurper_tui.monitor.model.base import JobKey, Moment, Window
     from slurper_tui.monitor.polling.account_tracker import AccountTrack
 
 
@@ -74,6 +74,7 @@ class Monitor:
     needs: given a job's list row as a view, whether its counts are needed.
     skip_ended: do not poll jobs that ended according to the history.
     watch_tokens: ask once an hour when the API tokens expire.
+    timer: the time to live in; None for that of the machine, with `clock`.
     """
 
     def __init__(
@@ -89,15 +90,17 @@ class Monitor:
         needs: Callable[[JobView], bool] = lambda view: True,
         skip_ended: bool = False,
         watch_tokens: bool = False,
+        timer: MachineClock | None = None,
     ) -> None:
         self.history = history
+        self._timer = timer or MachineClock(clock)
         self.eager = eager
         self._watches_tokens = watch_tokens
         self.interval = max(MIN_INTERVAL, interval)
         self.job_store = JobStore(
             [*clients], self._now, lambda: self._wake(plan=True, snapshot=True)
         )
-        self._clock = clock
+        self._clock = self._timer.wall
         self._accounts = self.job_store.accounts
         self._answers = AnswerApplier(selection, rng or random.Random(), eager=eager, needs=needs)
         if history.clock_was_set:
@@ -340,10 +343,9 @@ class Monitor:
         if self.eager:
             waiting = (user for user in self._users if user.waiting and not user.under_way)
             deadlines += [user.budget.ready_at(now) for user in waiting]
-        if (wait := min(deadlines) - self._now().mono) > 0:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._woken.wait()
+        busy = any(user.under_way for user in self._users)
+        if await self._timer.wait(self._woken, min(deadlines), busy=busy):
+            self.refresh_all()
         self._woken.clear()
         now = self._now().mono
         retries = (account.retry_at for account in self._accounts if account.problem)
@@ -361,7 +363,7 @@ class Monitor:
         self._woken.set()
 
     def _now(self) -> Moment:
-        return Moment(asyncio.get_running_loop().time(), self._clock())
+        return self._timer.now()
 
     def _demand(self, accounts: Sequence[AccountTrack]) -> float:
         """Return the requests per second that polling every job on time would take; 0 if eager."""

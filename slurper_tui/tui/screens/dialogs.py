@@ -203,8 +203,14 @@ class HelpDialog(PageHelp):
 
     TITLE_TEXT = "Keys and signs"
 
-    def __init__(self, look: Look, keymap: Mapping[str, str], reasons: Mapping[str, str]) -> None:
-        super().__init__(look, MAIN_KEYS, keymap)
+    def __init__(
+        self,
+        look: Look,
+        keys: Sequence[Binding],
+        keymap: Mapping[str, str],
+        reasons: Mapping[str, str],
+    ) -> None:
+        super().__init__(look, keys, keymap)
         self._reasons = reasons
 
     def why_not(self, binding: Binding) -> str:

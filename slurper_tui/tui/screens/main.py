@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 from msgspec.structs import replace
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.events import Key, Resize
 from textual.geometry import Size
@@ -75,6 +75,7 @@ class MainScreen(NotedScreen[None]):
         """Posted when the screen is mounted and accepts snapshots."""
 
     BINDINGS: ClassVar[list[BindingType]] = list(MAIN_KEYS)
+    KEYS: ClassVar[tuple[Binding, ...]] = MAIN_KEYS
     AUTO_FOCUS = "#jobs"
     state: var[ScreenState] = var(ScreenState, init=False)
     hints: var[tuple[Hint, ...]] = var((), init=False)
@@ -106,7 +107,7 @@ class MainScreen(NotedScreen[None]):
         self._window = options.window
         self._keys = {
             key.strip()
-            for binding in MAIN_KEYS
+            for binding in self.KEYS
             for key in (options.keymap.get(binding.id or "") or binding.key).split(",")
         }
         self._looked_at: _LookedAt = (None, frozenset(), ())
@@ -195,7 +196,7 @@ class MainScreen(NotedScreen[None]):
 
     def sign(self, id: str) -> str:
         """Return the first key of a binding as it is shown."""
-        return key_hint(MAIN_KEYS, [id], self.options.keymap, self.look)[0]
+        return key_hint(self.KEYS, [id], self.options.keymap, self.look)[0]
 
     def take(self, snapshot: Snapshot) -> None:
         """Show a new snapshot, unless the screen is frozen.
@@ -511,13 +512,13 @@ class MainScreen(NotedScreen[None]):
         """Show all keys."""
         from slurper_tui.tui.screens.dialogs import HelpDialog
 
-        self.app.push_screen(HelpDialog(self.look, self.options.keymap, self.reasons()))
+        self.app.push_screen(HelpDialog(self.look, self.KEYS, self.options.keymap, self.reasons()))
 
     def reasons(self) -> dict[str, str]:
         """Return why each unavailable key does not work now, by binding id."""
         from slurper_tui.tui.availability import reasons
 
-        return reasons((key.id or "" for key in MAIN_KEYS), self.state, self.unlock_sign)
+        return reasons((key.id or "" for key in self.KEYS), self.state, self.unlock_sign)
 
     @property
     def unlock_sign(self) -> str:

@@ -33,7 +33,7 @@ from textual.worker import Worker, WorkerCancelled, WorkerFailed
 from slurper_tui.eta import finish
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.tui.availability import Change, change_for, why_not_change
-from slurper_tui.tui.keys import MAIN_KEYS, PALETTE_ONLY, key_sign
+from slurper_tui.tui.keys import PALETTE_ONLY, key_sign
 from slurper_tui.tui.render.columns import DrawContext, account_name, migration, short_id
 from slurper_tui.tui.render.lines import shorten, text_of
 from slurper_tui.tui.render.painted import MISSING, QuietPalette
@@ -41,6 +41,7 @@ from slurper_tui.tui.state import ScreenState, fold_text
 from slurper_tui.tui.widgets.form_fields import MOST_TYPED
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.polling.clock import ReplayClock
     from slurper_tui.tui.screens.main import MainScreen
 
 
@@ -49,6 +50,7 @@ NAME_WIDTH = 60
 WORD_WIDTH = 20
 _RANK = FuzzySearch().score
 DEADLINE = "deadline"
+AT = "at"
 FIRST = 1000.0
 """The score of an entry that must come first."""
 
@@ -56,8 +58,6 @@ NOW = "  now: "
 """The text between an entry and the reason why it does not work now."""
 
 HOW_TO_TYPE = "type a time: deadline Fri 18:00, or deadline off"
-NAMED = tuple(key for key in MAIN_KEYS if not (key.id or "").startswith("move."))
-"""The bindings offered in the palette: all but the cursor movements."""
 
 
 class Everything(Provider):
@@ -75,6 +75,11 @@ class Everything(Provider):
             text, action = self._deadline(typed.strip())
             yield Hit(FIRST, _prompt(text), action, text=text)
             return
+        main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
+        if word.casefold() == AT and main.options.replay is not None:
+            text, action = _jump(main, main.options.replay, typed.strip())
+            yield Hit(FIRST, _prompt(text), action, text=text)
+            return
         sought = fold_text(query)
         for text, action in self._entries():
             score = likeness(sought, fold_text(text))
@@ -84,7 +89,9 @@ class Everything(Provider):
     def _entries(self) -> Iterator[Entry]:
         main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
         reasons = main.reasons()
-        for binding in NAMED:
+        for binding in main.KEYS:
+            if (binding.id or "").startswith("move."):
+                continue
             keys = " ".join(key_sign(key) for key in binding.key.split(","))
             text = f"{binding.description:<14}{binding.tooltip}  {keys}"
             why = reasons.get(binding.id or "", "")
@@ -92,6 +99,8 @@ class Everything(Provider):
         yield from _unkeyed(main)
         yield from _accounts(main)
         yield _HINT
+        if main.options.replay is not None:
+            yield _AT_HINT
         if main.state.deadline is not None:
             yield _off(main)
         for name in sorted(main.app.available_themes):
@@ -162,6 +171,23 @@ def _nothing() -> None:
 
 _HINT: Entry = (f"{DEADLINE:<14}{HOW_TO_TYPE}", _nothing)
 """Choosing it fills in the word and waits for the time."""
+
+
+_AT_HINT: Entry = (f"{AT:<14}to a later time of the replay: at 14:10", _nothing)
+
+
+def _jump(main: MainScreen, clock: ReplayClock, typed: str) -> Entry:
+    """Return an entry that goes to a later time of a replay, or one that shows why it cannot."""
+    if not typed:
+        return _AT_HINT
+    from slurper_tui.timeparse import parse_when  # imported on first use
+
+    now, zone = clock.wall(), main.look.zone
+    try:
+        at = parse_when(typed, now, zone, future=True)
+    except ValueError as error:
+        return f"{AT:<14}{main.look.sanitise(str(error))}", _nothing
+    return f"{AT:<14}{finish(at, at, now, zone)}", partial(clock.go_to, at)
 
 
 def _off(main: MainScreen) -> Entry:
@@ -279,13 +305,14 @@ class Palette(QuietPalette):
     def _select_once(self, event: CommandList.OptionSelected) -> None:
         """Pass only the first selection on: a second Enter may be queued behind it.
 
-        The entry that explains deadlines is no command: it fills in the word and stays open.
+        An entry that explains what to type is no command: it fills in the word and stays open.
         """
-        if isinstance(event.option, Command) and event.option.hit.text == _HINT[0]:
+        hints = {_HINT[0]: DEADLINE, _AT_HINT[0]: AT}
+        if isinstance(event.option, Command) and event.option.hit.text in hints:
             event.stop()
             event.prevent_default()
             line = self.query_one(CommandInput)
-            line.value = f"{DEADLINE} "
+            line.value = f"{hints[event.option.hit.text]} "
             line.action_end()
             return
         if self._selected:

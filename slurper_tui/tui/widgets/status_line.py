@@ -87,7 +87,7 @@ def status_line(
     reserved = width_of(_keys(hints[-fewest:]))
     facts = list(_status_parts(state, note, look, width - reserved - 4))
     needed = len(facts)
-    if state.snapshot:
+    if state.snapshot and not state.replay:
         facts += _data_facts(state.snapshot, look, read_only=not state.writing and not note)
     everything = len(facts)
     dot = look.to_ascii(" · ")
@@ -128,6 +128,7 @@ def _status_parts(state: ScreenState, note: str, look: Look, room: int) -> Itera
     if snapshot is None:
         yield (Piece(look.to_ascii("connecting …"), "muted"),)
         return
+    yield from _replay(state, look)
     yield from _problem(snapshot, look, room)
     yield from _request(state, note, look)
     if state.writing:
@@ -154,6 +155,11 @@ def _status_parts(state: ScreenState, note: str, look: Look, room: int) -> Itera
     if stretch > 1.05:
         text = f"slowed \N{MULTIPLICATION SIGN}{stretch:.1f}: request budget"
         yield (Piece(look.to_ascii(text), "warning"),)
+
+
+def _replay(state: ScreenState, look: Look) -> Iterator[Line]:
+    if state.replay:
+        yield (Piece(look.to_ascii(state.replay), "accent"),)
 
 
 def _request(state: ScreenState, note: str, look: Look) -> Iterator[Line]:

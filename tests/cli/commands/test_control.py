@@ -588,7 +588,8 @@ def words_for(name: str, job: str) -> list[list[str]]:
         "wait": [["wait", job]],
         "idle": [["idle", "--bucket", "nothing"]],
         "metrics": [["metrics", "--textfile", "slurper.prom"], ["metrics", "--rules"]],
-        "history": [["history"], ["history", job, "--json"]],
+        "history": [["history"], ["history", job, "--json"], ["history", "--export"]],
+        "replay": [["replay"], ["replay", job]],
         "digest": [["digest"]],
         "logs": [["logs", job]],
         "failures": [["failures", job], ["failures", job, "--keys"]],
@@ -611,7 +612,7 @@ def test_a_reading_command_leaves_nothing_but_get_requests(
     for words in words_for(name, job):
         recorded.run(*words, folder=tmp_path)
     assert {method for method, _ in recorded.sent} <= {"GET"}
-    asks_nothing = name in ("history", "config", "completion", "help")
+    asks_nothing = name in ("history", "replay", "config", "completion", "help")
     assert bool(recorded.sent) is not asks_nothing
 
 
