@@ -9,7 +9,6 @@ import pytest
 from rich.color import ColorType
 from rich.segment import Segment
 
-from slurper_tui.monitor.model.job import State
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece
@@ -78,13 +77,20 @@ async def test_with_16_colours_the_terminals_own_are_used(theme: str) -> None:
         assert bool(look.reverse) is (row == "cursor")
 
 
-def test_no_status_is_a_colour_alone() -> None:
-    shown = {(status.sign, status.plain) for status in STATUS.values()}
-    assert len({sign for sign, _ in shown}) == len({sign for _, sign in shown})
-    for one, other in combinations(STATUS, 2):
-        signs = {STATUS[one].sign, STATUS[other].sign}
-        assert len(signs) == 2 or one.value != other.value
-    assert {state for state in State if not STATUS[state].sign.strip()} == set()
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 12)])
+@pytest.mark.parametrize("ascii_only", [False, True], ids=["", "ascii"])
+async def test_no_status_is_a_colour_alone(size: tuple[int, int], ascii_only: bool) -> None:
+    statuses = ("running", "paused", "completed", "aborted")
+    views = [view(number, status) for number, status in enumerate(statuses)]
+    feed = FakeFeed(snapshot(*views))
+    app = SlurperApp(feed, ScreenOptions(ascii_only=ascii_only), lambda _: None)
+    async with app.run_test(size=size) as pilot:
+        await feed.taken()
+        await pilot.pause()
+        text = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+    for each in views:
+        status = STATUS[each.state]
+        assert f" {status.plain if ascii_only else status.sign} {each.word}" in text
 
 
 # Machado, Oliveira and Fernandes, 2009: complete protanopia, deuteranopia and tritanopia.
