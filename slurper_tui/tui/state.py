@@ -490,7 +490,8 @@ def _place(state: ScreenState, rows: Mapping[RowKey, int], groups: Groups) -> Ro
     if (found := next((key for key in keys if key in rows), None)) is not None:
         return found
     planned = (key for key in keys if isinstance(key, MigrationKey) and not key.endpoint)
-    return next(filter(None, (_begun(key, groups) for key in planned)), None)
+    begun = (_begun(key, groups) for key in planned)
+    return next((key for key in begun if key in rows), None)
 
 
 def _begun(planned: MigrationKey, groups: Groups) -> MigrationKey | None:

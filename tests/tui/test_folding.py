@@ -352,6 +352,23 @@ async def test_a_migration_with_a_match_is_unfolded_with_just_the_matching_jobs(
         assert names(stage) == ["migration", "job0002", "job0003"]
 
 
+@pytest.mark.parametrize("endpoint", ["", "https://s3.example.com"])
+async def test_a_filter_that_hides_the_highlighted_migration_highlights_a_line(
+    endpoint: str,
+) -> None:
+    source = replace(LOGS.job.source, endpoint=endpoint or None)  # type: ignore[type-var]  # known
+    logs = replace(LOGS, job=replace(LOGS.job, source=source))
+    others = [replace(logs, job=replace(logs.job, id=f"job{n:04}")) for n in (8, 9)]
+    async with staged(snapshot(*JOBS[:3], *others)) as stage:
+        await stage.press("home", *"jj")
+        highlighted = stage.app.main.state.migration
+        assert highlighted is not None
+        assert highlighted.key.endpoint == endpoint
+        await stage.press("slash", *"2023", "enter")
+        assert at(stage) in ("migration", "job0002")
+        assert "photos → media" in stage.text
+
+
 async def test_a_job_found_by_a_filter_stays_in_sight_without_it() -> None:
     async with staged(snapshot(*JOBS)) as stage:
         await stage.press("slash", *"2022", "enter", "down", "escape")
