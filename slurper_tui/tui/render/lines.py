@@ -5,6 +5,7 @@ Widths are cells of the terminal, not characters.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -116,19 +117,25 @@ def spread(left: Line, right: Line, width: int) -> Line:
     return (*left, Piece(" " * gap), *right) if gap >= 1 and right else fill(left, width)
 
 
+_BREAK = re.compile(r"(?<!\d) (?!·)(?!(?<=\d [dh] )\d)")
+"""A blank at which a line may end: not after a number, before a dot, nor within `3 h 5 min`."""
+
+
 def wrap(text: str, width: int) -> list[str]:
     """Split text into parts of at most `width` cells without losing a character; at least one part.
 
-    A part ends after a blank if that shortens it by less than half, so that words stay whole.
+    A part ends after a blank if that shortens it by less than half, so that words stay whole, and a
+    number stays with its unit if that is possible too.
     """
     width = max(2, width)
     parts = []
     start = 0
     while start < len(text):
         part = _head(text[start : start + MARKS * width], width)
-        blank = part.rfind(" ") + 1
-        if blank > len(part) // 2 and start + len(part) < len(text):
-            part = part[:blank]
+        if start + len(part) < len(text):
+            breaks = [found.end() for found in _BREAK.finditer(text, start, start + len(part))]
+            ends = (breaks[-1] - start if breaks else 0, part.rfind(" ") + 1)
+            part = part[: next((end for end in ends if end > len(part) // 2), None)]
         parts.append(part)
         start += len(part)
     return parts or [""]
@@ -153,12 +160,17 @@ def text_lines(text: str, width: int, style: str = "") -> Iterator[Line]:
 
 
 def wrap_words(text: str, width: int) -> list[str]:
-    """Break text at blanks to fit `width` cells; break a word only if it is longer than a line."""
+    """Break text at blanks to fit `width` cells; break a word only if it is longer than a line.
+
+    A number stays with its unit unless that leaves half of the line before it empty.
+    """
     lines = [""]
-    for word in text.split(" "):
+    for word in _BREAK.split(text):
         joined = f"{lines[-1]} {word}" if lines[-1] else word
         if cell_len(joined) <= width:
             lines[-1] = joined
+        elif " " in word and 2 * cell_len(lines[-1]) <= width:
+            lines[-1:] = [part.strip() for part in wrap(joined, width)]
         else:
             lines.extend(wrap(word, width))
     return [line for line in lines if line] or [""]

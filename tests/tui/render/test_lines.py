@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import Piece, fill, shorten, spread, text_of, width_of, wrap
+from slurper_tui.tui.render.lines import (
+    Piece,
+    fill,
+    shorten,
+    spread,
+    text_of,
+    width_of,
+    wrap,
+    wrap_words,
+)
 
 TEXTS = st.text(st.characters(categories=["L", "N", "P", "S", "M"]))
 
@@ -84,7 +93,35 @@ def test_a_bar_grows_in_eighths_of_a_cell() -> None:
 
 def test_wrapping_keeps_words_whole_if_possible() -> None:
     assert wrap("failed: the API answered 502 with an HTML page", 32) == [
-        "failed: the API answered 502 ",
-        "with an HTML page",
+        "failed: the API answered ",
+        "502 with an HTML page",
     ]
     assert wrap("a " + "b" * 10, 6) == ["a bbbb", "bbbbbb"]
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        (
+            "if it moves again: 1 h 35 – 3 h 5 min at 47/s",
+            36,
+            ["if it moves again: 1 h 35 –", "3 h 5 min at 47/s"],
+        ),
+        (
+            "if it moves again: 1 h 35 – 3 h 5 min at 47/s",
+            24,
+            ["if it moves again:", "1 h 35 – 3 h 5 min at", "47/s"],
+        ),
+        ("12: 3 paused · 2 running", 16, ["12: 3 paused ·", "2 running"]),
+        (
+            "in the last 6 h 1 min (7.9 %), 56 per minute",
+            33,
+            ["in the last 6 h 1 min (7.9 %),", "56 per minute"],
+        ),
+        ("objects 1,234,567,890 objects", 22, ["objects 1,234,567,890", "objects"]),
+    ],
+)
+def test_a_number_stays_with_its_unit_if_possible(text: str, width: int, lines: list[str]) -> None:
+    assert [part.rstrip() for part in wrap(text, width)] == lines
+    assert wrap_words("Away 14 h 20 min", 13) == ["Away 14 h 20", "min"]
+    assert wrap_words("in the last 3 h 5 min", 16) == ["in the last", "3 h 5 min"]

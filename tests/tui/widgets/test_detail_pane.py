@@ -432,6 +432,6 @@ async def test_at_200_by_50_reasons_charts_events_and_rows_are_on_one_page() -> 
         assert stage.app.main.state.migration is not None
         for part in (
             *("reasons in 1 of 3 logs", "AccessDenied: …", "newest in the logs", "2018/b.jpg"),
-            *("rate · 1 h", "progress", "failing: 300 of 900", "no ETA"),
+            *("rate · 1 h", "progress", "failing: 300 of", "no ETA"),
         ):
             assert part in stage.text, part
