@@ -6,10 +6,12 @@ contains any part of a credential or of a program's output.
 
 from __future__ import annotations
 
+import atexit
 import os
+import select
 import stat
 import subprocess
-import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 COMMAND_SECONDS = 30.0
 """Time limit for a program that prints a token; somebody may have to touch a key."""
+
+_LOOK_SECONDS = 0.05
+"""Pause between two looks whether a program has ended that prints nothing more."""
 
 MOST_BYTES = 2**16
 """Larger files, and the output after so many bytes, hold no token."""
@@ -105,7 +110,7 @@ def read_command(command: Sequence[str], folder: Path) -> Credentials:
     """Return the token in the first line that a program prints. Raises CredentialError.
 
     The program runs without a shell, without input and apart from the terminal, which it could
-    disturb; it is killed with its children after `COMMAND_SECONDS`.
+    disturb; it is killed with its children after `COMMAND_SECONDS`, and when this program ends.
     """
     name = f"token_command: {command[0]}"
     try:
@@ -119,23 +124,44 @@ def read_command(command: Sequence[str], folder: Path) -> Credentials:
         )
     except (OSError, ValueError) as error:
         raise CredentialError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
-    timer = threading.Timer(COMMAND_SECONDS, _kill, [running])
-    timer.daemon = True
-    timer.start()
-    assert running.stdout is not None
-    with running.stdout:
-        text = running.stdout.read(MOST_BYTES)
-    if len(text) == MOST_BYTES:
+    stop = partial(_kill, running)
+    atexit.register(stop)  # when this program ends before
+    text = _output(running, time.monotonic() + COMMAND_SECONDS)
+    ended = running.poll() is not None
+    if not ended:
         _kill(running)
     code = running.wait()
-    in_time = timer.is_alive()
-    timer.cancel()
-    if not in_time:
+    atexit.unregister(stop)
+    if len(text) >= MOST_BYTES:
+        raise CredentialError(f"{name}: it prints too much")
+    if not ended:
         raise CredentialError(f"{name}: no answer within {COMMAND_SECONDS:.0f} s")
     if code:
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         raise CredentialError(f"{name}: ended with {how}")
     return _valid("token_command", command[0], _first_line(text))
+
+
+def _output(running: subprocess.Popen[bytes], until: float) -> bytes:
+    """Return what a program prints before it ends, until a time of the monotonic clock.
+
+    The end of its output is not waited for: an agent that it starts may hold that open for ever.
+    """
+    assert running.stdout is not None
+    text = b""
+    with running.stdout as output:
+        while len(text) < MOST_BYTES:
+            ended = running.poll() is not None
+            if not ended and time.monotonic() >= until:
+                break
+            ready = select.select([output], [], [], 0 if ended else _LOOK_SECONDS)[0]
+            piece = os.read(output.fileno(), MOST_BYTES) if ready else b""
+            text += piece
+            if ended and not piece:
+                break
+            if ready and not piece:
+                time.sleep(_LOOK_SECONDS)  # it has closed its output and goes on
+    return text
 
 
 def _kill(running: subprocess.Popen[bytes]) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from slurper_tui.api.credentials import CredentialError, Credentials
 from slurper_tui.cli import credentials
 from slurper_tui.cli.credentials import read_command, read_file, source_of
 from slurper_tui.config import Account
+from tests.patience import PATIENCE
 
 HUSH = "hush-0123456789"
 
@@ -114,7 +118,7 @@ def python(code: str) -> tuple[str, ...]:
         ("import os; os.kill(os.getpid(), 9)", "ended with signal 9"),
         ("pass", "the API token is empty"),
         (f"print('{HUSH} x')", "the API token holds a space"),
-        ("import sys\nwhile True: sys.stdout.write('x' * 9999)", "ended with signal 9"),
+        ("import sys\nwhile True: sys.stdout.write('x' * 9999)", "it prints too much"),
     ],
 )
 def test_a_program_that_prints_no_token_is_told_without_its_output(
@@ -148,3 +152,49 @@ def test_a_program_that_hangs_is_killed_with_its_children(
     code = "import os, time; os.fork(); time.sleep(600)"
     with pytest.raises(CredentialError, match="no answer within"):
         read_command(python(code), tmp_path)
+
+
+def test_an_agent_that_a_program_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
+    code = f"""
+import os, time
+print("{HUSH}", flush=True)
+if os.fork() == 0:
+    os.setsid()
+    open("agent", "w").write(str(os.getpid()))
+    time.sleep(600)
+while not os.path.exists("agent") or not open("agent").read(): time.sleep(0.01)
+"""
+    try:
+        assert token_of(read_command(python(code), tmp_path)) == HUSH
+    finally:
+        os.kill(int((tmp_path / "agent").read_text()), signal.SIGKILL)
+
+
+def test_a_program_that_closes_its_output_may_take_its_time(tmp_path: Path) -> None:
+    code = f"import os, time\nprint('{HUSH}', flush=True)\nos.close(1)\ntime.sleep(0.1)"
+    assert token_of(read_command(python(code), tmp_path)) == HUSH
+
+
+def test_a_program_ends_with_this_one(tmp_path: Path) -> None:
+    hangs = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(600)"
+    starts = f"""
+import pathlib, threading, time
+from slurper_tui.cli.credentials import read_command
+words = ({sys.executable!r}, "-c", {hangs!r})
+threading.Thread(target=read_command, args=(words, pathlib.Path()), daemon=True).start()
+while not os.path.exists("pid") or not open("pid").read(): time.sleep(0.01)
+"""
+    subprocess.run([sys.executable, "-c", f"import os\n{starts}"], cwd=tmp_path, check=True)
+    pid = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + PATIENCE
+    while is_running(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process runs; one that has ended and is not yet waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
