@@ -7,6 +7,7 @@ format and escapes the labels. The values come from `monitor.reports.metrics`.
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import stat
 import time
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.model.job import Snapshot
 
 LOOPBACK = "127.0.0.1"
+
+_log = logging.getLogger("slurper_tui.cli")
 
 
 class Snapshots:
@@ -188,6 +191,9 @@ def _serving(registry: CollectorRegistry, text: str, context: CommandContext) ->
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
         raise CliError(f"cannot listen on {text}: {error.strerror or error}") from None
+    except UnicodeError:
+        raise CliError(f"cannot listen on {text}: it is not a host name") from None
+    server.handle_error = _log_scrape  # type: ignore[method-assign]  # would print a traceback
     shown = f"[{host}]" if ":" in host else host
     context.out.note(f"listening on http://{shown}:{server.server_port}/metrics")
     if not _is_loopback(host):
@@ -200,11 +206,16 @@ def _serving(registry: CollectorRegistry, text: str, context: CommandContext) ->
         thread.join()
 
 
+def _log_scrape(request: object, client_address: object) -> None:
+    """Log why a scrape failed: most often, the client has closed the connection."""
+    _log.debug("scrape by %s failed", client_address, exc_info=True)
+
+
 def address_of(text: str) -> tuple[str, int]:
     """Split `HOST:PORT`, `:PORT` or `PORT`; without a host it is loopback. Raises CliError."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not (port.isascii() and port.isdigit() and int(port) < 2**16):
+    if not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 2**16):
         raise CliError(f"--listen must be HOST:PORT or a port, not {text!r}")
     return host or LOOPBACK, int(port)
 

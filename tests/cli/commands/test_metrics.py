@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -227,7 +229,7 @@ def test_an_address_is_loopback_unless_another_is_given(
     assert address_of(text) == address
 
 
-@pytest.mark.parametrize("text", ["", "host", "host:", "9464x", ":-1", "host:٣"])
+@pytest.mark.parametrize("text", ["", "host", "host:", "9464x", ":-1", "host:٣", ":" + "1" * 5000])
 def test_an_address_without_a_port_is_refused(text: str) -> None:
     with pytest.raises(CliError, match="HOST:PORT"):
         address_of(text)
@@ -241,6 +243,13 @@ def test_a_port_that_is_taken_is_exit_2() -> None:
         ran = perform(account(), "metrics", "--listen", str(port))
     assert (ran.code, ran.out) == (2, [])
     assert ran.err == [f"slurper-tui: cannot listen on {port}: Address already in use"]
+
+
+def test_a_host_that_is_no_name_is_exit_2() -> None:
+    host = "a" * 70
+    ran = perform(account(), "metrics", "--listen", f"{host}:0")
+    assert ran.err == [f"slurper-tui: cannot listen on {host}:0: it is not a host name"]
+    assert (ran.code, ran.out) == (2, [])
 
 
 def test_without_the_extra_it_says_how_to_install_it(
@@ -315,6 +324,18 @@ def test_an_outage_takes_the_served_values_and_brings_them_back(tmp_path: Path) 
             out, err = program.communicate(timeout=PATIENCE)
             assert (program.returncode, out) == (143, "")
             assert "the account: " in err
+
+
+def test_a_client_that_resets_its_connection_leaves_no_traceback(tmp_path: Path) -> None:
+    environ = {"LANG": "C.UTF-8", "HOME": str(tmp_path)}
+    with metrics_of(environ, "--demo", "--listen", "127.0.0.1:0") as program:
+        url = url_of(program)
+        with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)) as client:
+            client.sendall(b"GET /metr")
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        scraped(url)
+        program.send_signal(signal.SIGTERM)
+        assert program.communicate(timeout=PATIENCE) == ("", "")
 
 
 def test_another_address_than_loopback_is_warned_of(tmp_path: Path) -> None:
