@@ -13,6 +13,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -27,6 +28,9 @@ BASE_URL_VARIABLE = "CLOUDFLARE_BASE_URL"
 
 MOST_BYTES = 2**20
 """Larger files are rejected."""
+
+MOST_MISTAKES = 50
+"""More mistakes of a file are not told."""
 
 _ACCOUNT_ID = r"[A-Za-z0-9._~-]+"
 
@@ -257,12 +261,17 @@ def interval(value: object) -> float:
     except (ValueError, OverflowError):
         seconds = math.nan
     if isinstance(value, bool) or math.isnan(seconds):
-        raise ConfigError(f"interval must be a number of seconds, not {value!r}")
+        raise ConfigError(_not_seconds(value))
     if not MIN_INTERVAL <= seconds <= MAX_INTERVAL:
         raise ConfigError(
             f"interval must be at least {MIN_INTERVAL:.0f} s and at most a day, not {value}"
         )
     return seconds
+
+
+def _not_seconds(value: object) -> str:
+    shown = f", not {value!r}" if isinstance(value, bool | int | float | str) else ""
+    return f"interval must be a number of seconds{shown}"
 
 
 def accounts(texts: Iterable[str]) -> tuple[str, ...]:
@@ -380,12 +389,12 @@ def _from_file(text: str, name: str) -> dict[str, Any]:
 
 
 def mistakes_in(text: str, name: str) -> list[str]:
-    """Return `name:line:column: what is wrong` for each mistake in the text of a file."""
+    """Return `name:line:column: what is wrong` for the first mistakes in the text of a file."""
     try:
         table = _table(text, name)
     except ConfigError as error:
         return [str(error)]
-    found = [*_mistakes(table, File, ()), *_shared_ids(table)]
+    found = islice(chain(_mistakes(table, File, ()), _shared_ids(table)), MOST_MISTAKES)
     return [f"{name}:{_place(text, mistake.path) or '1:1'}: {mistake.text}" for mistake in found]
 
 
@@ -472,7 +481,7 @@ _TYPES = {
 def _wrong_type(value: Any, path: tuple[str, ...], message: str) -> Mistake:
     """Return the mistake of a value of the wrong type. message: msgspec's."""
     if path == ("interval",):
-        return Mistake(path, f"interval must be a number of seconds, not {value!r}")
+        return Mistake(path, _not_seconds(value))
     if isinstance(value, dict) and path == ("keys",):
         entry, inner = next((n, each) for n, each in value.items() if not isinstance(each, str))
         is_table = isinstance(inner, dict)
@@ -480,8 +489,8 @@ def _wrong_type(value: Any, path: tuple[str, ...], message: str) -> Mistake:
         return Mistake((*path, entry), text)
     expected = re.match(r"Expected `(\w+)", message)
     wanted = _TYPES.get(expected[1], expected[1]) if expected else message
-    if isinstance(value, list):
-        wanted = _TYPES["array"] if "array" in message or "$[" in message else wanted
+    if isinstance(value, list) and "$[" in message:
+        wanted = _TYPES["array"]
     return Mistake(path, f"{path[-1]} must be {wanted}")
 
 
@@ -491,7 +500,8 @@ def _account_mistakes(account: Account, path: tuple[str, ...]) -> Iterator[Mista
         yield Mistake((*path, "id"), f"an account id is made of letters and digits; it holds {odd}")
     given = [name for name in CREDENTIAL_KEYS if getattr(account, name) is not None]
     for name in given:
-        if not getattr(account, name):
+        value = getattr(account, name)
+        if not value or not value[0]:
             yield Mistake((*path, name), f"{name} must not be empty")
             return
     if given != ["email_env", "key_env"] and (len(given) != 1 or given[0] not in _ALONE):
@@ -568,9 +578,9 @@ def _syntax(name: str, text: str, message: str) -> str:
     )
 
 
-# Strings, so that they are compiled only for a mistake.
-_HEADER = r"\s*\[+\s*([^\]]+?)\s*\]"
-_ASSIGNMENT = r"\s*([^=#\[]+?)\s*="
+# Strings, so that they are compiled only for a mistake. Possessive: quick on long lines.
+_HEADER = r"\s*+\[++\s*+([^\]]++)\]"
+_ASSIGNMENT = r"\s*+([^=#\[]++)="
 _PART = r"\"[^\"]*\"|'[^']*'|[^.\s]+"
 
 
@@ -580,7 +590,7 @@ def _place(text: str, path: tuple[str, ...]) -> str | None:
     For a key in an inline table, return the position of the table.
     """
     table: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         header, assignment = re.match(_HEADER, line), re.match(_ASSIGNMENT, line)
         if header:
             table = _parts(header[1])

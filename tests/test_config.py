@@ -274,6 +274,7 @@ def test_accounts_are_chosen_by_name_or_id(
         ("[accounts.a]\nid = '0a'\nkey_env = 'K'", "3:1: accounts.a needs exactly one"),
         ("[accounts.a]\nid = '0a'\ntoken_env = ''", "3:1: token_env must not be empty"),
         ("[accounts.a]\nid = '0a'\ntoken_command = []", "3:1: token_command must not be empty"),
+        ("[accounts.a]\nid = '0a'\ntoken_command = ['']", "3:1: token_command must not be empty"),
         ("[accounts.a]\nid = '0a'\ntoken_command = 'pass'", "3:1: token_command must be a list"),
         ("[accounts.a]\nid = '0a'\ntoken_command = ['a', 1]", "3:1: token_command must be a list"),
         ("[accounts.a]\nid = 7\ntoken_env = 'T'", "2:1: id must be a text"),
@@ -282,6 +283,7 @@ def test_accounts_are_chosen_by_name_or_id(
         ('[accounts."a,b"]\n' + ACCOUNT, "1:2: a name is made of letters"),
         ("[accounts]\na = 3", "2:1: a must be a table"),
         ("accounts = 3", "1:1: accounts must be a table"),
+        ("accounts = [1]", "1:1: accounts must be a table"),
         (f"[accounts.a]\n{ACCOUNT}[accounts.b]\n{ACCOUNT}", "5:1: the id is a's already"),
         (f"[accounts.a]\n{ACCOUNT}[accounts.0a]\nid='0b'\ntoken_env='T'", "2:1: the id is another"),
         ("columns = 'eta'", "1:1: columns must be a list of texts"),
@@ -298,6 +300,25 @@ def test_every_mistake_of_a_file_is_found() -> None:
     assert [line.partition(": ")[0] for line in config.mistakes_in(text, "c")] == [
         *("c:1:1", "c:2:1", "c:6:1", "c:8:1")
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"interval{'.a' * 5000} = 1", "1:1: interval must be a number of seconds"),
+        (f"utc = 1\nx = '''\n{' ' * 300_000}\n'''", "1:1: utc must be true or false"),
+        (f"x = '''\n{' ' * 300_000}\n'''\n[keys]\nutc = 1", "1:1: unknown key 'x'"),
+        ("# \u2028\x85\nutc = 1", "2:1: utc must be true or false"),
+    ],
+    ids=["deep", "after the mistake", "long line", "separators"],
+)
+def test_a_hostile_file_is_told_of_at_once(tmp_path: Path, text: str, said: str) -> None:
+    assert complaint(tmp_path, text) == said
+
+
+def test_of_very_many_mistakes_the_first_are_told() -> None:
+    text = "".join(f"a{number} = 1\n" for number in range(20_000))
+    assert len(config.mistakes_in(text, "c")) == config.MOST_MISTAKES
 
 
 def test_the_origin_of_each_value(tmp_path: Path) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,7 +90,8 @@ def configure(options: argparse.Namespace, flags: Flags, process: Process) -> Ex
         return _check(file, flags, process, out)
     try:
         config = load(flags, process.environ, process.config_file)
-        rows = list(_rows(config, origins(flags, process.environ, process.config_file), process))
+        came_from = origins(flags, process.environ, process.config_file)
+        rows = list(_rows(config, came_from, process, file))
     except ConfigError as error:
         raise CliError(str(error)) from None
     if config.notice:
@@ -164,9 +164,9 @@ def _address_fault(base_url: str | None) -> str:
 
 
 def _rows(
-    config: Config, came_from: Mapping[str, str], process: Process
+    config: Config, came_from: Mapping[str, str], process: Process, file: Path
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield the name, the value and the origin of each setting."""
+    """Yield the name, the value and the origin of each setting. file: of the configuration."""
 
     def origin(name: str, *path: str) -> str:
         found = came_from.get(name, "default")
@@ -194,7 +194,7 @@ def _rows(
     shown = (config.names.get(id, id) for id in config.accounts)
     yield "accounts", ", ".join(shown) or "none", origin("accounts", "accounts")
     for name, account in config.named.items():
-        for key, value in _account_rows(account, process.environ):
+        for key, value in _account_rows(account, process.environ, file.parent):
             yield f"accounts.{name}.{key}", value, origin("named", "accounts", name, key)
     for variable in (TOKEN, EMAIL, KEY):
         if process.environ.get(variable, "").strip():
@@ -202,7 +202,7 @@ def _rows(
 
 
 def _notify_rows(notify: Notify) -> Iterator[tuple[str, str]]:
-    """Yield the ways of being told that are on. A webhook's URL may hold a secret."""
+    """Yield the ways of being told that are on. A webhook's URL and arguments may be secret."""
     yield "events", ", ".join(notify.events)
     if notify.title is not None:
         yield "title", str(notify.title).lower()
@@ -213,7 +213,7 @@ def _notify_rows(notify: Notify) -> Iterator[tuple[str, str]]:
     if notify.progress:
         yield "progress", "true"
     if notify.command:
-        yield "command", shlex.join(notify.command)
+        yield "command", _program(notify.command)
     if notify.url is not None:
         yield "url", HIDDEN
 
@@ -223,8 +223,13 @@ def _shown_address(base_url: str | None) -> str:
     return HIDDEN if _address_fault(base_url) else base_url or DEFAULT_BASE_URL
 
 
-def _account_rows(account: Account, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the keys of an account that are set, without any secret."""
+def _account_rows(
+    account: Account, environ: Mapping[str, str], folder: Path
+) -> Iterator[tuple[str, str]]:
+    """Yield the keys of an account that are set, without any secret.
+
+    folder: what the name of a file starts from.
+    """
     yield "id", account.id
     if account.base_url is not None:
         yield "base_url", _shown_address(account.base_url)
@@ -233,8 +238,11 @@ def _account_rows(account: Account, environ: Mapping[str, str]) -> Iterator[tupl
             is_set = environ.get(variable, "").strip()
             yield key, f"{variable} ({HIDDEN if is_set else 'not set'})"
     if account.token_file is not None:
-        there = os.path.exists(os.path.expanduser(account.token_file))
+        there = os.path.exists(folder / os.path.expanduser(account.token_file))
         yield "token_file", f"{account.token_file} ({HIDDEN if there else 'no such file'})"
     if account.token_command is not None:
-        program, *arguments = account.token_command
-        yield "token_command", f"{program} {HIDDEN}" if arguments else program
+        yield "token_command", _program(account.token_command)
+
+
+def _program(command: Sequence[str]) -> str:
+    return f"{command[0]} {HIDDEN}" if command[1:] else command[0]

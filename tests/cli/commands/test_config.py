@@ -130,7 +130,7 @@ def test_show_says_where_each_value_comes_from_and_no_secret(tmp_path: Path) -> 
         f'theme = "nord"\n[keys]\n"app.quit" = "Q"\n{PROD}[accounts.other]\nid = "0b"\n'
         'token_command = ["op", "hush"]\nbase_url = "https://u:hush@x"\n'
         '[accounts.file]\nid = "0c"\ntoken_file = "none"\n'
-        '[notify]\nbell = true\ncommand = ["my-bell", "x y"]\nurl = "https://x.example/hush"\n'
+        '[notify]\nbell = true\ncommand = ["my-bell", "hush"]\nurl = "https://x.example/hush"\n'
     )
     secrets = {"PROD": "hush-prod", "CLOUDFLARE_API_TOKEN": "hush-token"}
     ran = config(
@@ -153,7 +153,7 @@ def test_show_says_where_each_value_comes_from_and_no_secret(tmp_path: Path) -> 
         "keys.app.quit": ("Q", f"{file}:3"),
         "notify.events": ("end, failing, stall, outage, token, deadline", "default"),
         "notify.bell": ("true", f"{file}:15"),
-        "notify.command": ("my-bell 'x y'", f"{file}:16"),
+        "notify.command": ("my-bell ***", f"{file}:16"),
         "notify.url": ("***", f"{file}:17"),
         "base_url": ("https://api.cloudflare.com/client/v4", "default"),
         "accounts": ("prod", "variable CLOUDFLARE_ACCOUNT_ID"),
