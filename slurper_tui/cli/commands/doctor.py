@@ -331,7 +331,8 @@ def _check_status(token: TokenStatus, which: str) -> Check:
         text = f"{which}: {status}, but not before {fmt.utc(begins)}"
         return _failure("credential", text, "wait, or make a new token", ExitCode.CREDENTIALS)
     if expires is None:
-        return _ok("credential", f"{which}: {status}, never expires")
+        never = "its expiry is not known" if token.expires_on else "never expires"
+        return _ok("credential", f"{which}: {status}, {never}")
     text = f"{which}: {status}, expires in {fmt.duration(expires - now)}, {fmt.utc(expires)}"
     if expires - now < EXPIRES_SOON:
         return _warning("credential", text, renew)

@@ -105,6 +105,20 @@ def test_the_expiry_of_the_token(expires: float | None, code: int, expected: str
     assert words(checked(ran)["credential"]).startswith(expected)
 
 
+def test_an_expiry_that_cannot_be_read_is_not_called_endless() -> None:
+    account = SimulatedAccount()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/tokens/verify"):
+            return account.answer(request)
+        status = {"id": "1", "status": "active", "expires_on": "next year"}
+        return httpx.Response(200, json={"success": True, "result": status})
+
+    transport = httpx.MockTransport(answer)
+    ran = perform(account, "doctor", "--json", transport=transport)
+    assert words(checked(ran)["credential"]).endswith("active, its expiry is not known > None")
+
+
 def test_a_token_that_cannot_be_verified_is_fine_where_it_works() -> None:
     account = SimulatedAccount()
     account.verifiable = False
