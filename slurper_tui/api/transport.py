@@ -286,9 +286,10 @@ def parse_base_url(text: str) -> httpx.URL:
     refuse_user(text)
     try:
         url = httpx.URL(text.strip())
-    except httpx.InvalidURL:
+        host = url.host  # decoded: a UnicodeError for a wrong `xn--` name
+    except (httpx.InvalidURL, UnicodeError):
         raise BadBaseUrl("the base URL is not a URL") from None
-    check_url(text, url.scheme, url.host, url.port)
+    check_url(text, url.scheme, host, url.port)
     return url
 
 

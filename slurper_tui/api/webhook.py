@@ -109,7 +109,7 @@ class Webhook:
             return f"no answer within {TRY_SECONDS:.0f} s"
         except BadSetting as error:
             return str(error)
-        except httpx.InvalidURL:
+        except (httpx.InvalidURL, UnicodeError):
             return "its address is not a URL"
         except (httpx.HTTPError, OSError) as error:
             return reason_of(error)

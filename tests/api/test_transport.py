@@ -245,6 +245,11 @@ def test_invalid_base_urls(text: str, reason: str, check: Callable[[str], object
     assert "pw" not in str(refused.value)
 
 
+def test_a_host_that_cannot_be_decoded_is_no_base_url() -> None:
+    with pytest.raises(BadBaseUrl, match="not a URL"):
+        parse_base_url("https://xn--/")
+
+
 @given(st.text() | st.builds("http{}://{}".format, st.sampled_from(["", "s"]), st.text()))
 def test_any_text_is_a_safe_base_url_or_a_value_error(text: str) -> None:
     try:

@@ -61,6 +61,11 @@ async def test_a_server_that_is_away_has_failed() -> None:
         await send(url)
 
 
+async def test_a_host_that_cannot_be_decoded_has_failed() -> None:
+    with pytest.raises(WebhookFailed, match="its address is not a URL"):
+        await send(f"https://xn--{SECRET}")
+
+
 def test_the_pauses_grow() -> None:
     assert len(PAUSES) == 2
     assert 0 < PAUSES[0] < PAUSES[1]
