@@ -62,7 +62,7 @@ class RecordedAccounts:
         except Refusal as refusal:
             return refuse(refusal)
         return refuse(
-            Refusal(403, Detail(_NOT_RECORDED, "a replay has no logs and changes nothing"))
+            Refusal(400, Detail(_NOT_RECORDED, "a replay has no logs and changes nothing"))
         )
 
     def _listed(self, call: Call) -> list[object]:

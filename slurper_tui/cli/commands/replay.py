@@ -52,6 +52,9 @@ SHORTEST, LONGEST = 2.0, 60.0
 
 AT_ONCE = float("inf")
 
+NO_TOKEN = "0" * 40
+"""It leaves the program never; as every token it is removed from texts, so it must be no word."""
+
 
 class Replay(NamedTuple):
     """A recorded history that is shown. clock: its time. interval: seconds between rounds."""
@@ -88,7 +91,7 @@ def connect(recording: Recording, speed: float, names: Mapping[str, str] = {}) -
     clock = ReplayClock(times, _marks(recording), speed)
     jobs = [_recorded(job, recording.samples.get(job.key, [])) for job in recording.jobs]
     transport = RecordedAccounts(jobs, clock.wall).transport()
-    client = SlurperClient(token_credentials("replay"), transport=transport)
+    client = SlurperClient(token_credentials(NO_TOKEN), transport=transport)
     accounts = tuple(dict.fromkeys(key.account_id for key in recording.samples))
     login = Login(client, accounts, "replay", "none: a replay")
     spans = [b - a for a, b in pairwise(times) if b - a >= SHORTEST]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, ClassVar
 
@@ -40,6 +41,11 @@ class ReplayScreen(MainScreen):
         words = replay_words(self.clock, self.look.zone)
         if words != self.state.replay:
             self.state = replace(self.state, replay=words)
+
+    def show_note(self, text: str) -> None:
+        """Show a note until the next key: rounds may pass too fast to read it."""
+        super().show_note(text)
+        self._noted_in = sys.maxsize
 
     def action_play(self) -> None:
         """Play or pause."""
