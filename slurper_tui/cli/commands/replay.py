@@ -53,7 +53,7 @@ SHORTEST, LONGEST = 2.0, 60.0
 AT_ONCE = float("inf")
 
 NO_TOKEN = "0" * 40
-"""It leaves the program never; as every token it is removed from texts, so it must be no word."""
+"""It never leaves the program. Like every token it is removed from texts, so it is no word."""
 
 
 class Replay(NamedTuple):
