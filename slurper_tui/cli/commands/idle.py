@@ -47,8 +47,8 @@ async def idle(context: CommandContext) -> ExitCode:
     Raises CliError if that is not certain.
     """
     bucket, out = context.options.bucket, context.out
-    if not bucket.strip():
-        raise CliError("--bucket needs the name of a bucket")
+    if not bucket.strip() or "/" in bucket:  # no job could be found for an address or a prefix
+        raise CliError("--bucket needs the name of a bucket, without a prefix")
     # The plans come first: a job that one starts meanwhile is in the list, which is read later.
     plans, doubt = await _plans(context)
     snapshot = await whole(context)

@@ -197,8 +197,13 @@ def samples(
     found: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in METRICS}
     for name, labels, value in _all(snapshot, now, names or {}):
         if value is not None:
-            found[name][tuple(map(escape_invalid_bytes, labels))] = float(value)
+            found[name][tuple(map(_label, labels))] = float(value)
     return {name: [Sample(*item) for item in of.items()] for name, of in found.items()}
+
+
+def _label(text: str) -> str:
+    """Return a text that UTF-8 can encode; a lone surrogate, which JSON allows, is escaped."""
+    return escape_invalid_bytes(text).encode("utf-8", "backslashreplace").decode()
 
 
 _Found = tuple[str, tuple[str, ...], float | None]

@@ -165,7 +165,9 @@ def test_rejected_credentials_are_exit_3() -> None:
     assert perform(of, "idle", "--bucket", "photos").code == 3
 
 
-@pytest.mark.parametrize("words", ["idle", "idle --bucket ''"])
+@pytest.mark.parametrize(
+    "words", ["idle", "idle --bucket ''", "idle --bucket s3://a", "idle --bucket a/"]
+)
 def test_without_a_bucket_it_is_wrong_usage(words: str) -> None:
     ran = perform(account(), *(word.strip("'") for word in words.split()))
     assert (ran.code, ran.out, "--bucket" in ran.err[0]) == (2, [], True)

@@ -258,12 +258,19 @@ def test_jobs_that_are_gone_or_not_confirmed_have_no_values() -> None:
         assert {labels[-1] for labels in metrics["slurper_job_status"]} == status
 
 
-def test_an_account_has_its_name_and_its_labels_can_be_encoded() -> None:
-    view = job("j", source="caf\ud800\udce9")  # a byte that is not UTF-8
+@pytest.mark.parametrize(
+    ("source", "label"),
+    [
+        ("caf\ud800\udce9", r"caf\xe9"),  # a byte that is not UTF-8
+        ("\ud800x", r"\ud800x"),  # a lone surrogate, escaped in the API's JSON
+    ],
+)
+def test_an_account_has_its_name_and_its_labels_can_be_encoded(source: str, label: str) -> None:
+    view = job("j", source=source)
     accounts = (AccountView("acc", listed=True, answered=True),)
     metrics = found(Snapshot(EPOCH, 5.0, accounts, (view,)), EPOCH, acc="prod")
     [labels] = metrics["slurper_job_up"]
-    assert labels == ("prod", "j", r"caf\xe9", "media", "", r"caf\xe9:media")
+    assert labels == ("prod", "j", label, "media", "", f"{label}:media")
     assert [*metrics["slurper_account_up"]] == [("prod",)]
 
 
