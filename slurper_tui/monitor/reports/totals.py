@@ -31,7 +31,8 @@ class Remaining(msgspec.Struct, frozen=True):
     """The time until the last of several jobs is done.
 
     low, high: seconds from the last poll.
-    at_least: some running job's forecast is missing or a lower bound, so only `low` is shown.
+    at_least: some live job is not running, or its forecast is missing or a lower bound, so only
+    `low` is shown.
     """
 
     low: float
@@ -92,15 +93,19 @@ def sums_of(parts: Sequence[JobView], jobs: Iterable[JobView], *, unstarted: boo
 
 
 def remaining(jobs: Sequence[JobView]) -> Remaining | None:
-    """Return the time until the last running job is done; None if no forecast is known."""
-    forecasts = [shown_forecast(v) for v in jobs if v.live and v.status == "running"]
+    """Return the time until the last live job is done; None if no forecast is known.
+
+    A paused job has no forecast: when all are done is not known, only that it is no earlier.
+    """
+    live = [view for view in jobs if view.live]
+    forecasts = [shown_forecast(view) for view in live if view.status == "running"]
     known = [forecast for forecast in forecasts if forecast is not None]
     if not known:
         return None
     return Remaining(
         low=max(forecast.low_seconds for forecast in known),
         high=max(forecast.high_seconds for forecast in known),
-        at_least=len(known) < len(forecasts) or any(forecast.at_least for forecast in known),
+        at_least=len(known) < len(live) or any(forecast.at_least for forecast in known),
     )
 
 

@@ -53,9 +53,12 @@ def test_a_lower_bound_remains_one_in_the_sum() -> None:
     assert remaining([ONE, growing]) == hours(7, 9, at_least=True)
 
 
-@pytest.mark.parametrize("status", ["paused", "completed", "aborted", "odd"])
-def test_jobs_that_do_not_run_are_ignored(status: str) -> None:
-    assert remaining([ONE, view(3, status)]) == hours(6, 9)
+@pytest.mark.parametrize(
+    ("status", "at_least"),
+    [("paused", True), ("odd", True), ("completed", False), ("aborted", False)],
+)
+def test_all_are_done_no_earlier_than_a_job_that_waits(status: str, at_least: bool) -> None:
+    assert remaining([ONE, view(3, status)]) == hours(6, 9, at_least)
     assert remaining([view(3, status)]) is None
     assert remaining([]) is None
 
@@ -103,10 +106,10 @@ def test_the_eta_is_dropped_after_the_rate_and_the_ended_jobs() -> None:
     jobs = [view(n, forecast=forecast(6, 9)) for n in range(3)]
     jobs += [view(n, "paused") for n in range(3, 6)]
     jobs += [view(n, "completed", 1000) for n in range(6, 60)]
-    assert row(*jobs, width=72).endswith("93 %   ETA 6\N{EN DASH}9h")
+    assert row(*jobs, width=72).endswith("93 %   ETA ≥6h")
     assert row(*jobs, width=40).startswith("3 running · 3 paused ")
-    assert row(*jobs, width=40).endswith("93 %   ETA 6\N{EN DASH}9h")
-    assert row(*jobs, width=30).split() == ["3", "running", "93", "%", "ETA", "6\N{EN DASH}9h"]
+    assert row(*jobs, width=40).endswith("93 %   ETA ≥6h")
+    assert row(*jobs, width=30).split() == ["3", "running", "93", "%", "ETA", "≥6h"]
     assert "ETA" not in row(*jobs, width=20)
 
 
