@@ -26,7 +26,7 @@ from slurper_tui.api.credentials import (
 from slurper_tui.api.errors import BadBaseUrl, BadSetting
 from slurper_tui.api.models import DEFAULT_BASE_URL, Job, parse
 from slurper_tui.api.scrub import Scrubber
-from slurper_tui.cli.credentials import Source, source_of
+from slurper_tui.cli.credentials import Source, source_of, stop_commands
 from slurper_tui.cli.errors import PERMISSION, CliError, ExitCode
 from slurper_tui.config import (
     ACCOUNT_VARIABLE,
@@ -123,7 +123,8 @@ class Connection(msgspec.Struct, frozen=True):
             raise setting_error(error) from None
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and end the programs that were to print a token."""
+        stop_commands()
         for login in self.logins:
             await login.client.close()
 

@@ -6,7 +6,6 @@ contains any part of a credential or of a program's output.
 
 from __future__ import annotations
 
-import atexit
 import os
 import select
 import stat
@@ -110,7 +109,7 @@ def read_command(command: Sequence[str], folder: Path) -> Credentials:
     """Return the token in the first line that a program prints. Raises CredentialError.
 
     The program runs without a shell, without input and apart from the terminal, which it could
-    disturb; it is killed with its children after `COMMAND_SECONDS`, and when this program ends.
+    disturb; it is killed with its children after `COMMAND_SECONDS`, and by `stop_commands`.
     """
     name = f"token_command: {command[0]}"
     try:
@@ -124,14 +123,13 @@ def read_command(command: Sequence[str], folder: Path) -> Credentials:
         )
     except (OSError, ValueError) as error:
         raise CredentialError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
-    stop = partial(_kill, running)
-    atexit.register(stop)  # when this program ends before
+    _running.append(running)
     text = _output(running, time.monotonic() + COMMAND_SECONDS)
     ended = running.poll() is not None
     if not ended:
         _kill(running)
     code = running.wait()
-    atexit.unregister(stop)
+    _running.remove(running)
     if len(text) >= MOST_BYTES:
         raise CredentialError(f"{name}: it prints too much")
     if not ended:
@@ -162,6 +160,15 @@ def _output(running: subprocess.Popen[bytes], until: float) -> bytes:
             if ready and not piece:
                 time.sleep(_LOOK_SECONDS)  # it has closed its output and goes on
     return text
+
+
+_running: list[subprocess.Popen[bytes]] = []
+
+
+def stop_commands() -> None:
+    """Kill the programs that have not printed their token yet: nobody waits for it any more."""
+    for running in tuple(_running):
+        _kill(running)
 
 
 def _kill(running: subprocess.Popen[bytes]) -> None:

@@ -279,7 +279,7 @@ class Command:
 
 _COPY_SECONDS = 2.0
 
-_FOR_TMUX = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TERM", "TMUX", "TMUX_PANE")
+FOR_TMUX = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TERM", "TMUX", "TMUX_PANE")
 """The variables that tmux gets; none of them holds a secret."""
 
 
@@ -292,7 +292,7 @@ def tmux_copy(environ: Mapping[str, str]) -> Callable[[str], Awaitable[bool]] | 
     """
     if not environ.get("TMUX"):
         return None
-    kept = {name: environ[name] for name in _FOR_TMUX if name in environ}
+    kept = {name: environ[name] for name in FOR_TMUX if name in environ}
     command = Command(("tmux", "load-buffer", "-w", "-"), lambda: kept, _COPY_SECONDS)
 
     async def copy(text: str) -> bool:

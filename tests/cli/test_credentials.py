@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -175,19 +178,33 @@ def test_a_program_that_closes_its_output_may_take_its_time(tmp_path: Path) -> N
     assert token_of(read_command(python(code), tmp_path)) == HUSH
 
 
-def test_a_program_ends_with_this_one(tmp_path: Path) -> None:
-    hangs = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(600)"
-    starts = f"""
-import pathlib, threading, time
-from slurper_tui.cli.credentials import read_command
-words = ({sys.executable!r}, "-c", {hangs!r})
-threading.Thread(target=read_command, args=(words, pathlib.Path()), daemon=True).start()
-while not os.path.exists("pid") or not open("pid").read(): time.sleep(0.01)
-"""
-    subprocess.run([sys.executable, "-c", f"import os\n{starts}"], cwd=tmp_path, check=True)
-    pid = int((tmp_path / "pid").read_text())
+def test_a_program_that_nobody_waits_for_any_more_is_stopped(tmp_path: Path) -> None:
+    code = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(600)"
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(read_command, python(code), tmp_path)
+        wait_for(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text())
+        credentials.stop_commands()
+        with pytest.raises(CredentialError, match="ended with signal 9"):
+            reading.result(PATIENCE)
+
+
+def test_a_program_ends_with_the_command_that_waits_for_it(tmp_path: Path) -> None:
+    code = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(600)"
+    words = json.dumps(python(code))
+    file = tmp_path / "config.toml"
+    file.write_text(f'[accounts.a]\nid = "0a"\ntoken_command = {words}')
+    command = (sys.executable, "-m", "slurper_tui", "jobs", "--config", str(file))
+    with subprocess.Popen(command, env={"HOME": str(tmp_path)}) as program:
+        wait_for(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text())
+        program.terminate()
+        assert program.wait(PATIENCE) == 143
+    child = int((tmp_path / "pid").read_text())
+    wait_for(lambda: not is_running(child))
+
+
+def wait_for(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + PATIENCE
-    while is_running(pid):
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -196,5 +213,5 @@ def is_running(pid: int) -> bool:
     """Whether a process runs; one that has ended and is not yet waited for does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except OSError:
         return False

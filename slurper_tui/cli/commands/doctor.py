@@ -36,6 +36,7 @@ from slurper_tui.cli.connect import (
 )
 from slurper_tui.cli.context import zone_works
 from slurper_tui.cli.errors import PERMISSION, CliError, ExitCode, exit_code
+from slurper_tui.cli.notify import FOR_TMUX
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.signals import Guard
 from slurper_tui.cli.terminal import colours_of
@@ -540,7 +541,7 @@ def _tmux_options(environ: Mapping[str, str]) -> dict[str, str]:
     try:
         done = subprocess.run(
             command,
-            env=dict(environ),
+            env={name: environ[name] for name in FOR_TMUX if name in environ},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=TMUX_SECONDS,

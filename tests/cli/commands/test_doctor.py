@@ -528,6 +528,16 @@ def test_a_tmux_that_hangs_or_is_missing_is_not_waited_for(
         assert checks["clipboard"]["health"] == "warning"
 
 
+def test_tmux_gets_no_secret(tmp_path: Path) -> None:
+    account = SimulatedAccount()
+    (tmp_path / "tmux").write_text(f"#!/bin/sh\nenv > {tmp_path}/environ\n")
+    (tmp_path / "tmux").chmod(0o700)
+    of(account, TMUX="/tmp/none,1,0", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    found = (tmp_path / "environ").read_text()
+    assert "TMUX=/tmp/none,1,0" in found
+    assert account.token not in found
+
+
 def test_outside_tmux_it_is_not_asked(tmp_path: Path) -> None:
     (tmp_path / "tmux").write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\n")
     (tmp_path / "tmux").chmod(0o700)
