@@ -250,7 +250,12 @@ async def test_overlapping_prefixes_are_warned_about_and_explained() -> None:
 
 async def test_the_detail_pane_describes_a_migration() -> None:
     async with staged(snapshot(*JOBS)) as stage:
-        for part in ("photos → media", "transferred        1,687", "3 of 3 in use", "122/s now"):
+        for part in (
+            "photos → media",
+            "transferred        1,687",
+            "3 of 3 slots in use",
+            "122/s now",
+        ):
             assert part in stage.text
         assert stage.app.main.state.migration is not None
         assert stage.job is None

@@ -141,7 +141,7 @@ def detail_lines(
         above = [*failing, *why, *pace, *newest]
         return _in_one_column(heading, [*numbers], above, charts, rows, below)
     above = [*failing, *pace, *newest]
-    return _in_two_columns(heading, [*numbers], above, [why, charts], below, [], rows, column)
+    return _in_two_columns(heading, [*numbers], above, [charts, why], below, [], rows, column)
 
 
 def migration_lines(
@@ -190,7 +190,7 @@ def migration_lines(
         )
     right = [*reasons, *(happened if reasons else happened[1:])]
     rest = [*failing, *rest]
-    return _in_two_columns(heading, numbers, rest, [why, charts], identity, right, rows, column)
+    return _in_two_columns(heading, numbers, rest, [charts, why], identity, right, rows, column)
 
 
 def _in_one_column(*parts: Sequence[Line]) -> tuple[Line, ...]:
@@ -541,8 +541,9 @@ def _jobs(one: Migration, context: DrawContext, width: int) -> Iterator[Line]:
     if one.jobs:
         counted = Counter(view.word for view in one.jobs).most_common()
         states = [look.sanitise(f"{fmt.count(number)} {word}") for word, number in counted]
-        text = f"{fmt.count(len(one.jobs))}: {look.to_ascii(' · ').join(states)}"
-        yield from _field("jobs", text, width)
+        jobs = "1 job" if len(one.jobs) == 1 else f"{fmt.count(len(one.jobs))} jobs"
+        text = f"{jobs}: {look.to_ascii(' · ').join(states)}"
+        yield from _wrapped(text, width, "")
     if one.unstarted:
         every = fmt.count(len(one.jobs) + one.unstarted)
         coming = f"{fmt.count(one.unstarted)} of {every}, as slots become free"
@@ -550,7 +551,8 @@ def _jobs(one: Migration, context: DrawContext, width: int) -> Iterator[Line]:
     if one.view.partial:
         yield from _field("counts", "not known of every job yet", width)
     if one.view.live:
-        yield from _field("slots", f"{one.running} of {SLOTS} in use in this account", width)
+        text = f"{one.running} of {SLOTS} slots in use in this account"
+        yield from _wrapped(text, width, "")
     for child, parent in one.retries.items():
         if child not in one.superseded:
             text = f"{short_id(child.job_id, look)} of {short_id(parent.job_id, look)}"

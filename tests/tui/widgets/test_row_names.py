@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from slurper_tui.api.models import Source
 from slurper_tui.monitor.model.base import Window
 from slurper_tui.monitor.model.events import Event, RetryLink, What
-from slurper_tui.monitor.model.job import Counts, JobView
+from slurper_tui.monitor.model.job import Counts, Failing, JobView, Phase
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.timeline import Trace, summed, trace_of
 from slurper_tui.monitor.reports.migrations import MOST_CHARTED, Migration, family
@@ -128,8 +128,8 @@ def test_the_details_show_sums_jobs_and_slots() -> None:
     assert lines[0] == "photos-prod → media"
     assert lines[1].startswith("▶ running · started")
     for line in (
-        "jobs         2: 1 running · 1 paused",
-        "slots        1 of 3 in use in this account",
+        "2 jobs: 1 running · 1 paused",
+        "1 of 3 slots in use in this account",
         "total                2,000",
         "no ETA: 1 of 2 jobs paused",
         "source       photos-prod",
@@ -158,8 +158,28 @@ def test_the_details_of_a_migration_show_its_charts(width: int) -> None:
     assert "rate" not in "\n".join(alone)
 
 
-def test_a_maximised_migration_has_its_charts_on_the_first_page_at_80_columns() -> None:
-    lines = [text_of(line) for line in migration_lines(TWO, CONTEXT, 74, past(TWO), key="t")]
+def twelve() -> Migration:
+    """Return a migration of twelve prefixes in seven states, one of them failing."""
+    failing = {"failing": Failing(42_208, 530_000, 21_600.0), "newest_reasons": REASONS}
+    states: tuple[tuple[str, dict[str, Any]], ...] = (
+        *(("paused", {}) for _ in range(3)),
+        *(("running", {}) for _ in range(2)),
+        *(("completed", {"done": 1000, "failed": n}) for n in (0, 0, 9, 9)),
+        *(("running", failing), ("running", {"phase": Phase.LISTING}), ("aborted", {})),
+    )
+    return family(
+        [photos(n, status, prefix=f"{n}/", **more) for n, (status, more) in enumerate(states)]
+    )
+
+
+REASONS = tuple((f"Gave up after {n} tries: the source did not answer", n) for n in (5, 4, 3))
+
+
+@pytest.mark.parametrize("one", [TWO, twelve()])
+def test_a_maximised_migration_has_its_charts_on_the_first_page_at_80_columns(
+    one: Migration,
+) -> None:
+    lines = [text_of(line) for line in migration_lines(one, CONTEXT, 74, past(one), key="t")]
     [last] = [number for number, line in enumerate(lines) if "1 h ago" in line]
     assert last < 21
 
@@ -182,7 +202,7 @@ def test_the_details_of_a_migration_show_what_happened_to_its_jobs() -> None:
 def test_the_details_of_an_ended_migration_show_the_verdict_and_no_slots() -> None:
     lines = drawn(OVER, 60)
     assert "completed · 0 failed · 0 unaccounted" in lines
-    assert not any(line.startswith("slots") for line in lines)
+    assert not any("slots" in line for line in lines)
 
 
 def test_the_details_explain_an_overlap() -> None:
