@@ -59,7 +59,12 @@ BACKGROUND = "\x1b]11;?\x1b\\"
 
 def answers(environ: Mapping[str, str]) -> bool:
     """Return whether the terminal may be asked by OSC; others may print what they do not know."""
-    return not environ.get("TERM", "").startswith(_WITHOUT_TITLE)
+    return not _term(environ).startswith(_WITHOUT_TITLE)
+
+
+def _term(environ: Mapping[str, str]) -> str:
+    """Return TERM; `unknown` where it is not set."""
+    return environ.get("TERM", "").strip() or "unknown"
 
 
 def colours_of(environ: Mapping[str, str]) -> str:
@@ -86,7 +91,7 @@ class Marks:
     def __init__(self, environ: Mapping[str, str], *, ascii_only: bool = False) -> None:
         self.write: Callable[[str], None] | None = None
         self._ascii_only = ascii_only
-        self._term = environ.get("TERM", "")
+        self._term = _term(environ)
         self._in_tmux = bool(environ.get("TMUX"))
         self._title = ""
         self._progress = ""

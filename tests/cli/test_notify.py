@@ -30,7 +30,7 @@ from slurper_tui.cli.notify import (
     tmux_copy,
 )
 from slurper_tui.cli.output import Output
-from slurper_tui.cli.terminal import Marks
+from slurper_tui.cli.terminal import Marks, answers
 from slurper_tui.config import Account, Config, Notify
 from slurper_tui.monitor.model.job import AccountView, Failing, Phase, Snapshot
 from slurper_tui.monitor.reports.totals import Summary, TabState
@@ -172,9 +172,11 @@ def test_a_screen_that_comes_back_gets_its_title_again() -> None:
     assert written[2:] == ["\x1b]2;▶ 78 %\x1b\\"]
 
 
-@pytest.mark.parametrize("term", ["linux", "dumb", "vt100"])
-def test_a_terminal_without_a_title_gets_none(term: str) -> None:
-    marks, written = written_by({"TERM": term})
+@pytest.mark.parametrize("term", ["linux", "dumb", "vt100", "", None])
+def test_a_terminal_without_a_title_gets_none_and_is_not_asked(term: str | None) -> None:
+    environ = {} if term is None else {"TERM": term}
+    marks, written = written_by(environ)
+    assert not answers(environ)
     marks.set_title("▶ 77 %")
     assert (written, marks.leave()) == ([], "")
 
