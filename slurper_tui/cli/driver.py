@@ -33,6 +33,7 @@ from slurper_tui.cli.errors import exit_code
 from slurper_tui.cli.terminal import (
     BACKGROUND,
     SCREEN,
+    SHOW_CURSOR,
     Terminal,
     in_background,
     kernel_size,
@@ -231,6 +232,7 @@ class TerminalDriver(LinuxDriver):
         self._screen.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]  # untyped there
         self.terminal.screen_open = self._key_thread is not None and self._key_thread.is_alive()
+        self.write(SHOW_CURSOR)
         if self.terminal.tell_background is not None and self._asked_at is None:
             self._asked_at = time.monotonic()
             self.write(BACKGROUND)
@@ -388,6 +390,7 @@ class PlainDriver(LinuxDriver):
         """Open the screen."""
         self.terminal.screen_open = True
         super().start_application_mode()  # type: ignore[no-untyped-call]  # untyped there
+        self.write(SHOW_CURSOR)
         _show_marks(self, self.terminal)
 
     def stop_application_mode(self) -> None:

@@ -42,6 +42,9 @@ LEAVE = (
     "\x1b[?1004l\x1b[?2004l\x1b[?2048l\x1b[?7h\x1b[0m\x1b[?1049l\x1b[?25h"
 )
 
+SHOW_CURSOR = "\x1b[?25h"
+"""Shows the cursor, which Textual hides: it stands on the highlighted row, for screen readers."""
+
 
 BELL = "\x07"
 

@@ -20,7 +20,7 @@ def test_quitting_restores_the_terminal(environ: dict[str, str], key: str) -> No
     with PtyProgram([PROGRAM], environ) as program:
         program.see("running")
         assert {1049, 2004} <= program.modes()
-        assert 25 not in program.modes()
+        program.wait_for(lambda: 25 in program.modes(), "the cursor")
         program.type(key)
         assert program.ended() == 0
         program.assert_restored()

@@ -37,7 +37,7 @@ from textual.app import App
 from textual.command import CommandPalette
 from textual.css.styles import RenderStyles
 from textual.dom import DOMNode
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.screen import Screen
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -383,9 +383,10 @@ class PaintedApp(App[int]):
         return [] if opaque else super()._background_screens
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        """Write a partial repaint run by run.
+        """Write a partial repaint run by run, and put the terminal's cursor where the focus is.
 
-        A full repaint makes the queued shifts unnecessary.
+        A full repaint makes the queued shifts unnecessary. Textual ends a frame with the cursor's
+        move to `cursor_position`, for screen readers and magnifiers.
         """
         if isinstance(renderable, ChopsUpdate):
             renderable = RunsUpdate.of(renderable, self._shifts)
@@ -393,6 +394,8 @@ class PaintedApp(App[int]):
             renderable = PlacedUpdate(renderable.strips, renderable.region)
         if renderable is not None:
             self._shifts.clear()
+        focused = self.focused if self.screen_stack else None
+        self.cursor_position = getattr(focused, "cursor_screen_offset", self.cursor_position)
         super()._display(screen, renderable)
 
 
@@ -468,6 +471,15 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
     def row_style(self, y: int) -> str:
         """Return the style of row `y` as a whole: one of ROWS, or "" for none."""
         return ""
+
+    @property
+    def cursor_screen_offset(self) -> Offset:
+        """Where the terminal's cursor stands while this has the focus; inputs have the same name.
+
+        That is at the left of the highlighted row, or of the first one if none is.
+        """
+        rows = (y for y in range(self.room.height) if self.row_style(y) == "cursor")
+        return self.content_region.offset + Offset(0, next(rows, 0))
 
     def fit(self) -> None:
         """Prepare the data for `line_at` after `room` changed; subclasses override it."""

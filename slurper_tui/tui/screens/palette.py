@@ -38,7 +38,7 @@ from slurper_tui.tui.render.columns import DrawContext, account_name, migration,
 from slurper_tui.tui.render.lines import shorten, text_of
 from slurper_tui.tui.render.painted import MISSING, QuietPalette
 from slurper_tui.tui.state import ScreenState, fold_text
-from slurper_tui.tui.widgets.form_fields import MOST_TYPED
+from slurper_tui.tui.widgets.form_fields import MOST_TYPED, FilterInput
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.polling.clock import ReplayClock
@@ -234,6 +234,10 @@ CHOOSING = "choose"
 """The group of the worker that waits for the search."""
 
 
+class PaletteInput(CommandInput, FilterInput):
+    """The palette's input, whose cursor does not blink."""
+
+
 class Palette(QuietPalette):
     """Textual's palette without animations, with signs that every terminal can show.
 
@@ -253,10 +257,9 @@ class Palette(QuietPalette):
 
     def compose(self) -> ComposeResult:
         """Yield the input, and the list below it."""
-        command = CommandInput(
+        command = PaletteInput(
             placeholder=PLACEHOLDER, select_on_focus=False, max_length=MOST_TYPED
         )
-        command.cursor_blink = False
         with Vertical(id="--container"):
             with Horizontal(id="--input"):
                 yield command

@@ -19,6 +19,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Paste
+from textual.geometry import Offset
 from textual.message import Message
 from textual.reactive import var
 from textual.strip import Strip
@@ -195,6 +196,11 @@ class FilterInput(Input):
     """An input whose cursor does not blink: a blinking cursor writes 2.5 KB/s."""
 
     cursor_blink = var(False, init=False)
+
+    @property
+    def cursor_screen_offset(self) -> Offset:
+        """Where the cursor is on the screen; Textual's is a cell too far at the end of the text."""
+        return super().cursor_screen_offset - Offset(int(self.cursor_at_end), 0)
 
 
 class FieldInput(FilterInput):
