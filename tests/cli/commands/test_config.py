@@ -125,6 +125,12 @@ def test_check_without_a_file_is_fine_unless_it_was_named(tmp_path: Path) -> Non
     assert (ran.code, ran.out) == (2, ["none.toml: there is no such file"])
 
 
+def test_a_token_file_is_looked_for_beside_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "token").touch(0o600)
+    ran = config(tmp_path, "show", text='[accounts.a]\nid = "0a"\ntoken_file = "token"\n')
+    assert any(re.search(r"token_file +token \(\*\*\*\)", line) for line in ran.out)
+
+
 def test_show_says_where_each_value_comes_from_and_no_secret(tmp_path: Path) -> None:
     text = (
         f'theme = "nord"\n[keys]\n"app.quit" = "Q"\n{PROD}[accounts.other]\nid = "0b"\n'
