@@ -45,7 +45,7 @@ def test_a_migration_is_unfolded_folded_and_switched_off(
         program.see(f"{folded} photos {arrow} media")
         program.see("2 running")
         program.see("media !")
-        program.see("2 of 3 in use")
+        program.see("2 of 3 slots in use")
         program.see("prefixes overlap")
         program.see_no(" 2022/")
         program.type("g\r")
