@@ -8,7 +8,7 @@ receipts from the API, the logs and the history; the same history always gives t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -114,17 +114,32 @@ class Reason(msgspec.Struct, frozen=True):
     last_seen: str | None = None
 
 
+class Reading(msgspec.Struct, frozen=True):
+    """The log that a draft of a receipt waits for.
+
+    job: whose log. view: what was read of it. number: its place, from 1, among the `logs` to be
+    read.
+    """
+
+    job: JobView
+    view: FailuresView
+    number: int
+    logs: int
+
+
 class Receipt(msgspec.Struct, frozen=True):
     """How one job or one migration ended, or what it has done so far.
 
     jobs: in the order of their creation, the retries last. family: the sums. lost: links of retries
     that the API no longer knows. unstarted: jobs of the migration that plans have yet to start.
+    reading: the log that is being read, None if the receipt is no draft.
     """
 
     jobs: tuple[JobReceipt, ...]
     family: Migration
     lost: tuple[RetryLink, ...] = ()
     unstarted: int = 0
+    reading: Reading | None = None
 
     @property
     def interim(self) -> bool:
@@ -186,7 +201,9 @@ class Receipt(msgspec.Struct, frozen=True):
     def logs_read(self) -> bool:
         """Whether the log of every job that is not superseded was read."""
         superseded = self.family.superseded
-        return all(job.log is not None for job in self.jobs if job.view.key not in superseded)
+        return self.reading is None and all(
+            job.log is not None for job in self.jobs if job.view.key not in superseded
+        )
 
     @property
     def observed(self) -> bool:
@@ -236,7 +253,7 @@ class Receipt(msgspec.Struct, frozen=True):
 
         Requires every job's log: only it shows that the source was listed to its end.
         """
-        listed = all(job.log is not None for job in self.roots)
+        listed = self.reading is None and all(job.log is not None for job in self.roots)
         ended_well = self.completed and not self.lost_job
         return ended_well and self.verdict.clean and self.not_copied == 0 and listed
 
@@ -326,11 +343,13 @@ class ReceiptMaker:
         keys: Sequence[JobKey],
         on_progress: Callable[[FailuresView], None] = lambda view: None,
         unstarted: int = 0,
+        on_draft: Callable[[Receipt], None] = lambda draft: None,
     ) -> Receipt:
         """Return the receipt of one job, or of the jobs of one migration, with all retries.
 
         The logs of jobs that are not superseded are read. on_progress: called after every page of
-        a log that must be read first. unstarted: jobs of the migration that plans have yet to
+        a log that must be read first. on_draft: called with the receipt of what is known, before
+        the first page and after every one. unstarted: jobs of the migration that plans have yet to
         start. The receipt is interim if there are any, or if a job is live. Raises ApiError if
         something cannot be read, ValueError if there are no keys.
         """
@@ -341,33 +360,36 @@ class ReceiptMaker:
         jobs_in_order = sorted(  # independent of the order of the keys
             views.values(), key=lambda v: (parse_time(v.job.created_at) or 0.0, v.key.job_id)
         )
-        superseded = family(jobs_in_order, links).superseded
-        logs = {
-            view.key: None if view.key in superseded else await self._log(view, on_progress)
-            for view in jobs_in_order
-        }
-        # A log that could not be read gives no reasons, like an empty one.
-        unreadable = LogCounts(whole=True)
-        with_logs = [
-            with_log(
-                view, logs[view.key] or (unreadable if view.counts.skipped else None), as_is=True
-            )
-            for view in jobs_in_order
-        ]
-        migration = family(with_logs, links)
         link_of = {link.child: link for link in links}
-        roots_first = sorted(migration.jobs, key=lambda view: view.key in migration.retries)
-        jobs = [
-            job_receipt(
+        jobs = {
+            view.key: job_receipt(
                 view,
                 await self._history.samples(view.key),
-                logs[view.key],
-                await self._history.notes.events(view.key, MOST_EVENTS),
-                link_of.get(view.key),
+                events=await self._history.notes.events(view.key, MOST_EVENTS),
+                link=link_of.get(view.key),
             )
-            for view in roots_first
-        ]
-        return Receipt(tuple(jobs), migration, lost, unstarted)
+            for view in jobs_in_order
+        }
+        superseded = family(jobs_in_order, links).superseded
+        counted = [view for view in jobs_in_order if view.key not in superseded]
+        stored = {view.key: await self._stored(view) for view in counted}
+        logs = {key: counts for key, (counts, _) in stored.items()}
+        unread = [view for view in counted if not stored[view.key][1]]
+
+        def made(reading: Reading | None = None) -> Receipt:
+            return _receipt([*jobs.values()], logs, links, lost, unstarted, reading)
+
+        for number, view in enumerate(unread, 1):
+            known = logs[view.key]
+
+            def show(part: FailuresView, view: JobView = view, number: int = number) -> None:
+                on_progress(part)
+                logs[view.key] = part.counts
+                on_draft(made(Reading(view, part, number, len(unread))))
+
+            on_draft(made(Reading(view, FailuresView(view.key), number, len(unread))))
+            logs[view.key] = await self._read(view.key, show, known)
+        return made()
 
     async def _view(self, key: JobKey) -> JobView:
         """Return a job's view; fetch it if the job store does not have its counts."""
@@ -407,14 +429,11 @@ class ReceiptMaker:
                     lost[link.child] = link
         return tuple(lost.values())
 
-    async def _log(
-        self, view: JobView, on_progress: Callable[[FailuresView], None]
-    ) -> LogCounts | None:
-        """Return a log's stored row counts if read well after the end, else read the log now.
+    async def _stored(self, view: JobView) -> tuple[LogCounts | None, bool]:
+        """Return a log's stored row counts, and whether they need no reading now.
 
-        The log of a live job is always read.
-        None if the log is gone or incomplete. Raises ApiError for a permanent error, or after
-        several consecutive transient errors.
+        They need none if they were read well after the end, or if the log is gone. The log of a
+        live job is always read. None if the log was never read to its end.
         """
         stored = (await self._history.notes.counts([view.account_id])).get(view.key)
         if stored is not None and not stored.whole:
@@ -422,12 +441,45 @@ class ReceiptMaker:
         ended = parse_time(view.job.finished_at) or 0.0
         now = self._metered.now().wall  # a reading dated in the future had a wrong clock
         settled = stored is not None and stored.covers(ended) and stored.read_at <= now
-        if view.gone or (settled and not view.live):
-            return stored
-        last = await self._logs.failures((view.key,)).read(on_progress)
+        return stored, view.gone or (settled and not view.live)
+
+    async def _read(
+        self, key: JobKey, show: Callable[[FailuresView], None], stored: LogCounts | None
+    ) -> LogCounts | None:
+        """Read a log and return its row counts; those that are stored if it is gone or incomplete.
+
+        Raises ApiError for a permanent error, or after several consecutive transient errors.
+        """
+        last = await self._logs.failures((key,)).read(show)
         if last.problem is not None and not isinstance(last.problem, NotFound):
             raise last.problem
         return last.counts if last.counts.whole else stored
+
+
+def _receipt(
+    jobs: Sequence[JobReceipt],
+    logs: Mapping[JobKey, LogCounts | None],
+    links: Sequence[RetryLink],
+    lost: tuple[RetryLink, ...],
+    unstarted: int,
+    reading: Reading | None,
+) -> Receipt:
+    """Return the receipt of some jobs with what is known of their logs."""
+    # A log that could not be read gives no reasons, like an empty one.
+    unreadable = None if reading else LogCounts(whole=True)
+    with_logs = [
+        with_log(
+            job.view,
+            logs.get(job.view.key) or (unreadable if job.view.counts.skipped else None),
+            as_is=True,
+        )
+        for job in jobs
+    ]
+    migration = family(with_logs, links)
+    by_key = {job.view.key: job for job in jobs}
+    roots_first = sorted(migration.jobs, key=lambda view: view.key in migration.retries)
+    done = [replace(by_key[view.key], view=view, log=logs.get(view.key)) for view in roots_first]
+    return Receipt(tuple(done), migration, lost, unstarted, reading)
 
 
 def job_receipt(

@@ -283,7 +283,7 @@ def _objects(receipt: Receipt) -> Iterator[str]:
     yield ""
     yield _sum(receipt)
     if left is None and counts.skipped:
-        why = "a log could not be read"
+        why = "the logs are still being read" if receipt.reading else "a log could not be read"
         if receipt.logs_read:
             named = sum(r.count for r in receipt.reasons if r.cause is Cause.NOT_COPIED)
             unknown = max(0, counts.skipped - named)
@@ -323,7 +323,11 @@ def _sum(receipt: Receipt) -> str:
 def _failures(receipt: Receipt) -> Iterator[str]:
     if not receipt.reasons:
         if not receipt.logs_read:
-            yield "The log of a job could not be read: reasons are not known."
+            yield (
+                "The logs are still being read: reasons are not known yet."
+                if receipt.reading
+                else "The log of a job could not be read: reasons are not known."
+            )
         return
     yield f"## Reasons{' before retries' if receipt.family.retries else ''}"
     yield ""
@@ -342,9 +346,11 @@ def _failures(receipt: Receipt) -> Iterator[str]:
     named = sum(reason.count for reason in receipt.reasons if reason.cause is Cause.FAILED)
     failed = [job.view.counts.failed for job in receipt.roots]
     of = fmt.count(None if None in failed else sum(n or 0 for n in failed))
-    yield f"The logs list {named:,} of {of} failed objects." + (
-        "" if receipt.logs_read else " Not every log could be read."
-    )
+    missing = " Not every log could be read."
+    if receipt.reading:
+        missing = " The logs are still being read."
+    listed = f"The logs list {named:,} of {of} failed objects."
+    yield f"{listed}{'' if receipt.logs_read else missing}"
 
 
 def _time(text: str | None) -> str:

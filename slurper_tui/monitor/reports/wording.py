@@ -174,10 +174,15 @@ SUPERSEDED = "superseded by a later one"
 
 def pair_name(view: JobView) -> str:
     """Return `bucket/prefix → bucket` of a job, or of the jobs of a migration."""
-    source, target = view.job.source, view.job.target
+    target = view.job.target
+    return f"{source_name(view)} → {(target and target.bucket) or fmt.DASH}"
+
+
+def source_name(view: JobView) -> str:
+    """Return `bucket/prefix` of a job, or the bucket of the jobs of a migration."""
+    source = view.job.source
     prefix = f"/{source.path_prefix}" if source and source.path_prefix else ""
-    bucket = (source and source.bucket) or fmt.DASH
-    return f"{bucket}{prefix} → {(target and target.bucket) or fmt.DASH}"
+    return f"{(source and source.bucket) or fmt.DASH}{prefix}"
 
 
 def end_words(view: JobView) -> str:
@@ -263,6 +268,15 @@ def hold_up(problem: ApiError | None, *, waiting: bool) -> str:
     if problem is None:
         return WAITING if waiting else ""
     return " · ".join(filter(None, (problem.message, next_step(problem))))
+
+
+def reading_words(name: str, number: int, logs: int, rows: int) -> str:
+    """Return which log is read: `reading log 3 of 12, photos/2024/: 4,200 rows`.
+
+    number: the place of the log, from 1, among the `logs` that are to be read.
+    """
+    which = "reading the log" if logs == 1 else f"reading log {number} of {logs}, {name}"
+    return f"{which}: {fmt.count(rows)} rows"
 
 
 def row_count_words(number: int, *, whole: bool) -> str:

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import BindingType
 from textual.events import Key
 
-from slurper_tui import format as fmt
 from slurper_tui import version
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.reports.digest import (
     Digest,
     JobDigest,
@@ -28,14 +26,15 @@ from slurper_tui.monitor.reports.digest import (
     quiet_words,
     unobserved_words,
 )
-from slurper_tui.monitor.reports.wording import hold_up
+from slurper_tui.monitor.reports.wording import hold_up, reading_words, source_name
 from slurper_tui.tui.render.columns import DrawContext, migration
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, spread, width_of, wrap_words
 from slurper_tui.tui.screens.dialogs import Dialog, Page, copy_text
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.model.logs import FailuresView
+    from slurper_tui.monitor.model.base import JobKey
+    from slurper_tui.monitor.reports.receipt import Receipt
     from slurper_tui.tui.screens.main import MainScreen
 
 SCROLLING = frozenset({"down", "j", "up", "k", "pagedown", "pageup"})
@@ -144,7 +143,10 @@ _SHORT_KEYS = "y copy · w save"
 
 
 class ReceiptPage(Dialog):
-    """A dialog with the receipt or, until it is ready, the reading progress."""
+    """A dialog with the receipt; while logs are read, a draft of it below the reading progress.
+
+    Closing it ends the reading. A draft can be neither copied nor saved.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ("y", "copy", "copy"),
@@ -160,6 +162,7 @@ class ReceiptPage(Dialog):
         self._keys = keys
         self.environ = main.environ
         self._progress = "reading what is known"
+        self._draft = ""
         self._file_name = ""  # the source bucket, plus the job id for a single job
 
     def on_mount(self) -> None:
@@ -171,9 +174,11 @@ class ReceiptPage(Dialog):
 
         try:
             services = await self._main.services()
-            receipt = await services.receipts.receipt(self._keys, self._report, self._unstarted)
+            receipt = await services.receipts.receipt(
+                self._keys, unstarted=self._unstarted, on_draft=self._show_draft
+            )
         except ApiError as error:
-            self._progress = f"no receipt: {error}"
+            self._progress, self._draft = f"no receipt: {error}", ""
         else:
             self.text = markdown(receipt, version())
             single = [receipt.jobs[0].view.key.job_id[:12]] if len(receipt.jobs) == 1 else []
@@ -183,14 +188,17 @@ class ReceiptPage(Dialog):
                 self._file_name = f"interim-{self._file_name}"
         self.remake()
 
-    def _report(self, view: FailuresView) -> None:
-        """Show how many log rows have been read, and the problem or wait that delays it, if any."""
-        alone = [*self._keys] == [view.key]
-        whose = "" if alone else f" of {view.key.job_id[:SHORT_ID]}"
-        rows = f"reading the log{whose}: {fmt.count(view.rows_read)} rows"
-        self._progress = " · ".join(
-            filter(None, (rows, hold_up(view.problem, waiting=view.waiting)))
-        )
+    def _show_draft(self, draft: Receipt) -> None:
+        """Show the draft, how much was read, and what delays the reading, if anything."""
+        from slurper_tui.monitor.reports.receipt_markdown import markdown  # imported on first use
+
+        reading = draft.reading
+        assert reading is not None
+        view, name = reading.view, source_name(reading.job)
+        read = reading_words(name, reading.number, reading.logs, view.rows_read)
+        held_up = hold_up(view.problem, waiting=view.waiting)
+        self._progress = " · ".join(filter(None, (f"reasons: {read}", held_up)))
+        self._draft = markdown(draft, version())
         self.remake()
 
     def remake(self) -> None:
@@ -210,9 +218,11 @@ class ReceiptPage(Dialog):
             yield spread(title, (Piece(self.look.to_ascii(short), "faint"),), width)
         yield ()
         if not self.text:
-            yield from self._plain(self._progress, width, "muted")
-            return
-        for line in self.text.removesuffix("\n").split("\n"):
+            yield from self._plain(self._progress, width, "accent" if self._draft else "muted")
+            if not self._draft:
+                return
+            yield ()
+        for line in (self.text or self._draft).removesuffix("\n").split("\n"):
             yield from self._markdown(line, width)
 
     def _markdown(self, line: str, width: int) -> Iterator[Line]:

@@ -18,6 +18,7 @@ from slurper_tui.monitor.model.logs import FailuresView, LogCounts
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.reports.observed import SpanKind
+from slurper_tui.monitor.reports.receipt import Receipt
 from slurper_tui.monitor.reports.receipt_markdown import markdown
 from slurper_tui.monitor.reports.records import record
 from slurper_tui.simulated.account import Fault, Kind
@@ -158,6 +159,36 @@ async def test_unread_log_is_read_and_its_counts_are_stored() -> None:
         progress.clear()
         assert (await receipt_of(b, progress=progress)) == receipt
         assert progress == []
+
+
+@timeless
+async def test_drafts_show_what_is_known_before_the_logs_are_read() -> None:
+    jobs = [
+        plan(f"job-{n}", created=LONG_AGO, failed=1200, prefix=f"{n}/", not_copied=4)
+        for n in (1, 2, 3)
+    ]
+    drafts = list[Receipt]()
+    async with bench(account(*jobs), history=past(InlineHistory())) as b:
+        await b.rounds(1)
+        receipts = (await b.session.services()).receipts
+        keys = [key_of(b, f"job-{n}") for n in (1, 2, 3)]
+        receipt = await receipts.receipt(keys, on_draft=drafts.append)
+        places = [(d.reading.number, d.reading.logs) for d in drafts if d.reading]
+        again = list[Receipt]()
+        later = await receipts.receipt(keys, on_draft=again.append)
+    assert [*dict.fromkeys(places)] == [(1, 3), (2, 3), (3, 3)]
+    assert len(places) == len(drafts)
+    assert (drafts[0].counts, drafts[0].reasons) == (receipt.counts, ())
+    assert "12 skipped, reasons not read yet" in drafts[0].headline
+    assert not any(draft.logs_read or draft.all_copied for draft in drafts)
+    named = [sum(r.count for r in d.reasons if r.log_type == FAILED) for d in drafts]
+    assert named == sorted(named)
+    assert named.index(3600) > 1
+    assert "is not known: the logs are still being read." in markdown(drafts[0])
+    assert "The logs are still being read." in markdown(drafts[-1])
+    assert receipt.reading is None
+    assert "still being read" not in markdown(receipt)
+    assert (again, markdown(later)) == ([], markdown(receipt))
 
 
 @timeless

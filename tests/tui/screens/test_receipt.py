@@ -17,7 +17,7 @@ from slurper_tui.api.errors import Rejected, Unreachable
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.logs import FailuresView, LogCounts
-from slurper_tui.monitor.reports.receipt import JobReceipt, Receipt
+from slurper_tui.monitor.reports.receipt import JobReceipt, Reading, Receipt
 from slurper_tui.monitor.reports.receipt_markdown import markdown
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.screens.dialogs import CopyDialog, Page
@@ -40,7 +40,7 @@ class FakeReceipts:
     def __init__(self, result: Receipt | Exception = RESULT) -> None:
         self.result = result
         self.asked: list[list[JobKey]] = []
-        self.on_progress: Callable[[FailuresView], None] = lambda view: None
+        self.on_draft: Callable[[Receipt], None] = lambda draft: None
         self.ready = asyncio.Event()
         self.ready.set()
         self.cancelled = False
@@ -50,9 +50,10 @@ class FakeReceipts:
         keys: Sequence[JobKey],
         on_progress: Callable[[FailuresView], None] = lambda view: None,
         unstarted: int = 0,
+        on_draft: Callable[[Receipt], None] = lambda draft: None,
     ) -> Receipt:
         self.asked.append([*keys])
-        self.on_progress = on_progress
+        self.on_draft = on_draft
         try:
             await self.ready.wait()
         except asyncio.CancelledError:
@@ -134,24 +135,52 @@ async def test_it_can_be_read_to_its_end_at_any_size(size: tuple[int, int]) -> N
         assert all(len(line) <= size[0] for line in o.text.split("\n"))
 
 
-async def test_reading_progress_is_shown_and_closing_cancels_it() -> None:
-    async with opened(keys="") as o:
+def draft(read: FailuresView, number: int = 1, logs: int = 1) -> Receipt:
+    """The receipt before its logs are read."""
+    unread = ended(1, Counts(1000, 950, 40, 10), id="job0001")
+    made = receipt(JobReceipt(unread, NOW - 1001, NOW - 1))
+    return replace(
+        made, reading=Reading(view(1, source="photos", prefix="2024/"), read, number, logs)
+    )
+
+
+async def test_a_draft_is_shown_until_the_logs_are_read_and_closing_ends_the_reading() -> None:
+    async with opened(keys="", size=(100, 60)) as o:
         o.receipts.ready.clear()
         await o.press("v")
         await o.until(lambda: "reading what is known" in o.text)
-        o.receipts.on_progress(FailuresView(JOB.key, rows_read=1200))
-        await o.until(lambda: "reading the log: 1,200 rows" in o.text)
+        o.receipts.on_draft(draft(FailuresView(JOB.key)))
+        await o.until(lambda: "Made by slurper-tui" in o.text)
+        for said in (
+            "reasons: reading the log: 0 rows",
+            "|     950 | 95.0 % |",
+            "40 skipped, reasons not read yet",
+            "The logs are still being read: reasons are not known yet.",
+        ):
+            assert said in o.text
         assert "y copies" not in o.text
-        o.receipts.on_progress(FailuresView(JOB.key, rows_read=1250, waiting=True))
+        o.receipts.on_draft(draft(FailuresView(JOB.key, rows_read=1250, waiting=True)))
         await o.until(lambda: "1,250 rows · waiting for the request budget" in o.text)
-        another = JobKey(JOB.account_id, "0123456789abcdef")
-        o.receipts.on_progress(FailuresView(another, rows_read=50))
-        await o.until(lambda: "reading the log of 01234567: 50 rows" in o.text)
+        o.receipts.on_draft(draft(FailuresView(JOB.key, rows_read=4200), 3, 12))
+        await o.until(lambda: "reasons: reading log 3 of 12, photos/2024/: 4,200 rows" in o.text)
         problem = Unreachable("connection refused")
-        o.receipts.on_progress(FailuresView(JOB.key, rows_read=1250, problem=problem))
+        o.receipts.on_draft(draft(FailuresView(JOB.key, rows_read=1250, problem=problem)))
         await o.until(lambda: "connection refused · trying again" in o.text)
         await o.press("y", "w", "escape")
         await o.until(lambda: o.receipts.cancelled)
+
+
+async def test_the_receipt_replaces_its_draft() -> None:
+    async with opened(keys="", size=(100, 60)) as o:
+        o.receipts.ready.clear()
+        await o.press("v")
+        await o.until(lambda: bool(o.receipts.asked))
+        o.receipts.on_draft(draft(FailuresView(JOB.key, rows_read=1250)))
+        await o.until(lambda: "1,250 rows" in o.text)
+        o.receipts.ready.set()
+        await o.until(lambda: "y copies · w saves" in o.text)
+        assert "reading" not in o.text
+        assert "|     990 | 99.0 % |" in o.text
 
 
 @pytest.mark.parametrize(
