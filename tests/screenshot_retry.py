@@ -109,5 +109,5 @@ class FixedReceipt:
     def __init__(self, receipt: Receipt) -> None:
         self._receipt = receipt
 
-    async def receipt(self, keys: object, told: object = None, unstarted: int = 0) -> Receipt:
+    async def receipt(self, keys: object, **given: object) -> Receipt:
         return self._receipt

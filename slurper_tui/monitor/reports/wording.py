@@ -249,6 +249,7 @@ def _listed(names: Sequence[str], most: int = _MOST_NAMED) -> str:
 # Reading a log
 
 WAITING = "waiting for the request budget"
+STOPPED_READING = "stopped reading; nothing was saved"
 LOG_GAPS = "the log grew too fast to be read without a gap: rows may be missing"
 
 

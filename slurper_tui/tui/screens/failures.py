@@ -17,6 +17,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.events import Key
 from textual.reactive import var
+from textual.worker import get_current_worker
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
@@ -29,9 +30,10 @@ from slurper_tui.monitor.reports.wording import (
     job_names,
     missing_keys,
     retried_words,
+    source_name,
 )
 from slurper_tui.tui.keys import FAILURE_KEYS
-from slurper_tui.tui.render.lines import Line, Piece, join
+from slurper_tui.tui.render.lines import Line, Piece, join, shorten
 from slurper_tui.tui.screens.dialogs import TextDialog, copy_text
 from slurper_tui.tui.screens.job_page import (
     JobPage,
@@ -266,23 +268,40 @@ def _none_words(log_type: str) -> str:
     return f"the log lists no key: {reason_of(log_type)}"
 
 
+MOST_NAME = 16
+"""Cells for a job's name in a progress note, which fits 80 columns with what delays it."""
+
+
+def progress_words(view: FailuresView, job: JobView, look: Look) -> str:
+    """Return how much was read of the log of `job`, or of several logs, and what delays it."""
+    if view.jobs:
+        done = sum(one.counts.whole or one.problem is not None for one in view.jobs)
+        what = f"{len(view.jobs)} logs, {done} done"
+    else:
+        what = shorten(look.sanitise(source_name(job)), MOST_NAME, look.ellipsis)
+    rows = f"reading {what}: {fmt.count(view.rows_read)} rows"
+    return "; ".join(filter(None, (rows, hold_up(view.problem, waiting=view.waiting))))
+
+
 async def read_failed(main: MainScreen, jobs: tuple[JobView, ...], without: str) -> Found | None:
     """Read the whole logs with progress notes; return None, with a note, if nothing was found.
 
-    without: how that note begins.
+    The main screen may end the reading, see `MainScreen.reading`. without: how the note begins.
     """
     main.show_note("reading the log for what failed …")
     jobs = counted(jobs)
     view = FailuresView(jobs[0].key)
+    main.reading = worker = get_current_worker()
     try:
         reading = (await main.services()).logs.failures([job.key for job in jobs])
         async with closing(reading.views()) as views:
             async for view in views:
-                rows = f"reading the log for what failed: {fmt.count(view.rows_read)} rows"
-                held_up = hold_up(view.problem, waiting=view.waiting)
-                main.show_note(" · ".join(filter(None, (rows, held_up))))
+                main.show_note(progress_words(view, jobs[0], main.look))
     except ApiError as error:
         view = replace(view, problem=error)
+    finally:
+        if main.reading is worker:
+            main.reading = None
     if view.problem is not None and len(jobs) == 1:
         main.show_note(f"{without}: {view.problem.message}")
         return None

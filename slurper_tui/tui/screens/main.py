@@ -69,7 +69,10 @@ _LookedAt = tuple[JobKey | None, frozenset[JobKey], tuple[JobKey, ...]]
 
 
 class MainScreen(NotedScreen[None]):
-    """The screen with the job list, the detail pane, totals and the status line."""
+    """The screen with the job list, the detail pane, totals and the status line.
+
+    reading: the worker that reads logs for their failed keys; `Esc` ends it. None if there is none.
+    """
 
     class Ready(Message):
         """Posted when the screen is mounted and accepts snapshots."""
@@ -97,6 +100,7 @@ class MainScreen(NotedScreen[None]):
         self.new_jobs = NewJobs(self)
         self.table = JobTable(look, id="jobs")
         self.detail = DetailPane(look, id="detail", window_key=self.sign("picture.longer"))
+        self.reading: Worker[None] | None = None
         self._save_view = save_view
         self._noted_in = 0
         self._digest_shown = False
@@ -337,10 +341,16 @@ class MainScreen(NotedScreen[None]):
         self.set_focus(self.detail)
 
     def action_back(self) -> None:
-        """Undo the innermost state: filter input, detail focus or zoom, marks, filter text."""
+        """Undo the innermost state: filter input, reading, detail focus or zoom, marks, filter."""
         if self.has_class("-filtering"):
             self._clear_filter()
             self._close_filter()
+        elif self.reading:
+            from slurper_tui.monitor.reports.wording import STOPPED_READING
+
+            self.reading.cancel()
+            self.reading = None
+            self.show_note(STOPPED_READING)
         elif self.in_details or self.has_class("-zoom-jobs"):
             self.remove_class("-zoom-detail", "-zoom-jobs")
             self.set_focus(self.table)

@@ -26,7 +26,7 @@ from slurper_tui.monitor.reports.digest import (
     quiet_words,
     unobserved_words,
 )
-from slurper_tui.monitor.reports.wording import hold_up, reading_words, source_name
+from slurper_tui.monitor.reports.wording import STOPPED_READING, hold_up, reading_words, source_name
 from slurper_tui.tui.render.columns import DrawContext, migration
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, spread, width_of, wrap_words
@@ -163,6 +163,7 @@ class ReceiptPage(Dialog):
         self.environ = main.environ
         self._progress = "reading what is known"
         self._draft = ""
+        self._reading = True
         self._file_name = ""  # the source bucket, plus the job id for a single job
 
     def on_mount(self) -> None:
@@ -186,6 +187,7 @@ class ReceiptPage(Dialog):
             if receipt.interim:
                 self._title = "Interim receipt"
                 self._file_name = f"interim-{self._file_name}"
+        self._reading = False
         self.remake()
 
     def _show_draft(self, draft: Receipt) -> None:
@@ -200,6 +202,12 @@ class ReceiptPage(Dialog):
         self._progress = " · ".join(filter(None, (f"reasons: {read}", held_up)))
         self._draft = markdown(draft, version())
         self.remake()
+
+    def action_close(self) -> None:
+        """Close the page; say so if that ends the reading."""
+        if self._reading:
+            self._main.show_note(STOPPED_READING)
+        super().action_close()
 
     def remake(self) -> None:
         """Redraw the page and fit its height."""

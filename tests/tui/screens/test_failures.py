@@ -502,7 +502,7 @@ async def test_from_the_list_the_log_is_read_whole_and_then_saved(folder: Path) 
         program.logs.reading.named = {FAILED_TYPE: KEYS, ARCHIVED: ("old.jpg",)}
         assert "reading the log for what failed" in program.text
         await show(program, failures(*GROUPS, whole=False, rows_read=1250))
-        assert "reading the log for what failed: 1,250 rows" in program.text
+        assert "reading photos: 1,250 rows" in program.text
         problem = BadAnswer("no JSON came")
         await show(program, failures(*GROUPS, whole=False, problem=problem))
         assert "no JSON came · trying again" in program.text
@@ -512,6 +512,31 @@ async def test_from_the_list_the_log_is_read_whole_and_then_saved(folder: Path) 
         assert "rclone copy --files-from-raw" in program.text
         assert program.logs.reading.pushed.open == 0
     assert (folder / "failed-photos-job0001.txt").read_text().splitlines() == [*KEYS]
+
+
+@pytest.mark.parametrize("number", [1, 12])
+async def test_the_progress_note_is_whole_in_80_columns(number: int) -> None:
+    prefix = "archive/2024/pictures/" if number == 1 else "2024/"
+    job = view(1, "completed", done=1000, failed=10, source="photos", prefix=prefix)
+    parts = [failures(*GROUPS, whole=place < 3) for place in range(number)]
+    read = replace(failures(*GROUPS, whole=False), jobs=tuple(parts) if number > 1 else ())
+    async with opened("E", size=(80, 24), jobs=(job,)) as program:
+        await show(program, replace(read, rows_read=18_000, waiting=True))
+        said = "reading photos/a…ctures/" if number == 1 else "reading 12 logs, 3 done"
+        assert f"{said}: 18,000 rows; waiting for the request budget" in program.lines[-1]
+
+
+@pytest.mark.parametrize("key", ["E", "c"])
+async def test_escape_ends_the_reading_from_the_list(folder: Path, key: str) -> None:
+    async with opened(key) as program:
+        await show(program, failures(*GROUPS, whole=False))
+        assert program.logs.reading.pushed.open == 1
+        await program.press("escape")
+        await program.see("stopped reading; nothing was saved")
+        await program.until(lambda: program.logs.reading.pushed.open == 0)
+        await program.press("escape")
+        await program.see("this is the list")
+    assert os.listdir(folder) == []
 
 
 async def test_a_save_from_the_list_opens_no_dialog_over_another_page(folder: Path) -> None:

@@ -119,6 +119,7 @@ async def test_v_shows_the_receipt_of_the_highlighted_job() -> None:
         assert "#" not in o.text
         await o.press("escape")
         assert not isinstance(o.app.screen, ReceiptPage)
+        assert "stopped reading" not in o.text
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 12), (20, 5)])
@@ -168,6 +169,7 @@ async def test_a_draft_is_shown_until_the_logs_are_read_and_closing_ends_the_rea
         await o.until(lambda: "connection refused · trying again" in o.text)
         await o.press("y", "w", "escape")
         await o.until(lambda: o.receipts.cancelled)
+        await o.until(lambda: "stopped reading; nothing was saved" in o.text)
 
 
 async def test_the_receipt_replaces_its_draft() -> None:
