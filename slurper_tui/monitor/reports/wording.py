@@ -276,8 +276,8 @@ def reading_words(name: str, number: int, logs: int, rows: int) -> str:
 
     number: the place of the log, from 1, among the `logs` that are to be read.
     """
-    which = "reading the log" if logs == 1 else f"reading log {number} of {logs}, {name}"
-    return f"{which}: {fmt.count(rows)} rows"
+    which = "reading the log of" if logs == 1 else f"reading log {number} of {logs},"
+    return f"{which} {name}: {fmt.count(rows)} rows"
 
 
 def row_count_words(number: int, *, whole: bool) -> str:

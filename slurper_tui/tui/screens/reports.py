@@ -179,13 +179,14 @@ class ReceiptPage(Dialog):
                 self._keys, unstarted=self._unstarted, on_draft=self._show_draft
             )
         except ApiError as error:
+            self._title = "Receipt"
             self._progress, self._draft = f"no receipt: {error}", ""
         else:
             self.text = markdown(receipt, version())
             single = [receipt.jobs[0].view.key.job_id[:12]] if len(receipt.jobs) == 1 else []
             self._file_name = "-".join([receipt.family.key.source, *single])
+            self._title = "Interim receipt" if receipt.interim else "Receipt"
             if receipt.interim:
-                self._title = "Interim receipt"
                 self._file_name = f"interim-{self._file_name}"
         self._reading = False
         self.remake()
@@ -200,7 +201,7 @@ class ReceiptPage(Dialog):
         read = reading_words(name, reading.number, reading.logs, view.rows_read)
         held_up = hold_up(view.problem, waiting=view.waiting)
         self._progress = " · ".join(filter(None, (f"reasons: {read}", held_up)))
-        self._draft = markdown(draft, version())
+        self._title, self._draft = "Draft of a receipt", markdown(draft, version())
         self.remake()
 
     def action_close(self) -> None:

@@ -153,7 +153,8 @@ async def test_a_draft_is_shown_until_the_logs_are_read_and_closing_ends_the_rea
         o.receipts.on_draft(draft(FailuresView(JOB.key)))
         await o.until(lambda: "Made by slurper-tui" in o.text)
         for said in (
-            "reasons: reading the log: 0 rows",
+            "Draft of a receipt",
+            "reasons: reading the log of photos/2024/: 0 rows",
             "|     950 | 95.0 % |",
             "40 skipped, reasons not read yet",
             "The logs are still being read: reasons are not known yet.",
@@ -161,12 +162,12 @@ async def test_a_draft_is_shown_until_the_logs_are_read_and_closing_ends_the_rea
             assert said in o.text
         assert "y copies" not in o.text
         o.receipts.on_draft(draft(FailuresView(JOB.key, rows_read=1250, waiting=True)))
-        await o.until(lambda: "1,250 rows · waiting for the request budget" in o.text)
+        await o.until(lambda: "2024/: 1,250 rows · waiting for" in o.text)
         o.receipts.on_draft(draft(FailuresView(JOB.key, rows_read=4200), 3, 12))
         await o.until(lambda: "reasons: reading log 3 of 12, photos/2024/: 4,200 rows" in o.text)
         problem = Unreachable("connection refused")
         o.receipts.on_draft(draft(FailuresView(JOB.key, rows_read=1250, problem=problem)))
-        await o.until(lambda: "connection refused · trying again" in o.text)
+        await o.until(lambda: "connection refused ·" in o.text)
         await o.press("y", "w", "escape")
         await o.until(lambda: o.receipts.cancelled)
         await o.until(lambda: "stopped reading; nothing was saved" in o.text)
@@ -182,6 +183,7 @@ async def test_the_receipt_replaces_its_draft() -> None:
         o.receipts.ready.set()
         await o.until(lambda: "y copies · w saves" in o.text)
         assert "reading" not in o.text
+        assert "Draft" not in o.text
         assert "|     990 | 99.0 % |" in o.text
 
 
