@@ -18,7 +18,7 @@ from slurper_tui.monitor.model.logs import FailuresView, LogCounts
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.reports.observed import SpanKind
-from slurper_tui.monitor.reports.receipt import Receipt
+from slurper_tui.monitor.reports.receipt import Reading, Receipt
 from slurper_tui.monitor.reports.receipt_markdown import markdown
 from slurper_tui.monitor.reports.records import record
 from slurper_tui.simulated.account import Fault, Kind
@@ -211,6 +211,10 @@ async def test_receipt_without_a_history_is_unobserved() -> None:
     assert receipt.jobs[0].best is None
     assert receipt.all_copied
     assert "- Not observed: " in markdown(receipt)
+    view = receipt.jobs[0].view
+    draft = replace(receipt, reading=Reading(view, FailuresView(view.key), 1, 1))
+    assert not draft.all_copied
+    assert "all copied" not in markdown(draft)
 
 
 @timeless
