@@ -40,16 +40,32 @@ def file_text(name: str) -> str:
 def help_text(word: str | None) -> str:
     """Return the help of a topic or a command; None: of the program. Raises CliError.
 
-    `config` is both: the topic has more, and the command has its `--help`.
+    `config` is both: the topic has more, and the command has its `--help`. A status word gets the
+    list of all of them.
     """
     if word is None:
         return make_parser(declared=())[0].format_help()
     if word in TOPICS:
-        return (FOLDER / f"{word}.txt").read_text(encoding="utf-8")
+        return _topic(word)
     if word in COMMANDS:
         return make_command_parser(word).format_help()
-    close = nearest(word, [*TOPICS, *COMMANDS], cutoff=0.0)
+    words, signs = _status_words()
+    if word in words:
+        return f"{signs}\nMore: {PROG} help keys, {PROG} help forecast\n"
+    close = nearest(word, [*TOPICS, *COMMANDS, *words], cutoff=0.0)
     raise CliError(f"no help for {word!r}; the nearest is {close!r} (see {PROG} help)")
+
+
+def _topic(name: str) -> str:
+    return (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def _status_words() -> tuple[list[str], str]:
+    """Return the status words, and the end of the topic `keys`, which explains them."""
+    title = "Signs and status words"
+    _, title, explained = _topic("keys").partition(title)
+    lines = (line.split() for line in explained.splitlines() if line[2:3].strip())
+    return [word for _, _, word, *_ in lines if word.isalpha()], title + explained
 
 
 def man_page(version: str) -> str:

@@ -617,7 +617,8 @@ COMMANDS: Mapping[str, Command] = {
         Argument("topic", nargs="?", metavar="COMMAND|TOPIC", words=TOPICS, help=_TOPICS),
         _flag("--man", "the manual page, for man: all commands and options"),
         usage=("[COMMAND|TOPIC]", "--man"),
-        description="Prints the help of a command or a topic; without a word, that of the program.",
+        description="Prints the help of a command or a topic, or what the status words mean (help "
+        "failing); without a word, the help of the program.",
         example=(
             "help failures",
             "help keys",

@@ -19,6 +19,7 @@ import pytest
 from slurper_tui.cli.help import FOLDER
 from slurper_tui.cli.parser import COMMANDS, TOPICS, make_parser
 from slurper_tui.config import ACCOUNT_VARIABLE, BASE_URL_VARIABLE, EVENTS, File, Notify
+from slurper_tui.monitor.model.job import State
 from slurper_tui.simulated.account import SimulatedAccount
 from tests import keys_topic
 from tests.cli.making import KEYS
@@ -55,6 +56,16 @@ def test_help_of_nothing_is_that_of_the_program_and_of_a_command_its_own() -> No
             assert "\n".join(ran.out) + "\n" == parser.format_help()
 
 
+@pytest.mark.parametrize("state", [state for state in State if state is not State.OTHER])
+def test_help_of_a_status_word_explains_all_of_them_and_names_the_topics(state: State) -> None:
+    ran = perform(None, "help", state.partition(" ")[0])
+    assert (ran.code, ran.err) == (0, [])
+    assert "status words" in ran.out[0]
+    assert any(re.match(rf"  \S \S {re.escape(state)}  +[A-Z]", line) for line in ran.out)
+    assert ran.out[-1] == "More: slurper-tui help keys, slurper-tui help forecast"
+    assert max(map(len, ran.out)) <= 78
+
+
 @pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_help_fits_80_columns(name: str) -> None:
     whole, commands = make_parser()
@@ -68,7 +79,9 @@ def test_help_prints_what_the_locale_cannot_as_question_marks() -> None:
     assert any("? > running" in line for line in ran.out)
 
 
-@pytest.mark.parametrize("words", [["help"], ["help", "keys"], ["help", "jobs"], ["--help"]])
+@pytest.mark.parametrize(
+    "words", [["help"], ["help", "keys"], ["help", "jobs"], ["help", "failing"], ["--help"]]
+)
 def test_help_pays_for_argparse_alone(words: list[str]) -> None:
     code = (
         "import atexit, os, sys; from slurper_tui.cli.main import run; run(sys.argv[1:]); "
