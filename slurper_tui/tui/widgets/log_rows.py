@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from itertools import accumulate
@@ -43,6 +43,9 @@ SPACIOUS = 130
 
 LEAST_MESSAGE = 14
 """The least cells for a message beside a long key."""
+
+LEAST_KEY = 22
+"""The cells that a long key keeps beside a long message, if that leaves `LEAST_MESSAGE`."""
 
 LEAST_WITH_NAME = 40
 """The least cells for a key and a message in a row that names its job; with less, the key alone."""
@@ -83,11 +86,12 @@ class RowLayout(msgspec.Struct, frozen=True, eq=False):
     """How rows are drawn.
 
     width: cells of a row.
-    longest: cells of the longest key.
+    longest: cells of the longest key in a shown row.
     sought: the pattern whose matches are marked; None for none.
     names: of several jobs, the name of each by its id; empty for the log of one job.
     name: cells for the job's name and the gap behind it; 0 for the log of one job.
     widest: cells of the widest reason in a shown row with a key.
+    message: cells of the longest message in such a row.
     """
 
     look: Look
@@ -98,6 +102,7 @@ class RowLayout(msgspec.Struct, frozen=True, eq=False):
     names: Mapping[str, str] = {}
     name: int = 0
     widest: int = _REASON
+    message: int = 0
 
     @property
     def narrow(self) -> bool:
@@ -113,6 +118,14 @@ class RowLayout(msgspec.Struct, frozen=True, eq=False):
     def reason(self) -> int:
         """Cells for the reason; 0 if it has no column."""
         return 0 if self.narrow else min(self.widest, _BROAD_REASON)
+
+    def key(self, room: int) -> int:
+        """Return the cells for a key beside a message, of the room for both.
+
+        A key is cut before a message, but not to less than `LEAST_KEY` or two fifths.
+        """
+        least = max(min(LEAST_KEY, room - LEAST_MESSAGE), room * 2 // 5)
+        return max(1, min(self.longest, max(least, room - self.message)))
 
 
 def sign_of(log_type: str | None, look: Look) -> Piece:
@@ -166,7 +179,7 @@ def time_text(row: LogRow, times: Times, look: Look) -> str:
 def row_line(row: LogRow, layout: RowLayout) -> Line:
     """Return a row in one line: time, sign, job, reason, key and message.
 
-    If it is too long, the key is cut in its middle; a reason or message is cut at its end.
+    If it is too long, the key is cut in its middle, then a reason or message at its end.
     """
     room = max(1, layout.width - layout.body)
     head = _head(row, layout)
@@ -185,9 +198,8 @@ def row_line(row: LogRow, layout: RowLayout) -> Line:
     name = _cut(_reason(row.log_type, layout), layout, layout.reason)
     reason = _cell(name, layout.reason, log_style(row.log_type, "muted"), layout)
     room -= layout.reason + 2 * GAP
-    for_key = max(1, min(layout.longest, max(room * 3 // 5, room - LEAST_MESSAGE)))
     crowded = layout.name > 0 and room < LEAST_WITH_NAME
-    for_key = room if row.message is None or crowded else for_key
+    for_key = room if row.message is None or crowded else layout.key(room)
     key = _cell(_short(row.object_key, layout, for_key), for_key, "", layout)
     message = _found(_cut(row.message or "", layout, room - for_key), "muted", layout)
     gap = Piece(" " * GAP)
@@ -295,30 +307,43 @@ def layout_for(
     """Return how some rows are drawn in a width in cells. names: of several jobs, by id."""
     shown = {job_id: look.sanitise(name) for job_id, name in names.items()}
     times = times_for(rows, now, look, short=width < NARROW, ages=False)
-    return _layout(rows, rows, shown, look, width, times)
+    return _fitted_to(rows, _layout(shown, look, width, times))
 
 
 def _layout(
-    rows: Sequence[LogRow],
-    shown: Sequence[LogRow],
     names: Mapping[str, str],
     look: Look,
     width: int,
     times: Times,
     sought: re.Pattern[str] | None = None,
 ) -> RowLayout:
-    """Fit the columns to all rows, and that of the reasons to the shown ones."""
-    keys = (row.object_key or "" for row in rows)
-    # a very long key counts as at least the widest screen
-    widths = (len(key) if key.isascii() else cell_len(key[:MOST_SHOWN]) for key in keys)
-    longest = max(widths, default=1)
+    """Return a layout whose columns are not fitted to rows yet."""
     most = next(room for least, room in _NAMES if width >= least)
     longest_name = max(map(cell_len, names.values()), default=0)
     name = min(most, longest_name) + GAP if names else 0
-    layout = RowLayout(look, width, times, longest, sought, names, name)
-    types = {row.log_type for row in shown if row.object_key is not None}
-    reasons = (cell_len(look.sanitise(_reason(type, layout))) for type in types)
-    return replace(layout, widest=max(reasons, default=0))
+    return RowLayout(look, width, times, sought=sought, names=names, name=name)
+
+
+def _fitted_to(rows: Iterable[LogRow], layout: RowLayout) -> RowLayout:
+    """Give the columns the width that these rows need."""
+    rows = [row for row in rows if row.object_key is not None]
+    return replace(
+        layout,
+        longest=max((_cells(row.object_key or "", layout.look) for row in rows), default=1),
+        widest=_widest(rows, layout),
+        message=max((_cells(row.message or "", layout.look) for row in rows), default=0),
+    )
+
+
+def _widest(rows: Iterable[LogRow], layout: RowLayout) -> int:
+    """Return the cells of the widest reason of the rows with a key."""
+    types = {row.log_type for row in rows if row.object_key is not None}
+    return max((_cells(_reason(type, layout), layout.look) for type in types), default=0)
+
+
+def _cells(text: str, look: Look) -> int:
+    """Return the width of a text; a very long one counts as at least the widest screen."""
+    return cell_len(look.sanitise(text[:MOST_SHOWN]))
 
 
 NOTHING = LogState(LogView(JobKey("", "")))
@@ -428,10 +453,28 @@ class LogLines(LineList):
             self.move_down(self._start(added))
         self.repaint_changes()
 
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Fit the columns to the rows that are visible now."""
+        if not self.state.wrapped:
+            self._fit_columns()
+        super().watch_scroll_y(old_value, new_value)
+
+    def _fit_columns(self) -> None:
+        """Give the columns the width that the visible rows need.
+
+        A wrapped row's height depends on the column of the reasons, which is then that of all rows.
+        """
+        rows, layout, top = self.state.rows, self._row_layout, self.scroll_offset.y
+        if self.state.wrapped:
+            self._row_layout = replace(layout, widest=_widest(rows, layout))
+        else:
+            self._row_layout = _fitted_to(rows[top : top + self.size.height], layout)
+
     def fit(self) -> None:
         """Compute how rows are drawn in this width and, if wrapped, where each begins."""
         self._fitted_at = self.now
         self._row_layout = self._in_this_width()
+        self._fit_columns()
         if self.state.wrapped:
             self._starts = [*accumulate(map(self._height, self.state.rows), initial=0)]
         self.set_lines(self.lines)
@@ -442,7 +485,7 @@ class LogLines(LineList):
             state.view.rows, self.now, self._look, short=width < NARROW, ages=state.ages
         )
         sought = pattern_of(state.sought)
-        return _layout(state.view.rows, state.rows, self._names, self._look, width, times, sought)
+        return _layout(self._names, self._look, width, times, sought)
 
     def _height(self, row: LogRow) -> int:
         """Return the lines of a wrapped row; cached while the width for its text is the same."""

@@ -26,7 +26,7 @@ from slurper_tui.tui.widgets.log_rows import (
     times_for,
 )
 from tests.tui.jobs import NOW, harmless
-from tests.tui.log_pages import ARCHIVED, JOB, log_view, row
+from tests.tui.log_pages import ARCHIVED, JOB, log_view, opened, row
 
 LOOK = Look(zone=UTC)
 PLAIN = Look(ascii_only=True, zone=UTC)
@@ -42,9 +42,8 @@ def style(
     row: LogRow, width: int, look: Look = LOOK, sought: str = "", *, ages: bool = False
 ) -> RowLayout:
     times = times_for([row], NOW, look, short=width < 56, ages=ages)
-    return RowLayout(
-        look, width, times, cell_len(row.object_key or ""), pattern_of(sought), widest=26
-    )
+    key, message = cell_len(row.object_key or ""), cell_len(row.message or "")
+    return RowLayout(look, width, times, key, pattern_of(sought), widest=26, message=message)
 
 
 @given(rows, st.integers(1, 150), st.sampled_from([LOOK, PLAIN]), st.text(max_size=2))
@@ -124,6 +123,28 @@ def test_the_reasons_take_only_as_much_room_as_those_of_the_shown_rows_need() ->
     both = layout_for([failed, odd], {}, LOOK, 78, NOW)
     assert (alone.reason, both.reason) == (6, 26)
     assert "✖ failed  photos/xxx" in text_of(row_line(failed, alone))
+
+
+@pytest.mark.parametrize("width", [100, 116])
+def test_a_long_key_is_cut_before_the_message(width: int) -> None:
+    message = "Gave up after 5 tries: source answered 503"
+    failed = row(1, key="photos/" + "x" * 60 + "/IMG_0001.jpg", message=message)
+    text = text_of(row_line(failed, layout_for([failed], {}, LOOK, width, NOW)))
+    assert text.endswith(message)
+    assert "photos/x" in text
+    assert "_0001.jpg  " in text
+
+
+async def test_the_columns_fit_the_rows_on_the_screen() -> None:
+    failed = [row(n, message="the object changed meanwhile; " * 2) for n in range(60)]
+    odd = row(60, "importSkippedUnsupportedContentType", "2024/" + "x" * 60)
+    async with opened("l", size=(120, 20)) as stage:
+        await stage.show(log_view(*failed, odd))
+        assert "failed  2024/IMG_0001.jpg  the object" in stage.text
+        await stage.press("G")
+        assert f"failed{' ' * 22}2024/IMG_0059.jpg " in stage.text
+        await stage.press("g")
+        assert "failed  2024/IMG_0001.jpg  the object" in stage.text
 
 
 @pytest.mark.parametrize("width", [57, 80, 120])
