@@ -252,6 +252,9 @@ def next_interval(seconds: float, step: int) -> float:
 
 MOST_HINTS = 7
 
+HINTS_BEFORE_DATA = 6
+"""This many key hints stay where facts about the data (its age, the requests) are dropped."""
+
 Hint = tuple[str, str]
 """The shown keys and their short word."""
 
@@ -314,10 +317,26 @@ _OFFERS: tuple[tuple[tuple[str, ...], Callable[[ScreenState], bool]], ...] = (
 """The hints of the main screen, the least important first, and when their keys do something."""
 
 
+_KNOWN_BY_THEN = (("app.quit",), ("show.help",))
+"""Where jobs may be changed, these hints are dropped before those of `_BEFORE_THEM`."""
+
+_BEFORE_THEM = frozenset(
+    {
+        *(("show.receipt",), ("show.export",), ("show.failures",), ("show.log",)),
+        *(("change.resume",), ("change.pause",), ("change.abort",), ("show.problem",)),
+    }
+)
+"""What there is to read about the highlighted line, what can be changed, and the problem."""
+
+
 def hints_for(state: ScreenState, keymap: Mapping[str, str], look: Look) -> tuple[Hint, ...]:
     """Return the hints whose keys work now, the least important first."""
-    offered = [ids for ids, works in _OFFERS if works(state)][-MOST_HINTS:]
-    hints = (key_hint(MAIN_KEYS, ids, keymap, look) for ids in offered)
+    offered = [ids for ids, works in _OFFERS if works(state)]
+    if state.writing:
+        spare = max(0, HINTS_BEFORE_DATA - len(_BEFORE_THEM.intersection(offered)))
+        dropped = _KNOWN_BY_THEN[: max(0, len(_KNOWN_BY_THEN) - spare)]
+        offered = [ids for ids in offered if ids not in dropped]
+    hints = (key_hint(MAIN_KEYS, ids, keymap, look) for ids in offered[-MOST_HINTS:])
     unfolds = state.line is not None and state.line.is_folded
     return tuple((key, "unfold" if unfolds and word == "open" else word) for key, word in hints)
 

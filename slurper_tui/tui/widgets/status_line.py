@@ -14,7 +14,7 @@ from textual.reactive import var
 
 from slurper_tui import format as fmt
 from slurper_tui.monitor.model.events import RequestState
-from slurper_tui.tui.keys import MOST_HINTS, Hint
+from slurper_tui.tui.keys import HINTS_BEFORE_DATA, MOST_HINTS, Hint
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.render.problem_text import (
@@ -63,10 +63,7 @@ FEWEST_HINTS = 3
 """This many key hints stay as long as there is a fact to drop."""
 
 WRITING_HINTS = 4
-"""The same while changes are allowed: the keys for changes come before help and quit."""
-
-HINTS_BEFORE_DATA = 6
-"""This many key hints stay where facts about the data (its age, the requests) are dropped."""
+"""The same while changes are allowed: the keys for changes are among them."""
 
 ROOM_BESIDE = 30
 """Cells that a history note leaves for the other facts."""

@@ -10,7 +10,7 @@ from slurper_tui.tui.keys import hints_for
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, text_of
 from slurper_tui.tui.render.problem_text import problem_details
-from slurper_tui.tui.state import ScreenState, see
+from slurper_tui.tui.state import ScreenState, highlight_row, see
 from slurper_tui.tui.widgets.status_line import status_line
 from tests.tui.jobs import snapshot, view
 
@@ -46,3 +46,29 @@ def test_the_dialog_shows_the_note_in_full() -> None:
 def test_a_file_name_in_the_note_is_sanitised() -> None:
     seen = line("history off: cannot write to \x1b[31m\u202e.db", 200)
     assert text_of(seen).isprintable()
+
+
+LOOKING = ("v receipt", "E export", "e failures", "l log")
+CHANGING = ("U resume", "P pause", "X abort")
+LEAVING = ("? help", "q quit")
+
+
+@pytest.mark.parametrize(
+    ("failed", "writing", "hints"),
+    [
+        (80, False, (*LOOKING, *LEAVING)),
+        (80, True, (*LOOKING, *CHANGING)),
+        (0, True, ("v receipt", "l log", *CHANGING, "? help")),
+    ],
+)
+def test_a_migration_hints_at_80_columns_what_it_answers_and_how_it_is_changed(
+    failed: int, *, writing: bool, hints: tuple[str, ...]
+) -> None:
+    running = view(1, done=500, failed=failed, source="photos", target="media")
+    paused = view(2, "paused", source="photos", target="media")
+    seen = see(ScreenState(writing=writing), snapshot(running, paused))
+    seen = highlight_row(seen, 0)
+    assert seen.migration is not None
+    shown = text_of(status_line(seen, hints_for(seen, {}, LOOK), LOOK, 80))
+    assert shown.endswith(f"  {'  '.join(hints)} ")
+    assert ("unlocked" in shown) is writing
