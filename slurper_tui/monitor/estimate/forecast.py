@@ -127,16 +127,21 @@ def guessed(estimate: Estimate, now: Moment, created_at: float | None) -> Guess 
     )
 
 
-def if_resumed(estimate: Estimate) -> Prospect | None:
-    """Return what a paused or stalled job would need at its earlier rate; None when unknown."""
+def if_resumed(estimate: Estimate, now: Moment, created_at: float | None) -> Prospect | None:
+    """Return what a paused or stalled job would need at its earlier rate; None when unknown.
+
+    If it was hardly seen to run, the rate is its average since `created_at` (UTC seconds; None when
+    unknown).
+    """
     last = estimate.last
     if last is None or estimate.phase not in (Phase.PAUSED, Phase.STALLED):
         return None
     remaining = last.counts.remaining
     early = estimate.changes < FIRST_CHANGES or estimate.ran < FIRST_SECONDS
-    if not remaining or last.counts.exceeded or early:
+    prior = _prior(estimate, now, created_at) if early else None
+    if not remaining or last.counts.exceeded or (early and prior is None):
         return None
-    horizon, rate = plan_horizon(estimate.progress, remaining, 0.0)
+    horizon, rate = plan_horizon(estimate.progress, remaining, 0.0, prior)
     if not rate > 0 or not math.isfinite(remaining / rate):
         return None
     seconds = remaining / rate
@@ -144,7 +149,7 @@ def if_resumed(estimate: Estimate) -> Prospect | None:
     step = SHORT_STEP if seconds < SHORT_SECONDS else LONG_STEP
     low = math.floor(seconds * (1 - reach) / step) * step
     high = math.ceil(seconds * (1 + reach) / step) * step
-    return Prospect(low, high, rate, estimate.growing)
+    return Prospect(low, high, rate, estimate.growing, seeded=early)
 
 
 def deviation(bank: Bank, horizon: float, seconds: float) -> float:

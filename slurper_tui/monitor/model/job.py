@@ -319,12 +319,14 @@ class Prospect(msgspec.Struct, frozen=True):
     """The time that a paused or stalled job needs once it moves at its earlier rate again.
 
     low, high: seconds. rate: objects per second. at_least: only `low` is meaningful.
+    seeded: of a job that was hardly seen to run, the rate is its average since `createdAt`.
     """
 
     low: float
     high: float
     rate: float
     at_least: bool = False
+    seeded: bool = False
 
 
 ABOUT_AN_HOUR = (3300.0, 4200.0)

@@ -383,7 +383,7 @@ class JobTrack:
             failed_rate=estimate.failed_rate,
             growth=estimate.growth,
             forecast=forecast,
-            if_resumed=None if ended else if_resumed(estimate),
+            if_resumed=None if ended else if_resumed(estimate, now, begun),
             status_since=_on_wall_clock(self.series.since, now),
             reason="" if ended else reason(estimate, forecast, stale=False),
             stalled_since=_on_wall_clock(estimate.stalled_since, now),
@@ -422,7 +422,7 @@ class JobTrack:
                 self.view,
                 total=Total.GROWING if estimate.growing else self.view.total,
                 failing=estimate.failures.as_failing(now.wall - now.mono),
-                if_resumed=if_resumed(estimate),
+                if_resumed=if_resumed(estimate, now, parse_time(self._created_at)),
                 status_since=_on_wall_clock(self.series.since, now),
                 stalled_since=_on_wall_clock(estimate.stalled_since, now),
             )

@@ -339,7 +339,8 @@ def _if_resumed(live: Sequence[JobView]) -> Prospect | None:
         forecast, need = shown_forecast(view), view.if_resumed
         if forecast is not None:
             low, high = forecast.low_seconds, forecast.high_seconds
-            need = Prospect(low, high, view.plan_rate or 0.0, forecast.at_least)
+            rate = view.plan_rate or 0.0
+            need = Prospect(low, high, rate, forecast.at_least, forecast.seeded)
         if need is None:
             return None
         needs.append(need)
@@ -348,6 +349,7 @@ def _if_resumed(live: Sequence[JobView]) -> Prospect | None:
         high=max(need.high for need in needs),
         rate=sum(need.rate for need in needs),
         at_least=len(live) > SLOTS or any(need.at_least for need in needs),
+        seeded=any(need.seeded for need in needs),
     )
 
 

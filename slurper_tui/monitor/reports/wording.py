@@ -132,13 +132,31 @@ NO_JOBS = "no Super Slurper jobs here yet"
 
 
 def if_resumed_words(view: JobView) -> str:
-    """Return what a paused or stalled job would need: `if resumed: 30-40 h at 147/s`, or ""."""
+    """Return what a paused or stalled job would need: `if resumed: 30-40 h at 147/s`, or "".
+
+    Of a migration with jobs at rest: also why that is unknown.
+    """
     need = view.if_resumed
-    if need is None:
-        return ""
-    span = eta_long(need.low, need.high, at_least=need.at_least)
     when = "if it moves again" if view.state is State.STALLED else "if resumed"
-    return f"{when}: {span} at {fmt.rate(need.rate)}/s"
+    if need is None:
+        unknown = _unknown_need(view.parts)
+        return unknown and f"{when}: unknown, {unknown}"
+    span = eta_long(need.low, need.high, at_least=need.at_least)
+    seeded = "in part by averages since start" if view.parts else "its average since start"
+    return f"{when}: {span} at {fmt.rate(need.rate)}/s" + (f", {seeded}" if need.seeded else "")
+
+
+def _unknown_need(parts: Sequence[JobView]) -> str:
+    """Return what is not known of the jobs at rest: `1 job has not been seen running for long`."""
+    at_rest = [view for view in parts if view.state in (State.PAUSED, State.STALLED)]
+    lacking = [view for view in at_rest if view.if_resumed is None and view.as_of is not None]
+    unseen = sum(bool(view.counts.remaining) for view in lacking)
+    if unseen:
+        jobs = "1 job has" if unseen == 1 else f"{unseen} jobs have"
+        return f"{jobs} not been seen running for long"
+    without = sum(view.counts.remaining is None for view in lacking)
+    jobs = "1 job" if without == 1 else f"{without} jobs"
+    return f"the remaining objects of {jobs} are not known" if without else ""
 
 
 def failing_words(view: JobView) -> str:

@@ -252,10 +252,10 @@ def test_a_stalled_job_has_no_forecast_until_it_moves() -> None:
 def test_a_job_at_rest_would_need_its_remaining_objects_over_its_earlier_rate(status: str) -> None:
     objects = 36 * 3600 * 100
     running = after(samples(100, 7200, objects))
-    assert if_resumed(running) is None
+    assert if_resumed(running, moment(7200.0), None) is None
     rest = samples(0, 40 * HOUR, objects, every=300, begin=7205, done=720_000, status=status)
     for polls in (80, len(rest)):
-        need = if_resumed(after(rest[:polls], running))
+        need = if_resumed(after(rest[:polls], running), moment(7205.0), None)
         assert need is not None
         assert need.rate == pytest.approx(100)
         assert need.low < 34 * HOUR < need.high < 60 * HOUR
@@ -263,14 +263,29 @@ def test_a_job_at_rest_would_need_its_remaining_objects_over_its_earlier_rate(st
         assert not need.at_least
     listing = [Sample(5.0 * n, Counts(1000 + n, 10 * n, 0, 0), "running") for n in range(60)]
     stopped = [Sample(300.0 + 60 * n, Counts(1059, 590, 0, 0), status) for n in range(20)]
-    need = if_resumed(after([*listing, *stopped]))
+    need = if_resumed(after([*listing, *stopped]), moment(1440.0), None)
     assert need is not None
     assert need.at_least
 
 
 @pytest.mark.parametrize("status", ["paused", "completed", "odd"])
 def test_a_job_that_was_not_seen_to_run_has_no_earlier_rate(status: str) -> None:
-    assert if_resumed(after(samples(0, 600, done=1000, status=status))) is None
+    at_rest = after(samples(0, 600, done=1000, status=status))
+    assert if_resumed(at_rest, moment(600.0), None) is None
+    if status != "paused":
+        assert if_resumed(at_rest, moment(600.0), EPOCH - HOUR) is None
+
+
+def test_a_paused_job_that_was_not_seen_to_run_would_need_its_average_since_creation() -> None:
+    objects = 20 * 3600 * 10
+    paused = after(samples(0, 600, objects, done=36_000, status="paused"))
+    need = if_resumed(paused, moment(600.0), EPOCH - HOUR)
+    assert need is not None
+    assert need.seeded
+    assert need.rate == pytest.approx(10)
+    assert need.low < 19 * HOUR < need.high
+    nothing_done = after(samples(0, 600, objects, status="paused"))
+    assert if_resumed(nothing_done, moment(600.0), EPOCH - HOUR) is None
 
 
 def test_an_unknown_or_empty_total_has_no_forecast() -> None:

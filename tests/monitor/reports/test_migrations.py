@@ -189,14 +189,29 @@ SLOW, FAST = Prospect(3600.0, 7200.0, 5.0), Prospect(1800.0, 9000.0, 70.0)
             "if resumed: ≥ 1 h at 5.0/s",
         ),
         ([{"status": "paused", "if_resumed": SLOW}] * 4, "if resumed: ≥ 1 h at 20/s"),
-        ([{"status": "paused", "if_resumed": SLOW}, {"status": "paused"}], ""),
+        (
+            [{"status": "paused", "if_resumed": replace(SLOW, seeded=True)}, {"status": "aborted"}],
+            "if resumed: 1-2 h at 5.0/s, in part by averages since start",
+        ),
+        (
+            [{"status": "paused", "if_resumed": SLOW}, {"status": "paused"}],
+            "if resumed: unknown, 1 job has not been seen running for long",
+        ),
+        (
+            [{"status": "paused"}, {"phase": Phase.STALLED}],
+            "if it moves again: unknown, 2 jobs have not been seen running for long",
+        ),
+        (
+            [{"forecast": forecast(2, 3)}, {"status": "paused", "counts": Counts(None, 5, 0, 0)}],
+            "if resumed: unknown, the remaining objects of 1 job are not known",
+        ),
         ([{"forecast": forecast(2, 3)}] * 2, ""),
     ],
 )
 def test_what_a_migration_would_need_if_resumed(parts: list[dict[str, Any]], words: str) -> None:
     one = family([job(n, **given) for n, given in enumerate(parts, 1)])
     assert if_resumed_words(one.view).replace("\N{EN DASH}", "-") == words
-    if words:
+    if one.view.if_resumed:
         coming = unstarted([plan(StepState.WAITING)])
         [more] = migrations(one.jobs, unstarted=coming)
         assert "≥ " in if_resumed_words(more.view)

@@ -201,6 +201,8 @@ def test_a_missing_eta_says_what_would_be() -> None:
     need = Prospect(30 * 3600.0, 40 * 3600.0, 147.0)
     paused = view(status="paused", if_resumed=need, reason="no ETA: paused")
     assert "no ETA: paused\nif resumed: 30\N{EN DASH}40 h at 147/s" in drawn(paused)
+    seeded = view(status="paused", if_resumed=replace(need, seeded=True))
+    assert "at 147/s, its average since start" in drawn(seeded, 60)
     stalled = view(phase=Phase.STALLED, if_resumed=need)
     assert "if it moves again: 30\N{EN DASH}40 h at 147/s" in drawn(stalled, 60)
 
