@@ -44,7 +44,7 @@ SPACIOUS = 130
 LEAST_MESSAGE = 14
 """The least cells for a message beside a long key."""
 
-LEAST_KEY = 22
+LEAST_KEY = 26
 """The cells that a long key keeps beside a long message, if that leaves `LEAST_MESSAGE`."""
 
 LEAST_WITH_NAME = 40
