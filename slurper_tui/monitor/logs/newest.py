@@ -101,10 +101,10 @@ class NewestRows:
                 if step.waiting:
                     continue
                 pages += 1
-                if step.problem is not None or pages > MOST_PAGES:
-                    return False
                 if step.found.older or step.found.newer:
                     break
+                if step.problem is not None or pages == MOST_PAGES:
+                    return False
         self._order = paging.order or self._order
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from slurper_tui.monitor.logs import newest
 from slurper_tui.monitor.logs.newest import LOOK_SECONDS, MOST_JOBS, REFRESH_SECONDS, RETRY_SECONDS
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import State
@@ -123,3 +124,15 @@ async def test_a_log_that_cannot_be_read_is_tried_again_after_ten_minutes() -> N
         assert len(read(b)) == 1
         served[0].faults.clear()
         await b.until(lambda s: bool(s.jobs[0].newest_rows), 120)
+
+
+@timeless
+async def test_the_end_of_a_long_log_is_sought_on_few_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(newest, "MOST_PAGES", 3)
+    async with bench(accounts(running("a", 30_000), oldest_first=True)) as b:
+        await b.rounds(1)
+        look_at(b, "a")
+        await b.seconds(RETRY_SECONDS - 60)
+        assert len(read(b)) == 3
