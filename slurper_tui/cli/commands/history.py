@@ -141,9 +141,15 @@ def _export(store: Store, options: argparse.Namespace, config: Config, out: Outp
         for line in lines:
             out.exact(line + "\n")
         return ExitCode.OK
+    path = Path(options.export)
     try:
-        with open(options.export, "x", encoding="utf-8") as file:
-            file.writelines(line + "\n" for line in lines)
+        file = path.open("x", encoding="utf-8")
+        try:
+            with file:
+                file.writelines(line + "\n" for line in lines)
+        except BaseException:  # an interruption too: a part would look like all of it
+            path.unlink(missing_ok=True)
+            raise
     except OSError as error:
         reason = error.strerror or error
         raise CliError(f"--export: {options.export} cannot be written: {reason}") from None

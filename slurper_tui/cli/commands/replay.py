@@ -7,10 +7,10 @@ What the replay itself records stays in memory, and nobody is notified.
 from __future__ import annotations
 
 import argparse
+import os
 import sqlite3
 from contextlib import closing
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -103,7 +103,7 @@ def _recording(
     options: argparse.Namespace, config: Config, process: Process, out: Output
 ) -> Recording:
     word = options.recording
-    if word is not None and Path(word).is_file():
+    if word is not None and os.path.isfile(word):  # `Path` raises an error for an odd name
         try:
             with open(word, "rb") as file:
                 return read_recording(file)

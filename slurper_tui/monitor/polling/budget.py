@@ -39,6 +39,9 @@ def backoff(failures: int, base: float, rng: random.Random) -> float:
 
 
 GRANTED = 1200
+UNLIMITED = 10**9
+"""Granted where no request leaves the program."""
+
 WINDOW = 300.0
 SHARE = 0.75
 """The share of the granted requests that this program uses; the rest is for other tools."""
@@ -54,9 +57,13 @@ _MARGIN = 0.01
 
 
 class Budget:
-    """Counts requests in sliding windows and applies the rate-limit headers of answers."""
+    """Counts requests in sliding windows and applies the rate-limit headers of answers.
 
-    def __init__(self) -> None:
+    granted: requests that the API grants in `WINDOW` seconds.
+    """
+
+    def __init__(self, granted: int = GRANTED) -> None:
+        self._own = (int(granted * SHARE), WINDOW)
         self._sent: list[float] = []
         self._policy: tuple[int, float] | None = None
         self._left: tuple[int, float] | None = None
@@ -132,8 +139,7 @@ class Budget:
         return self.per_second(now) < GRANTED * SHARE / WINDOW * 0.99
 
     def _windows(self) -> list[tuple[int, float]]:
-        own = (int(GRANTED * SHARE), WINDOW)
-        return [own] if self._policy is None else [own, self._policy]
+        return [self._own] if self._policy is None else [self._own, self._policy]
 
 
 class TokenBucket:

@@ -8,6 +8,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 
 from slurper_tui.monitor.model.base import Moment
 
@@ -34,6 +35,9 @@ class MachineClock:
 ALIKE = 1.0
 """Answers at most this many seconds apart are one step of a replay."""
 
+LONGEST_STEP = 5.0
+"""Seconds that a step spans at most: answers about many jobs follow one another without a pause."""
+
 GAP = 60.0
 """Between answers further apart, in seconds, nobody asked: no round is made up in between."""
 
@@ -54,21 +58,16 @@ class ReplayClock(MachineClock):
 
     times: UTC seconds of the recorded answers. marks: UTC seconds of the changes of a status.
     speed: recorded seconds for each second; infinite to wait for nothing.
-    playing: False while it is paused, and at the end.
+    playing: False while it is paused.
     """
 
     def __init__(
         self, times: Sequence[float], marks: Sequence[float] = (), speed: float = 1.0
     ) -> None:
         super().__init__(lambda: self._now)
-        steps = [
-            at
-            for at, after in zip(times, [*times[1:], math.inf], strict=True)
-            if after - at > ALIKE
-        ]
         self.begin, self.end = times[0], times[-1] + LATER
         self.speed, self.playing = speed, True
-        self._steps, self._marks = steps, marks
+        self._steps, self._marks = _steps(times), marks
         self._now = self.begin
         self._target = -math.inf
         self._changed = asyncio.Event()
@@ -83,9 +82,10 @@ class ReplayClock(MachineClock):
         self._changed.set()
 
     def set_speed(self, step: int) -> None:
-        """Choose the next higher (1) or lower (-1) speed."""
-        place = bisect_right(SPEEDS, self.speed) - 1 + step
-        self.speed = SPEEDS[min(max(0, place), len(SPEEDS) - 1)]
+        """Choose the next higher (1) or lower (-1) speed, if there is one."""
+        higher = (speed for speed in SPEEDS if speed > self.speed)
+        lower = (speed for speed in reversed(SPEEDS) if speed < self.speed)
+        self.speed = next(higher if step > 0 else lower, self.speed)
         self._changed.set()
 
     def go_to(self, at: float) -> None:
@@ -140,3 +140,14 @@ class ReplayClock(MachineClock):
             self._now = until
         elif not is_gap:
             self._now = min(until, self._now + passed * self.speed)
+
+
+def _steps(times: Sequence[float]) -> list[float]:
+    """Return the times of the last answers of the steps. times: the earliest first."""
+    steps: list[float] = []
+    begin = times[0]
+    for last, at in pairwise(times):
+        if at - last > ALIKE or at - begin > LONGEST_STEP:
+            steps.append(last)
+            begin = at
+    return [*steps, times[-1]]

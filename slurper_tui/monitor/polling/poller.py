@@ -21,7 +21,7 @@ from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.samples import final
 from slurper_tui.monitor.model.selection import ALL_JOBS, Selection
-from slurper_tui.monitor.polling.budget import Metered
+from slurper_tui.monitor.polling.budget import GRANTED, UNLIMITED, Metered
 from slurper_tui.monitor.polling.clock import MachineClock
 from slurper_tui.monitor.polling.history_sync import HistorySync, StoredHistory
 from slurper_tui.monitor.polling.job_store import AnswerApplier, JobStore
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
     from slurper_tui.monitor.model.base import JobKey, Moment, Window
     from slurper_tui.monitor.polling.account_tracker import AccountTrack
+    from slurper_tui.monitor.polling.clock import ReplayClock
 
 
 WORKERS = 10
@@ -74,7 +75,8 @@ class Monitor:
     needs: given a job's list row as a view, whether its counts are needed.
     skip_ended: do not poll jobs that ended according to the history.
     watch_tokens: ask once an hour when the API tokens expire.
-    timer: the time to live in; None for that of the machine, with `clock`.
+    timer: the time of a replay, which needs no request budget; None for that of the machine, with
+        `clock`.
     """
 
     def __init__(
@@ -90,10 +92,11 @@ class Monitor:
         needs: Callable[[JobView], bool] = lambda view: True,
         skip_ended: bool = False,
         watch_tokens: bool = False,
-        timer: MachineClock | None = None,
+        timer: ReplayClock | None = None,
     ) -> None:
         self.history = history
-        self._timer = timer or MachineClock(clock)
+        self._timer: MachineClock = timer or MachineClock(clock)
+        self._granted = GRANTED if timer is None else UNLIMITED
         self.eager = eager
         self._watches_tokens = watch_tokens
         self.interval = max(MIN_INTERVAL, interval)
@@ -135,8 +138,9 @@ class Monitor:
         for account in self._accounts:
             groups.setdefault(clients[account.account_id], []).append(account)
         answered, peers = self.job_store.answered, dict[str, Metered]()
+        shared = (self._now, self._demand, answered, peers)
         users = [
-            User(api, accounts, self._now, self._demand, answered, peers, eager=self.eager)
+            User(api, accounts, *shared, eager=self.eager, granted=self._granted)
             for api, accounts in groups.items()
         ]
         for user in users:

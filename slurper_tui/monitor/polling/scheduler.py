@@ -255,10 +255,10 @@ _LAZY_RATE = (GRANTED * SHARE * LAZY_SHARE - LAZY_BURST) / WINDOW
 
 
 class Pacing:
-    """Distributes the budget over the asks, the most urgent first."""
+    """Distributes the budget over the asks, the most urgent first. granted: see `Budget`."""
 
-    def __init__(self) -> None:
-        self.budget = Budget()
+    def __init__(self, granted: int = GRANTED) -> None:
+        self.budget = Budget(granted)
         self._bucket = TokenBucket(BURST)
         self._lazy = TokenBucket(LAZY_BURST)
 

@@ -38,6 +38,7 @@ class User:
 
     now: returns both clocks. demand: returns the requests per second that the polls need.
     answered: called after a good answer to a service.
+    granted: requests that the API grants in five minutes.
     queue: the chosen asks that are not sent yet. waiting: number of asks without budget.
     under_way: number of asks in the queue or sent.
     """
@@ -52,10 +53,11 @@ class User:
         peers: dict[str, Metered],
         *,
         eager: bool,
+        granted: int,
     ) -> None:
         self.api = api
         self.accounts = accounts
-        self.pacing = Pacing()
+        self.pacing = Pacing(granted)
         self.budget = self.pacing.budget
         self.queue: deque[Ask] = deque()
         self.queued = asyncio.Event()

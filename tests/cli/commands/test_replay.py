@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import resource
 from contextlib import aclosing
 from pathlib import Path
 
@@ -12,8 +14,9 @@ import pytest
 from slurper_tui.cli.commands.replay import connect
 from slurper_tui.monitor.history.recording import read_recording, recording_lines
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import Snapshot
-from slurper_tui.monitor.polling.clock import GAP, LATER, ReplayClock
+from slurper_tui.monitor.model.job import Counts, Snapshot
+from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.polling.clock import GAP, LATER, LONGEST_STEP, ReplayClock
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.simulated.account import SimulatedAccount
@@ -113,6 +116,42 @@ def test_in_a_pipe_it_prints_the_lines_of_watch_and_ends_with_0(tmp_path: Path) 
     )
 
 
+def test_an_export_that_a_full_disk_ends_leaves_no_file(tmp_path: Path) -> None:
+    file = tmp_path / "recording.jsonl"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        ran = replay(tmp_path, "history", "--demo", f"--export={file}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert ran.code == 2
+    assert ran.err == [f"slurper-tui: --export: {file} cannot be written: File too large"]
+    assert not file.exists()
+
+
+def test_a_name_too_long_for_a_file_is_that_of_a_job(tmp_path: Path) -> None:
+    ran = replay(tmp_path, "replay", "x" * 300)
+    assert (ran.code, ran.err[-1]) == (2, "slurper-tui: nothing was recorded so far")
+
+
+def test_the_end_of_each_of_many_jobs_is_shown(tmp_path: Path) -> None:
+    keys = [JobKey("a" * 32, f"job-{n}") for n in range(40)]
+    samples = [
+        (key, Recorded(EPOCH + 14 * reading + place / 3, Counts(12, reading), status))
+        for reading in range(1, 13)
+        for status in ["running" if reading < 12 else "completed"]
+        for place, key in enumerate(keys)
+    ]
+    file = tmp_path / "recording.jsonl"
+    file.write_text("\n".join(recording_lines((), samples, names=False)), encoding="utf-8")
+    ran = replay(tmp_path, "replay", "--json", str(file))
+    shown = [json.loads(line) for line in ran.out]
+    assert (ran.code, ran.err) == (0, [])
+    assert sorted(job["id"] for job in shown if job["status"] == "completed") == sorted(
+        key.job_id for key in keys
+    )
+
+
 def test_a_damaged_line_ends_it_with_its_number(tmp_path: Path) -> None:
     file = tmp_path / "recording.jsonl"
     file.write_text('{"slurper_tui_recording":1}\n{"at"', encoding="utf-8")
@@ -162,6 +201,27 @@ async def test_it_goes_to_the_next_answer_and_to_the_next_change() -> None:
     await passing(clock, 1)
     assert (clock.wall(), clock.playing) == (EPOCH + 100, False)
     assert await passing(clock, 100) == 0
+
+
+@timeless
+async def test_answers_that_never_pause_are_many_steps() -> None:
+    clock = ReplayClock([EPOCH + at / 3 for at in range(3000)], [EPOCH + 500])
+    assert clock.next_step() == EPOCH + LONGEST_STEP
+    assert clock.next_mark() == pytest.approx(EPOCH + 500, abs=LONGEST_STEP)
+    assert await passing(clock, 10) == 10
+
+
+@pytest.mark.parametrize(
+    ("speed", "slower", "faster"),
+    [(1.0, 1.0, 2.0), (0.5, 0.5, 1.0), (45.0, 30.0, 60.0), (7200.0, 3600.0, 7200.0)],
+)
+def test_a_key_never_makes_it_slower_instead_of_faster(
+    speed: float, slower: float, faster: float
+) -> None:
+    for step, expected in ((-1, slower), (1, faster)):
+        clock = ReplayClock([EPOCH], speed=speed)
+        clock.set_speed(step)
+        assert clock.speed == expected
 
 
 @timeless
