@@ -119,7 +119,7 @@ def perform(options: argparse.Namespace, process: Process) -> ExitCode:
     if options.command == "replay":
         from slurper_tui.cli.commands.replay import replay_of
 
-        config, connection = replay_of(options, config, process, out, on_screen=on_screen)
+        config, connection = replay_of(options, config, process, on_screen=on_screen)
         return (_screen if on_screen else _lines)(options, config, connection, process, out)
     connection = make_connection(
         config,

@@ -88,18 +88,10 @@ def _lines(store: Store, options: argparse.Namespace, config: Config, out: Outpu
     Raises CliError when the job prefix matches none or several.
     """
     accounts = config.accounts if options.account else ()
-    one, key, zone = bool(options.jobs), None, UTC if config.utc else None
-    if one:
-        stored = {job.key: job.job for job in store.jobs(accounts)}
-        views = [
-            JobView(k.account_id, stored.get(k) or Job(id=k.job_id)) for k in store.keys(accounts)
-        ]
-        if views:
-            key, *others = resolve(selection_of(options), views, has_migration=False)
-            if others:
-                raise CliError("history takes one JOB, or none for all")
-        else:
-            out.note(_NOTHING)
+    one, zone = bool(options.jobs), UTC if config.utc else None
+    key = key_of(store, selection_of(options), accounts)
+    if one and key is None:
+        out.note(NOTHING)
     samples = store.every(accounts, key)
     if options.json:
         yield from _json(samples, one=one)
@@ -108,33 +100,32 @@ def _lines(store: Store, options: argparse.Namespace, config: Config, out: Outpu
     elif one or store.keys(accounts):
         yield from _table(samples, out, zone, _columns(store, out, accounts, key))
     else:
-        out.note(_NOTHING)
+        out.note(NOTHING)
 
 
-_NOTHING = "nothing was recorded so far"
+NOTHING = "nothing was recorded so far"
 
 
-def key_of(
-    store: Store, selection: Selection, accounts: Sequence[str], out: Output
-) -> JobKey | None:
+def key_of(store: Store, selection: Selection, accounts: Sequence[str]) -> JobKey | None:
     """Return the named job; None if none is named or nothing was recorded. Raises CliError."""
     if not selection.jobs:
         return None
     stored = {job.key: job.job for job in store.jobs(accounts)}
     views = [JobView(k.account_id, stored.get(k) or Job(id=k.job_id)) for k in store.keys(accounts)]
     if not views:
-        out.note("nothing was recorded so far")
         return None
     key, *others = resolve(selection, views, has_migration=False)
     if others:
-        raise CliError("history takes one JOB, or none for all")
+        raise CliError(f"{len(others) + 1} jobs match: name one JOB, or none for all")
     return key
 
 
 def _export(store: Store, options: argparse.Namespace, config: Config, out: Output) -> ExitCode:
     """Write a recording to a file, or to stdout for `-`. Raises CliError."""
     accounts = config.accounts if options.account else ()
-    key = key_of(store, selection_of(options), accounts, out)
+    key = key_of(store, selection_of(options), accounts)
+    if not store.keys(accounts):
+        out.note(NOTHING)
     jobs = [job for job in store.jobs(accounts) if key in (None, job.key)]
     lines = recording_lines(jobs, store.every(accounts, key), names=options.names)
     if options.export == "-":

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from slurper_tui.api.client import SlurperClient, without_click
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Progress
-from slurper_tui.cli.commands.history import key_of, open_recorded
+from slurper_tui.cli.commands.history import NOTHING, key_of, open_recorded
 from slurper_tui.cli.connect import Connection, Login, OpenHistory
 from slurper_tui.cli.context import seconds_option
 from slurper_tui.cli.errors import CliError
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from slurper_tui.cli.context import Process
-    from slurper_tui.cli.output import Output
     from slurper_tui.config import Config
     from slurper_tui.monitor.model.base import JobKey
     from slurper_tui.simulated.recorded import RecordedJob
@@ -68,13 +67,13 @@ class Replay(NamedTuple):
 
 
 def replay_of(
-    options: argparse.Namespace, config: Config, process: Process, out: Output, *, on_screen: bool
+    options: argparse.Namespace, config: Config, process: Process, *, on_screen: bool
 ) -> tuple[Config, Connection]:
     """Return the configuration and the connection of a replay. Raises CliError."""
     speed = 1.0 if on_screen else AT_ONCE
     if options.speed is not None:
         speed = seconds_option("--speed", options.speed)
-    recording = _recording(options, config, process, out)
+    recording = _recording(options, config, process)
     connection = connect(recording, speed, {} if options.demo else config.names)
     assert connection.replay is not None
     interval, accounts = connection.replay.interval, connection.accounts
@@ -99,9 +98,7 @@ def connect(recording: Recording, speed: float, names: Mapping[str, str] = {}) -
     return Connection([login], accounts, "replay", names, replay=Replay(clock, interval))
 
 
-def _recording(
-    options: argparse.Namespace, config: Config, process: Process, out: Output
-) -> Recording:
+def _recording(options: argparse.Namespace, config: Config, process: Process) -> Recording:
     word = options.recording
     if word is not None and os.path.isfile(word):  # `Path` raises an error for an odd name
         try:
@@ -115,7 +112,7 @@ def _recording(
     accounts = config.accounts if options.account else ()
     try:
         with closing(open_recorded(path, config)) as store:
-            key = key_of(store, Selection((word,) if word else ()), accounts, out)
+            key = key_of(store, Selection((word,) if word else ()), accounts)
             jobs = tuple(job for job in store.jobs(accounts) if key in (None, job.key))
             samples: dict[JobKey, list[Recorded]] = {}
             for of, sample in store.every(accounts, key):
@@ -123,7 +120,7 @@ def _recording(
     except (HistoryError, OSError, sqlite3.Error) as error:
         raise CliError(f"the history cannot be read: {reason_of(error)}") from None
     if not samples:
-        raise CliError("nothing was recorded so far")
+        raise CliError(NOTHING)
     return recording_of(jobs, samples)
 
 

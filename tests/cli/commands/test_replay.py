@@ -131,7 +131,7 @@ def test_an_export_that_a_full_disk_ends_leaves_no_file(tmp_path: Path) -> None:
 
 def test_a_name_too_long_for_a_file_is_that_of_a_job(tmp_path: Path) -> None:
     ran = replay(tmp_path, "replay", "x" * 300)
-    assert (ran.code, ran.err[-1]) == (2, "slurper-tui: nothing was recorded so far")
+    assert (ran.code, ran.err) == (2, ["slurper-tui: nothing was recorded so far"])
 
 
 def test_the_end_of_each_of_many_jobs_is_shown(tmp_path: Path) -> None:
@@ -152,6 +152,12 @@ def test_the_end_of_each_of_many_jobs_is_shown(tmp_path: Path) -> None:
     )
 
 
+def test_an_export_of_nothing_is_told(tmp_path: Path) -> None:
+    ran = replay(tmp_path, "history", "--export=-")
+    assert (ran.code, len(ran.out)) == (0, 1)
+    assert ran.err == ["slurper-tui: nothing was recorded so far"]
+
+
 def test_a_damaged_line_ends_it_with_its_number(tmp_path: Path) -> None:
     file = tmp_path / "recording.jsonl"
     file.write_text('{"slurper_tui_recording":1}\n{"at"', encoding="utf-8")
@@ -160,8 +166,9 @@ def test_a_damaged_line_ends_it_with_its_number(tmp_path: Path) -> None:
     assert ran.err[0].startswith(f"slurper-tui: {file}: line 2 is damaged: ")
 
 
-def test_without_a_history_there_is_nothing_to_replay(tmp_path: Path) -> None:
-    ran = replay(tmp_path, "replay")
+@pytest.mark.parametrize("job", [(), ("4903",)])
+def test_without_a_history_there_is_nothing_to_replay(tmp_path: Path, job: tuple[str, ...]) -> None:
+    ran = replay(tmp_path, "replay", *job)
     assert (ran.code, ran.err) == (2, ["slurper-tui: nothing was recorded so far"])
 
 
