@@ -24,7 +24,7 @@ from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
 FILE = Path(".local/state/slurper-tui/history.sqlite3")
 H = 3600.0
 ESC, ENTER = "\x1b", "\r"
-LIST = r"\A(?!.*(Esc closes|others close)).* q quit *\Z"
+LIST = r"\A(?!.*(Esc closes|others close)).* (q quit|[?] help|X abort|U resume|P pause) *\Z"
 """The screen with the list alone: the next key is one of the list."""
 
 PREFIXES = "\n".join(f"{year}/" for year in range(2010, 2022))
@@ -83,7 +83,7 @@ QUESTIONS = (
         *("Pause all", 4, ("W", "y", "P", "y")),
         ("[0-9] of [0-9] paused",),
         (),
-        ("y unlock", "unlocked ·", "y pause"),
+        ("y unlock", "unlocked( ·|  )", "y pause"),
     ),
 )
 
