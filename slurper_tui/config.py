@@ -32,6 +32,9 @@ MOST_BYTES = 2**20
 MOST_MISTAKES = 50
 """More mistakes of a file are not told."""
 
+MOST_PARTS = 600
+"""A key with more parts is rejected: tomllib's time is quadratic in them."""
+
 _ACCOUNT_ID = r"[A-Za-z0-9._~-]+"
 
 # Values that Python itself sets LC_CTYPE to when the locale is C (PEP 538).
@@ -402,12 +405,24 @@ def _table(text: str, name: str) -> dict[str, Any]:
     """Parse the text of a file. Raises ConfigError with file, line and column."""
     import tomllib  # 9 ms, only where there is a file
 
+    if line := long_key(text):
+        raise ConfigError(f"{name}:{line}:1: a key of more than {MOST_PARTS} parts")
     try:
         return tomllib.loads(text)
     except RecursionError:
         raise ConfigError(f"{name}: brackets are nested too deeply") from None
     except ValueError as error:
         raise ConfigError(_syntax(name, text, str(error))) from None
+
+
+def long_key(text: str) -> int | None:
+    """Return the line of the first key with more than `MOST_PARTS` parts; None without one.
+
+    A text with as many dots is taken for such a key; no name of an object has so many.
+    """
+    part = rf"(?:(?<![\w-])[\w-]++|{_QUOTED})[ \t]*+\.[ \t]*+"
+    found = re.search(f"(?:{part}){{{MOST_PARTS}}}", text)
+    return text.count("\n", 0, found.start()) + 1 if found else None
 
 
 def _mistakes(
@@ -581,7 +596,8 @@ def _syntax(name: str, text: str, message: str) -> str:
 # Strings, so that they are compiled only for a mistake. Possessive: quick on long lines.
 _HEADER = r"\s*+\[++\s*+([^\]]++)\]"
 _ASSIGNMENT = r"\s*+([^=#\[]++)="
-_PART = r"\"[^\"]*\"|'[^']*'|[^.\s]+"
+_QUOTED = r"\"[^\"\n]*+\"|'[^'\n]*+'"
+_PART = rf"{_QUOTED}|[^.\s]+"
 
 
 def _place(text: str, path: tuple[str, ...]) -> str | None:

@@ -305,12 +305,23 @@ def test_every_mistake_of_a_file_is_found() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"interval{'.a' * 5000} = 1", "1:1: interval must be a number of seconds"),
+        (f"interval{'.a' * 599} = 1", "1:1: interval must be a number of seconds"),
+        (f"utc = true\ninterval{'.a' * 500_000} = 1", "2:1: a key of more than 600 parts"),
+        (f"[keys{'. a' * 300_000}]", "1:1: a key of more than 600 parts"),
+        ("x = {" + "'a'.\"b\"." * 100_000 + "c = 1}", "1:1: a key of more than 600 parts"),
+        (f"# {'.' * 500_000}\nutc = 1", "2:1: utc must be true or false"),
+        (f"utc = 1 # {'a' * 500_000}.", "1:1: utc must be true or false"),
+        ("utc = 1 # " + "'" * 100_000, "1:1: utc must be true or false"),
         (f"utc = 1\nx = '''\n{' ' * 300_000}\n'''", "1:1: utc must be true or false"),
         (f"x = '''\n{' ' * 300_000}\n'''\n[keys]\nutc = 1", "1:1: unknown key 'x'"),
         ("# \u2028\x85\nutc = 1", "2:1: utc must be true or false"),
     ],
-    ids=["deep", "after the mistake", "long line", "separators"],
+    ids=[
+        *("deep", "too deep", "table", "quoted", "dots", "word", "quotes"),
+        "after the mistake",
+        "long line",
+        "separators",
+    ],
 )
 def test_a_hostile_file_is_told_of_at_once(tmp_path: Path, text: str, said: str) -> None:
     assert complaint(tmp_path, text) == said

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui.api.models import Secret
 from slurper_tui.cli.errors import CliError, ExitCode
+from slurper_tui.config import MOST_PARTS, long_key
 from slurper_tui.monitor.jobs.validation import secret_parts
 from slurper_tui.monitor.model.plans import Secrets
 
@@ -219,8 +220,12 @@ def decode(name: str, content: bytes) -> str:
 
 def parse_toml(name: str, text: str) -> dict[str, object]:
     """Parse TOML. Raises CliError with line and column, never with content of the file."""
+    if line := long_key(text):
+        raise CliError(f"{name}: a key of more than {MOST_PARTS} parts at line {line}")
     try:
         return tomllib.loads(text)
+    except RecursionError:
+        raise CliError(f"{name}: brackets are nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"line \d+, column \d+", str(error))
         raise CliError(f"{name}: invalid TOML at {place[0] if place else 'its end'}") from None

@@ -94,6 +94,8 @@ def test_a_file_makes_a_job_and_flags_win_over_it(text: str) -> None:
         ("overwrite = 'yes'\n", "overwrite: must be true or false, not a text"),
         ("[target]\nvendor = 's3'\n", "target.vendor: a target is always r2"),
         ("[source]\nbucket = \n", "invalid TOML at line 2, column 10"),
+        (f"source{'.a' * 500_000} = 1", "a key of more than 600 parts at line 1"),
+        (f"source = {'[' * 5000}", "brackets are nested too deeply"),
         ('{"source": }', "invalid JSON at line 1 column 12"),
         ('{"target": {"bucket": "one", "bucket": "two"}}', "bucket: given twice"),
         (
