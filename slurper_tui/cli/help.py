@@ -40,11 +40,14 @@ def file_text(name: str) -> str:
 def help_text(word: str | None) -> str:
     """Return the help of a topic or a command; None: of the program. Raises CliError.
 
-    `config` is both: the topic has more, and the command has its `--help`. A status word gets the
-    list of all of them.
+    `config` is both: the topic has more, and the command has its `--help`. `metrics` ends with the
+    alert rules and the place of the dashboard. A status word gets the list of all of them.
     """
     if word is None:
         return make_parser(declared=())[0].format_help()
+    if word == "metrics":
+        dashboard = f"The dashboard for Grafana is this file:\n  {FILES / 'dashboard.json'}\n"
+        return f"{_topic(word)}\nThe alert rules:\n\n{file_text('rules.yaml')}\n{dashboard}"
     if word in TOPICS:
         return _topic(word)
     if word in COMMANDS:
