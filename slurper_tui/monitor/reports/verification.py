@@ -1,0 +1,211 @@
+"""Sentences about a verification, which the screen, the commands and the receipt share.
+
+All functions return plain text that is not sanitised: names of the two sides and prefixes are as
+they came. Times are left to the faces, which have their own zones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from slurper_tui import format as fmt
+from slurper_tui.monitor.model.verification import FAULTS, Outcome, Tally
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.verification import HeaderSample, Verification
+
+LABELS: Mapping[Outcome, str] = {
+    Outcome.SAME: "same",
+    Outcome.MISSING: "missing in the target",
+    Outcome.SIZE: "size differs",
+    Outcome.ETAG: "same size, MD5 differs",
+    Outcome.EMPTY: "empty in the target only",
+    Outcome.CHANGED: "changed in the source since the job began",
+    Outcome.EXPECTED: "missing, as the log says",
+    Outcome.EXTRA: "only in the target",
+    Outcome.UNJUDGED: "not judged: newer than the listing",
+}
+"""Outcomes in the order of a table, as its labels."""
+
+MEANINGS: Mapping[Outcome, str] = {
+    Outcome.SAME: "The key is in both, with the same size, and the same MD5 where both tell it.",
+    Outcome.MISSING: "No log says why: these objects were never copied, or deleted since.",
+    Outcome.SIZE: "The target holds another object; only a copy with overwrite replaces it.",
+    Outcome.ETAG: "The sizes agree, the content does not; a copy with overwrite replaces it.",
+    Outcome.EMPTY: "The copy has no content; a copy with overwrite replaces it.",
+    Outcome.CHANGED: "The target may hold the earlier version: a job without overwrite skips it.",
+    Outcome.EXPECTED: "They failed or were not copied, and the log of a job names them.",
+    Outcome.EXTRA: "No fault: a job deletes nothing in the target.",
+    Outcome.UNJUDGED: "They were created or changed in the source while it was being listed.",
+}
+
+_CLAUSES: Mapping[Outcome, str] = {
+    Outcome.MISSING: "missing",
+    Outcome.SIZE: "of another size",
+    Outcome.ETAG: "with another MD5",
+    Outcome.EMPTY: "empty in the target",
+    Outcome.CHANGED: "changed in the source since",
+    Outcome.EXPECTED: "missing as the log says",
+}
+"""What is wrong with a number of objects, the worst first."""
+
+VERIFIED = "verified"
+"""The first word of the verdict about a target that holds everything."""
+
+
+def fault_words(tally: Tally) -> str:
+    """Return what is missing or differs: `37 missing · 5 of another size`; "" for nothing."""
+    found = ((tally.of(outcome), clause) for outcome, clause in _CLAUSES.items())
+    return " · ".join(f"{fmt.count(number)} {clause}" for number, clause in found if number)
+
+
+def verdict_words(result: Verification) -> str:
+    """Return the verdict in one line: `verified: all 999,945 objects are in the target`.
+
+    It begins with `verified` only if everything was compared, after the end of all jobs, and
+    nothing is missing or differs.
+    """
+    tally = result.tally
+    faults, compared = fault_words(tally), _objects(tally.expected)
+    if result.problem is not None:
+        so_far = f"{faults or 'no fault'} in the {compared} compared so far"
+        return f"not verified: {result.problem}; {so_far}"
+    if faults:
+        return f"not verified: {faults}, of {compared}{_limits(result)}"
+    if not result.whole:
+        return f"nothing is missing and nothing differs{_limits(result)}: {compared}"
+    if result.live:
+        return f"nothing is missing so far: {compared}; not verified, because a job had not ended"
+    newer = tally.of(Outcome.UNJUDGED)
+    judged = tally.expected - newer
+    aside = f"; {fmt.count(newer)} newer than the listing" if newer else ""
+    if judged == 1:
+        return f"{VERIFIED}: the object is in the target{aside}"
+    return f"{VERIFIED}: all {fmt.count(judged)} objects are in the target{aside}"
+
+
+def _limits(result: Verification) -> str:
+    """Return to which prefixes the verification was limited: ` below 2023/ and 2 more`; or ""."""
+    if not result.prefixes:
+        return ""
+    more = len(result.prefixes) - 1
+    return f" below {result.prefixes[0]}" + (f" and {fmt.count(more)} more" if more else "")
+
+
+class CountRow(NamedTuple):
+    """A line of the table of counts. is_fault: the objects are missing or differ."""
+
+    outcome: Outcome
+    label: str
+    number: int
+    is_fault: bool
+
+
+_ALWAYS = (Outcome.SAME, Outcome.MISSING, Outcome.SIZE, Outcome.EMPTY, Outcome.CHANGED)
+"""Outcomes that a table lists even if there are none."""
+
+
+def count_rows(tally: Tally) -> Iterator[CountRow]:
+    """Yield a row for each outcome that matters or was found, in the order of `LABELS`."""
+    for outcome, label in LABELS.items():
+        number = tally.of(outcome)
+        if number or outcome in _ALWAYS:
+            yield CountRow(outcome, label, number, outcome in FAULTS or outcome is Outcome.EXPECTED)
+
+
+def sides_words(result: Verification) -> tuple[str, str]:
+    """Return what was expected and what was found: the names of the two sides."""
+    return f"expected: {result.expected}", f"found: {result.actual}"
+
+
+def scope_words(result: Verification) -> str:
+    """Return which objects were expected: `all objects of 12 jobs`, or those below prefixes."""
+    number = len(result.jobs)
+    jobs = "1 job" if number == 1 else f"{fmt.count(number)} jobs"
+    if not result.prefixes:
+        return f"all objects of {jobs}"
+    return f"only the objects of {jobs}{_limits(result)}"
+
+
+def etag_words(tally: Tally) -> str:
+    """Return for how many of the agreeing objects the MD5 was compared, and why not for the rest.
+
+    "" if none agrees. Objects of which a manifest does not tell the size follow.
+    """
+    same = tally.of(Outcome.SAME)
+    if not same:
+        return ""
+    if tally.etags >= same:
+        text = f"the MD5 was compared for {'it' if same == 1 else f'all {fmt.count(same)}'}"
+    else:
+        text = f"the MD5 was compared for {fmt.count(tally.etags)} of {_objects(same)} that agree"
+        reasons = [f"{fmt.count(n)} {why}" for why, n in _most_first(tally.not_compared)]
+        text += f"; not for the others: {', '.join(reasons)}" if reasons else ""
+    if tally.size_unknown:
+        text += f"; of {fmt.count(tally.size_unknown)} only the key was compared, without a size"
+    return text
+
+
+def _most_first(numbers: Mapping[str, int]) -> Sequence[tuple[str, int]]:
+    return sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
+
+
+def header_words(sample: HeaderSample | None) -> str:
+    """Return what a sample of headers shows, with the 95 % confidence interval of the share.
+
+    "" if none was taken.
+    """
+    if sample is None:
+        return ""
+    if not sample.compared:
+        return "no headers could be compared"
+    what = f"headers of {_objects(sample.compared)} in a random sample (seed {sample.seed})"
+    low = f"{math.floor(sample.low * 1000) / 10:.1f}"  # rounded outwards
+    high = f"{math.ceil(sample.high * 1000) / 10:.1f}"
+    of_all = f"{low} to {high} % of all objects, with 95 % confidence"
+    if not sample.differing:
+        return f"{what}: all alike; at most {high} % of all objects differ, with 95 % confidence"
+    which = ", ".join(f"{fmt.count(n)} {name}" for name, n in _most_first(sample.by_header))
+    number = fmt.count(sample.differing)
+    differ = f"{number} {'differs' if sample.differing == 1 else 'differ'}"
+    return f"{what}: {differ}{f' ({which})' if which else ''}; {of_all}"
+
+
+def not_compared_words(result: Verification) -> str:
+    """Return what the verification did not compare."""
+    sample = result.headers
+    headers = "headers" if sample is None or not sample.compared else "headers outside the sample"
+    return f"not compared: the bytes of the content, {headers}, versions, tags and ACLs"
+
+
+class PrefixRow(NamedTuple):
+    """The objects below the first part of a key. expected: objects. faults: in words, or ""."""
+
+    prefix: str
+    expected: int
+    same: int
+    faults: str
+
+
+def prefix_rows(result: Verification) -> Iterator[PrefixRow]:
+    """Yield what was found below each prefix, the most faults first."""
+    for prefix, tally in result.by_prefix:
+        same = tally.of(Outcome.SAME)
+        yield PrefixRow(prefix, tally.expected, same, fault_words(tally))
+
+
+def detail_words(result: Verification) -> Iterator[str]:
+    """Yield the sentences that follow the counts, without times: sides, scope, what was compared.
+
+    The last one says what was not compared.
+    """
+    yield from sides_words(result)
+    yield scope_words(result)
+    yield from filter(None, (etag_words(result.tally), header_words(result.headers)))
+    yield not_compared_words(result)
+
+
+def _objects(number: int) -> str:
+    return f"{fmt.count(number)} {'object' if number == 1 else 'objects'}"
