@@ -184,7 +184,7 @@ class SlurperClient:
             await asyncio.shield(asyncio.wrap_future(self._opening))
         assert self._exchange is not None
         if self._credentials is None:
-            await self._read_first()
+            await self.read_credentials()
         used = self._credentials
         try:
             return await self._count(method, path, read, query, body, headers)
@@ -212,8 +212,8 @@ class SlurperClient:
             traffic.errors += 1
             raise
 
-    async def _read_first(self) -> None:
-        """Read the credentials for the first time. Raises NoCredential."""
+    async def read_credentials(self) -> None:
+        """Read the credentials of the open client, unless they are known. Raises NoCredential."""
         async with self._reading:
             if self._credentials is None and not await self._read_again():
                 raise NoCredential(self._unread)

@@ -25,7 +25,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from slurper_tui import format as fmt
-from slurper_tui.api.errors import ApiError, RateLimit, RateLimited, Rejected, Unreachable
+from slurper_tui.api.errors import (
+    ApiError,
+    NoCredential,
+    RateLimit,
+    RateLimited,
+    Rejected,
+    Unreachable,
+)
 from slurper_tui.cli.connect import (
     WHERE_ACCOUNT,
     Connection,
@@ -51,7 +58,10 @@ if TYPE_CHECKING:
     from slurper_tui.cli.context import Process
 
 SECONDS = 10.0
-"""Time limit for all requests together."""
+"""Time limit for all requests together; a program that prints the token has its own before."""
+
+SLOW_SECONDS = 1.0
+"""How long such a program took is told from here on."""
 
 TMUX_SECONDS = 2.0
 """Time limit for tmux's answer."""
@@ -258,8 +268,11 @@ async def _remote(options: argparse.Namespace, process: Process, config: Config)
         await connection.close()
     checks: list[Check] = []
     every: list[_Asked] = []
-    for login, (token, accounts) in zip(connection.logins, asked, strict=True):
-        checks.append(_check_credential(token, accounts, login.words))
+    for login, (token, accounts, seconds) in zip(connection.logins, asked, strict=True):
+        which = login.words
+        if seconds >= SLOW_SECONDS:
+            which = f"{which} (read in {seconds:.0f} s)"
+        checks.append(_check_credential(token, accounts, which))
         for id, answer in accounts.items():
             checks.append(_check_account(connection.names.get(id, id), answer))
         of_login = [*([token] if token else []), *accounts.values()]
@@ -282,14 +295,23 @@ def _unconnected(error: CliError) -> list[Check]:
     ]
 
 
-async def _ask(login: Login) -> tuple[_Asked | None, dict[str, _Asked]]:
-    """Ask for the token's status (None for a global key), and for one job of each account."""
-    client = login.client
+async def _ask(login: Login) -> tuple[_Asked | None, dict[str, _Asked], float]:
+    """Ask for the token's status (None for a global key), and for one job of each account.
+
+    Also return how many seconds the credential took to be read.
+    """
+    client, began = login.client, time.monotonic()
+    try:
+        await client.read_credentials()
+    except NoCredential as error:
+        unread = _Asked(None, error, time.time(), time.time())
+        return unread, dict.fromkeys(login.accounts, unread), time.monotonic() - began
+    seconds = time.monotonic() - began
     requests = {id: client.list_jobs(id, limit=1) for id in login.accounts}
     asks = [client.verify_token()] if login.is_token else []
     asked = await asyncio.gather(*map(_within_limit, (*asks, *requests.values())))
     token = asked.pop(0) if login.is_token else None
-    return token, dict(zip(requests, asked, strict=True))
+    return token, dict(zip(requests, asked, strict=True)), seconds
 
 
 async def _within_limit(request: Any) -> _Asked:
@@ -307,6 +329,9 @@ async def _within_limit(request: Any) -> _Asked:
 
 def _check_credential(token: _Asked | None, accounts: Mapping[str, _Asked], which: str) -> Check:
     name = "credential"
+    if token is not None and isinstance(token.error, NoCredential):
+        advice = "run that program: its first line has to be the token"
+        return _failure(name, f"{which}: {token.problem}", advice, ExitCode.CREDENTIALS)
     works = any(asked.answer for asked in accounts.values())
     rejected = [a.problem for a in accounts.values() if isinstance(a.error, Rejected)]
     if token is not None and token.answer is not None:
@@ -345,6 +370,8 @@ def _check_account(account_id: str, asked: _Asked) -> Check:
         took = f"{asked.ended - asked.began:.1f} s"
         advice = "whether they may be changed shows only when one is"
         return _ok("account", f"{account_id}: its jobs can be listed ({took})", advice)
+    if isinstance(asked.error, NoCredential):
+        return _warning("account", f"{account_id}: not tried without a credential")
     code = exit_code(asked.error.exit_code) if asked.error else ExitCode.API
     text = f"{account_id}: {asked.problem}"
     if isinstance(asked.error, Rejected):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -179,6 +180,35 @@ def test_a_rejected_token_ends_with_3_and_names_the_permission() -> None:
     checks = checked(ran)
     assert "10000: Authentication error" in checks["credential"]["text"]
     assert "Workers R2 Storage Read" in checks["credential"]["advice"]
+
+
+def test_a_slow_program_for_the_token_is_waited_for_and_not_taken_for_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = SimulatedAccount()
+    monkeypatch.setattr(doctor, "SECONDS", 1.0)
+    ran = with_program(tmp_path, account, f"sleep 1.1; echo {account.token}")
+    assert (ran.code, words(checked(ran)["account"]).split(":")[0]) == (0, "ok")
+    said = r"ok: token_command of prod \(read in \d+ s\): active, never expires > None"
+    assert re.fullmatch(said, words(checked(ran)["credential"]))
+
+
+def test_a_program_without_a_token_is_the_fault_of_the_credential(tmp_path: Path) -> None:
+    ran = with_program(tmp_path, SimulatedAccount(), "exit 7")
+    assert ran.code == 3
+    assert words(checked(ran)["credential"]) == (
+        "failure: token_command of prod: token_command: sh: ended with exit code 7 > "
+        "run that program: its first line has to be the token"
+    )
+    assert words(checked(ran)["account"]) == "warning: prod: not tried without a credential > None"
+
+
+def with_program(folder: Path, account: SimulatedAccount, script: str) -> Ran:
+    """Ask with a token that a program of the shell prints."""
+    command = json.dumps(["sh", "-c", script])
+    text = f'[accounts.prod]\nid = "{account.account_id}"\ntoken_command = {command}\n'
+    (folder / "config.toml").write_text(text)
+    return perform(account, "doctor", "--json", environ={"LANG": "C.UTF-8"}, folder=folder)
 
 
 def test_an_active_token_without_the_permission_fails_for_its_account() -> None:
