@@ -385,10 +385,55 @@ def _split(
     return Filled(parted.drafts, faults, notes)
 
 
+class BucketForm(FormScreen[ScreenResultType]):
+    """A form that ends with the keys to the buckets: all typed, or R2's those of the API token."""
+
+    def __init__(self, context: PageContext, values: Mapping[str, str] | None = None) -> None:
+        super().__init__(context.look, context.environ, values)
+        self.context = context
+
+    def words_for(self, name: str) -> tuple[str, ...]:
+        """Return the labels for the choice of keys."""
+        return ("typed here", "those of the API token") if name == R2_KEYS.name else ()
+
+    def show_fields(self) -> None:
+        """Show the fields that apply, without secrets that the API token provides."""
+        super().show_fields()
+        for row in self.query(FieldRow):
+            row.display = row.display and not self._is_of_token(row.field.part)
+
+    def _is_of_token(self, part: str) -> bool:
+        """Whether a part of the request is a secret that the API token provides."""
+        ends = ("target", "source") if self.vendor() == "r2" else ("target",)
+        is_r2 = part.startswith(tuple(f"{end}.secret." for end in ends))
+        return is_r2 and self.row(R2_KEYS.name).value == OF_TOKEN
+
+    def missing(self, draft: Draft) -> list[FieldFault]:
+        """Return the secrets that are neither typed nor provided by the API token."""
+        faults = secret_faults(draft, self._typed())
+        return [fault for fault in faults if not self._is_of_token(fault.field)]
+
+    async def secrets(self, account_id: str) -> Secrets | None:
+        """Return the keys to both buckets; None, with the reason, if the token has none."""
+        typed = self._typed()
+        if self.row(R2_KEYS.name).value != OF_TOKEN:
+            return typed
+        try:
+            keys = await (await self.context.services()).creation.r2_keys(account_id)
+        except ApiError as error:
+            self._fault = f"no R2 keys: {error}"
+            self.redraw_frame()
+            return None
+        return Secrets(keys if self.vendor() == "r2" else typed.source, keys)
+
+    def _typed(self) -> Secrets:
+        return secrets_of(self.values(), self.environ, self.vendor())
+
+
 ACCOUNT = "account"
 
 
-class CreateForm(FormScreen[Sent]):
+class CreateForm(BucketForm[Sent]):
     """The form for a new migration.
 
     accounts: account ids; the form asks for one if there are several. jobs: the listed jobs, to
@@ -406,47 +451,28 @@ class CreateForm(FormScreen[Sent]):
         jobs: Sequence[JobView],
         keep: Callable[[Mapping[str, str]], None],
     ) -> None:
-        super().__init__(context.look, context.environ, values)
-        self.context = context
+        super().__init__(context, values)
         self._accounts = tuple(accounts)
         self._jobs = jobs
         self._keep = keep
 
     def sections(self) -> Sequence[Section]:
         """Return source, target and secrets, after the account if there are several."""
-        keys = Section(CREDENTIALS.title, (R2_KEYS, *CREDENTIALS.fields))
         if len(self._accounts) == 1:
-            return (SOURCE, TARGET, keys)
+            return (SOURCE, TARGET, CREDENTIALS)
         account = Field(ACCOUNT, "id", choices=self._accounts)
-        return (Section("Account", (account,)), SOURCE, TARGET, keys)
+        return (Section("Account", (account,)), SOURCE, TARGET, CREDENTIALS)
 
     def words_for(self, name: str) -> tuple[str, ...]:
         """Return the labels of the choice of keys, and shortened account ids."""
-        if name == R2_KEYS.name:
-            return ("typed here", "those of the API token")
         if name != ACCOUNT:
-            return ()
+            return super().words_for(name)
         return tuple(account_name(account, self.look) for account in self._accounts)
-
-    def show_fields(self) -> None:
-        """Show the fields that apply, without secrets that the API token provides."""
-        super().show_fields()
-        for row in self.query(FieldRow):
-            row.display = row.display and not self._is_of_token(row.field.part, self.values())
-
-    def _is_of_token(self, part: str, values: Values) -> bool:
-        """Whether a part of the request is a secret that the API token provides."""
-        ends = ("target", "source") if values["vendor"] == "r2" else ("target",)
-        is_r2 = part.startswith(tuple(f"{end}.secret." for end in ends))
-        return is_r2 and values[R2_KEYS.name] == OF_TOKEN
 
     async def faults(self) -> Sequence[FieldFault]:
         """Return the faults of the drafts and the missing secrets."""
         values = self.values()
-        secrets = secrets_of(values, self.environ, values["vendor"])
-        found = (await filled(values, self._jobs)).faults
-        missing = secret_faults(draft_of(values), secrets)
-        return (*found, *(f for f in missing if not self._is_of_token(f.field, values)))
+        return (*(await filled(values, self._jobs)).faults, *self.missing(draft_of(values)))
 
     async def take(self) -> None:
         """Open the page that runs the prechecks."""
@@ -456,15 +482,9 @@ class CreateForm(FormScreen[Sent]):
             await self.check()
             return
         account = values.get(ACCOUNT, self._accounts[0])
-        secrets = secrets_of(values, self.environ, values["vendor"])
-        if values[R2_KEYS.name] == OF_TOKEN:
-            try:
-                keys = await (await self.context.services()).creation.r2_keys(account)
-            except ApiError as error:
-                self._fault = f"no R2 keys: {error}"
-                self.redraw_frame()
-                return
-            secrets = Secrets(keys if values["vendor"] == "r2" else secrets.source, keys)
+        secrets = await self.secrets(account)
+        if secrets is None:
+            return
         pending = PendingRequest(account, read.drafts, secrets, read.notes)
         self.app.push_screen(SendPage(self.context, pending), self.close_with)
 
@@ -481,7 +501,7 @@ class Given(NamedTuple):
     region: str | None = None
 
 
-class KeysForm(FormScreen[ScreenResultType]):
+class KeysForm(BucketForm[ScreenResultType]):
     """A form for the keys to the buckets of a draft.
 
     with_region: also ask for the region of an S3 source.
@@ -491,9 +511,10 @@ class KeysForm(FormScreen[ScreenResultType]):
     LEADS_TO = "Go on"
 
     def __init__(
-        self, look: Look, environ: Mapping[str, str], draft: Draft, *, with_region: bool = False
+        self, context: PageContext, account_id: str, draft: Draft, *, with_region: bool = False
     ) -> None:
-        super().__init__(look, environ, {"region": draft.region or ""})
+        super().__init__(context, {"region": draft.region or ""})
+        self._account_id = account_id
         self._draft = draft
         self._with_region = with_region and draft.vendor == "s3"
 
@@ -507,20 +528,22 @@ class KeysForm(FormScreen[ScreenResultType]):
 
     async def faults(self) -> Sequence[FieldFault]:
         """Return the missing secrets."""
-        return secret_faults(self._draft, self._secrets())
+        return self.missing(self._draft)
 
-    @property
-    def given(self) -> Given:
-        """The entered values."""
-        return Given(self._secrets(), self.values().get("region", "").strip() or None)
+    async def take(self) -> None:
+        """Call `take_keys` with the entered values, unless the API token has no keys."""
+        secrets = await self.secrets(self._account_id)
+        if secrets is not None:
+            self.take_keys(Given(secrets, self.values().get("region", "").strip() or None))
 
-    def _secrets(self) -> Secrets:
-        return secrets_of(self.values(), self.environ, self._draft.vendor)
+    def take_keys(self, given: Given) -> None:
+        """Run the form's action on the entered values."""
+        raise NotImplementedError
 
 
 class SecretsForm(KeysForm[Given]):
     """A keys form that returns its values to the caller."""
 
-    async def take(self) -> None:
+    def take_keys(self, given: Given) -> None:
         """Close with the entered values as the result."""
-        self.dismiss(self.given)
+        self.dismiss(given)

@@ -371,13 +371,13 @@ class PlansPage(FramedScreen[None]):
         if view is None or not waits_for_keys(view) or not await self._allowed():
             return
         waiting = (s.draft for s in view.plan.steps if s.state is StepState.WAITING)
-        plan_id = view.plan.id
+        plan_id, account_id = view.plan.id, view.plan.account_id
 
         def closed(given: Given | None) -> None:
             if given is not None:
                 self._change(plan_id, lambda creation: creation.supply(plan_id, given.secrets))
 
-        self.app.push_screen(SecretsForm(self.look, self.context.environ, next(waiting)), closed)
+        self.app.push_screen(SecretsForm(self.context, account_id, next(waiting)), closed)
 
     async def action_send_again(self) -> None:
         """Ask whether to send an undecided or refused step again."""

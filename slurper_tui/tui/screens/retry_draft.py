@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from textual.binding import BindingType
 
 from slurper_tui.monitor.jobs.draft import body
-from slurper_tui.tui.screens.create_form import KeysForm
+from slurper_tui.tui.screens.create_form import Given, KeysForm
 from slurper_tui.tui.screens.send import (
     PageContext,
     PendingRequest,
@@ -91,15 +91,13 @@ class RetryKeys(KeysForm[Sent]):
     """The form for the bucket keys of a retry; it keeps its values until sending has succeeded."""
 
     def __init__(self, context: PageContext, pending: PendingRequest) -> None:
-        super().__init__(context.look, context.environ, pending.drafts[0], with_region=True)
-        self.context = context
+        super().__init__(context, pending.account_id, pending.drafts[0], with_region=True)
         self._pending = pending
 
-    async def take(self) -> None:
+    def take_keys(self, given: Given) -> None:
         """Open the page that runs the prechecks."""
-        secrets, region = self.given
-        drafts = tuple(replace(draft, region=region) for draft in self._pending.drafts)
-        pending = self._pending._replace(drafts=drafts, secrets=secrets)
+        drafts = tuple(replace(draft, region=given.region) for draft in self._pending.drafts)
+        pending = self._pending._replace(drafts=drafts, secrets=given.secrets)
         self.app.push_screen(SendPage(self.context, pending), self.close_with)
 
 

@@ -122,9 +122,15 @@ TARGET = Section(
     ),
 )
 
+TYPED, OF_TOKEN = "typed", "token"
+
+R2_KEYS = Field("r2_keys", "R2 keys", choices=(TYPED, OF_TOKEN))
+"""Where the keys to R2 buckets come from: the fields of secrets, or the API token."""
+
 CREDENTIALS = Section(
     "Keys to the buckets, not stored",
     (
+        R2_KEYS,
         _secret("source_access_key_id", "source key id", "source.secret.accessKeyId", _NOT_GCS),
         _secret(
             "source_secret_access_key", "source secret", "source.secret.secretAccessKey", _NOT_GCS
@@ -135,11 +141,6 @@ CREDENTIALS = Section(
         _secret("target_secret_access_key", "target secret", "target.secret.secretAccessKey"),
     ),
 )
-
-TYPED, OF_TOKEN = "typed", "token"
-
-R2_KEYS = Field("r2_keys", "R2 keys", choices=(TYPED, OF_TOKEN))
-"""Where the keys to R2 buckets come from: the fields of secrets, or the API token."""
 
 REGION = Section("Not returned by the API", (replace(_REGION, label="source region"),))
 
@@ -171,7 +172,7 @@ def secrets_of(values: Values, environ: Mapping[str, str], vendor: str) -> Secre
     given = {
         field.name: (values.get(field.name, "") or environ.get(field.variable, "")).strip() or None
         for field in CREDENTIALS.fields
-        if vendor in field.vendors
+        if field.secret and vendor in field.vendors
     }
     source = ("access_key_id", "secret_access_key", "client_email", "private_key")
     return Secrets(

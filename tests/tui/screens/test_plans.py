@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
@@ -233,6 +234,34 @@ async def test_it_needs_the_keys_again_and_goes_on_with_them() -> None:
         assert secret == S3_WORDS["source_secret_access_key"]
         assert all(line.value == "" for line in form.query(SecretInput))
         assert "Enter give the keys" not in bench.text
+
+
+async def test_a_plan_goes_on_with_the_r2_keys_of_the_token() -> None:
+    async with restarted(step(1)) as bench:
+        await opened(bench)
+        await bench.see("Enter give the keys")
+        await bench.press("enter")
+        form = await fill_in_keys(bench)
+        form.row("r2_keys").value = "token"
+        await bench.until(lambda: not form.row("target_secret_access_key").display)
+        await bench.go_on()
+        await bench.see("1 started")
+        secret = hashlib.sha256(bench.account.token.encode()).hexdigest()
+        assert bench.posts[0].body["target"]["secret"]["secretAccessKey"] == secret
+
+
+async def test_a_token_without_an_id_gives_a_plan_no_keys() -> None:
+    async with restarted(step(1)) as bench:
+        bench.account.verifiable = False
+        await opened(bench)
+        await bench.see("Enter give the keys")
+        await bench.press("enter")
+        form = await fill_in_keys(bench)
+        form.row("r2_keys").value = "token"
+        await bench.go_on()
+        await bench.see("no R2 keys: the API does not tell this token's id")
+        assert bench.app.screen is form
+        assert bench.posts == []
 
 
 async def test_an_enter_near_noise_or_from_before_hands_no_keys_over() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -271,6 +272,19 @@ async def test_missing_keys_are_shown_at_their_fields() -> None:
         await bench.see("4 fields are not right yet")
         assert bench.text.count("missing") == 4
         assert bench.writes == []
+
+
+async def test_a_retry_takes_the_r2_keys_of_the_token() -> None:
+    async with workbench() as bench:
+        await drafted(bench)
+        await with_keys(bench, r2_keys="token")
+        await bench.press("y")
+        await bench.over()
+        [sent] = bench.posts
+        secret = hashlib.sha256(bench.account.token.encode()).hexdigest()
+        assert sent.body["target"]["secret"]["secretAccessKey"] == secret
+        given = sent.body["source"]["secret"]["secretAccessKey"]
+        assert given == S3_WORDS["source_secret_access_key"]
 
 
 async def test_a_retry_without_an_answer_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
