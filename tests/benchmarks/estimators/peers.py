@@ -1,4 +1,4 @@
-"""The estimators of other programs, each by its published formula.
+"""The estimators of other programs, each by its published formula, and simple formulas.
 
 Each gets the counters of every poll and returns the remaining time. Times are in seconds, rates in
 objects per second; None means no forecast. The start of a formula is the first poll.
@@ -6,6 +6,7 @@ objects per second; None means no forecast. The start of a formula is the first 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -178,6 +179,98 @@ class ProductFormula:
         return (total - done) / rate if rate > 1e-9 else None
 
 
+class Lifetime:
+    """The mean rate since the job was created."""
+
+    def __call__(self, at: float, done: int, total: int) -> float | None:
+        return (total - done) * at / done if done > 0 and at > 0 else None
+
+
+class Line:
+    """The mean rate over the last part of the polls, which `span` gives in seconds.
+
+    Polls are kept a minute apart, because the time that remains may be days.
+    """
+
+    def __init__(self) -> None:
+        self.polls = list[tuple[float, int]]()
+
+    def __call__(self, at: float, done: int, total: int) -> float | None:
+        if not self.polls or at - self.polls[-1][0] >= 60.0:
+            self.polls.append((at, done))
+        speed = self.speed(at, done, total)
+        return (total - done) / speed if speed > 0 else None
+
+    def speed(self, at: float, done: int, total: int) -> float:
+        """Return objects per second; 0 when unknown."""
+        raise NotImplementedError
+
+    def since(self, at: float, done: int, span: float) -> float:
+        """Return the mean rate over about `span` seconds, or the time polled if that is shorter."""
+        place = bisect_right(self.polls, at - span, key=lambda poll: poll[0])
+        time, count = self.polls[max(0, place - 1)]
+        return (done - count) / (at - time) if at > time else 0.0
+
+
+class LastHour(Line):
+    """The mean rate of the last hour."""
+
+    def speed(self, at: float, done: int, total: int) -> float:
+        return self.since(at, done, 3600.0)
+
+
+class LastThird(Line):
+    """The mean rate of the last third of the time polled."""
+
+    def speed(self, at: float, done: int, total: int) -> float:
+        return self.since(at, done, (at - self.polls[0][0]) / 3)
+
+
+class AsLongAsRemains(Line):
+    """The mean rate over as long a time as remains, at least five minutes.
+
+    Solved from the whole time polled downwards: the horizon is halved until it is not longer than
+    what would remain at its rate.
+    """
+
+    def speed(self, at: float, done: int, total: int) -> float:
+        span = max(300.0, at - self.polls[0][0])
+        while True:
+            speed = self.since(at, done, span)
+            if span <= 300.0 or speed <= 0 or span <= (total - done) / speed:
+                return speed
+            span = max(300.0, span / 2)
+
+
+class Holt:
+    """Holt's linear trend of the rate per minute: level 0.1, trend 0.02; at most doubled or halved.
+
+    The forecast is the remaining time at the rate half way to the finish.
+    """
+
+    def __init__(self) -> None:
+        self.last: tuple[float, int] | None = None
+        self.level: float | None = None
+        self.trend = 0.0
+
+    def __call__(self, at: float, done: int, total: int) -> float | None:
+        self.last = self.last or (at, done)
+        span = (at - self.last[0]) / 60.0
+        if span >= 1:
+            rate = (done - self.last[1]) / span
+            before = rate if self.level is None else self.level
+            kept = 0.9**span
+            self.level = kept * (before + self.trend * span) + (1 - kept) * rate
+            smooth = 0.98**span
+            self.trend = smooth * self.trend + (1 - smooth) * (self.level - before) / span
+            self.last = (at, done)
+        if not self.level or self.level <= 0:
+            return None
+        left = (total - done) / self.level
+        ahead = min(max(self.level + self.trend * left / 2, self.level / 2), self.level * 2)
+        return 60.0 * (total - done) / ahead
+
+
 PEERS: dict[str, Callable[[], Peer]] = {
     "tqdm": Tqdm,
     "rich": Rich,
@@ -187,5 +280,15 @@ PEERS: dict[str, Callable[[], Peer]] = {
 }
 """The programs that ours is compared with."""
 
-REFERENCES: dict[str, Callable[[], Peer]] = {**PEERS, "30 min + lifetime": ProductFormula}
-"""The peers and the first formula of this program."""
+SIMPLE: dict[str, Callable[[], Peer]] = {
+    "lifetime": Lifetime,
+    "last hour": LastHour,
+    "30 min + lifetime": ProductFormula,
+    "Holt": Holt,
+    "last third": LastThird,
+    "as long as remains": AsLongAsRemains,
+}
+"""Formulas that anybody would try first."""
+
+REFERENCES: dict[str, Callable[[], Peer]] = {**PEERS, **SIMPLE}
+"""Everything that our estimator is judged beside."""

@@ -1,15 +1,25 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 
 from slurper_tui.monitor.model.job import Counts
-from tests.benchmarks.estimators.contest import OURS, Contest, held, losses, table
+from tests.benchmarks.estimators.contest import (
+    OURS,
+    SEED_SETS,
+    Contest,
+    held,
+    losses,
+    table,
+    words,
+)
+from tests.benchmarks.estimators.families import EVERY, FAMILIES
 from tests.benchmarks.estimators.figures import bounded
 from tests.benchmarks.estimators.judge import Point, Score, factor, ours, pooled, score, theirs
 from tests.benchmarks.estimators.peers import PEERS, REFERENCES
-from tests.benchmarks.estimators.traces import KINDS, Poll, Trace
+from tests.benchmarks.estimators.traces import HOUR, KINDS, Poll, Trace, polled_every
 
 pytestmark = pytest.mark.no_cover  # long spans of virtual time, which coverage would double
 
@@ -32,15 +42,16 @@ def test_every_estimator_predicts_a_job_of_constant_speed(name: str) -> None:
 
 def test_our_estimator_predicts_a_job_of_constant_speed() -> None:
     trace = even()
-    result = score(trace, ours(trace), [True] * len(trace.polls))
+    forecasts, _ = ours(trace)
+    result = score(trace, forecasts, [True] * len(trace.polls))
     assert all(result.held)
     assert pooled([result], lambda s: s.errors, 0.9) < 1.25
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_trace_is_a_possible_job(kind: str) -> None:
-    trace = KINDS[kind](7)
-    assert trace == KINDS[kind](7)
+    trace = EVERY[kind](7)
+    assert trace == EVERY[kind](7)
     assert trace.finish >= trace.polls[-1].at - 1
     last = trace.polls[0]
     for poll in trace.polls[1:]:
@@ -51,6 +62,21 @@ def test_a_trace_is_a_possible_job(kind: str) -> None:
         last = poll
 
 
+def test_there_are_27_further_kinds_and_no_seed_is_in_two_sets() -> None:
+    assert [len(kinds) for kinds in FAMILIES.values()] == [11, 10, 14, 27]
+    assert len(EVERY) == 38
+    seeds = [seed for some in SEED_SETS.values() for seed in some]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_fewer_polls_keep_the_last_of_a_gap() -> None:
+    trace = polled_every(KINDS["outage"](7), 60.0)
+    spans = [b.at - a.at for a, b in pairwise(trace.polls)]
+    assert all(span >= 59.0 for span in spans)
+    assert sum(poll.after_gap for poll in trace.polls) == 1
+    assert max(spans) >= HOUR
+
+
 def test_an_error_factor_is_symmetric() -> None:
     assert factor(200, 100) == factor(100, 200) == 2
     assert factor(0, 100) == factor(math.inf, 100) == 100
@@ -58,28 +84,58 @@ def test_an_error_factor_is_symmetric() -> None:
 
 def test_a_missed_range_and_a_broken_bound_are_counted() -> None:
     trace = even()
-    wrong = [Point(p.at, p.at + 9000, p.at + 9000, p.at + 8000, p.at + 10_000) for p in trace.polls]
+    wrong = [Point(p.at, p.at + 9000, p.at + 8000, p.at + 10_000) for p in trace.polls]
     result = score(trace, wrong, [True] * len(wrong))
     assert not any(result.held)
+    assert all(result.early)
     assert pooled([result], lambda s: s.errors, 0.5) > 3
-    early = [Point(p.at, 0, 0, p.at + 8000, math.inf, at_least=True) for p in trace.polls]
+    early = [Point(p.at, 0, p.at + 8000, math.inf, at_least=True) for p in trace.polls]
     assert not any(score(trace, early, [True] * len(early)).bounds)
 
 
+def test_a_bound_of_zero_is_no_bound_but_not_close() -> None:
+    trace = even()
+    zero = [Point(p.at, p.at, p.at, math.inf, at_least=True) for p in trace.polls]
+    result = score(trace, zero, [True] * len(zero))
+    assert result.bounds == []
+    assert set(result.close) == {0.0}
+
+
+def test_verdicts_and_stalls_are_judged_as_shown() -> None:
+    trace = even()
+    _, words = ours(trace)
+    assert words.kept
+    assert all(words.kept)
+    assert words.missed
+    assert all(words.missed)
+    assert words.stalls == 0
+    _, words = ours(KINDS["stall"](7))
+    assert words.stalls == 1
+
+
 def test_a_worse_estimator_loses_and_fails() -> None:
-    bad, good = Score(errors=[3.0] * 9), Score(errors=[1.1] * 9)
+    bad, good = Score(errors=[6.0] * 9), Score(errors=[1.1] * 9)
     for one in (bad, good):
         one.moves.extend([0.5] * 9)
-        one.held.extend([False] * 9)
         one.widths.extend([9.0] * 9)
-        one.bounds.extend([False] * 9)
         one.answered.extend([True] * 9)
-    scores = {name: {kind: [good] for kind in KINDS} for name in PEERS}
-    contest = Contest({OURS: {kind: [bad] for kind in KINDS}, **scores})
-    assert losses(contest)["tqdm"] == list(KINDS)
+        for some in (one.held, one.bounds, one.kept, one.missed):
+            some.extend([False] * 9)
+    scores = {name: {kind: [good] for kind in EVERY} for name in PEERS}
+    contest = Contest({OURS: {kind: [bad] for kind in EVERY}, **scores})
+    assert losses(contest)["tqdm"] == list(EVERY)
     assert [figure.name for figure in bounded(contest) if figure.ok] == []
 
 
-def test_the_table_has_a_row_for_each_estimator_on_each_trace() -> None:
-    contest = held([7], ["stall"])
-    assert len(list(table(contest))) == 2 + 2 * (1 + len(REFERENCES))
+def test_a_smaller_90th_percentile_is_clearly_better() -> None:
+    mine, other = Score(errors=[1.1] * 9 + [3.0] * 3), Score(errors=[1.1] * 9 + [2.0] * 3)
+    contest = Contest({OURS: {"steady": [mine]}, "tqdm": {"steady": [other]}})
+    assert contest.beaten("tqdm") == ["steady"]
+
+
+def test_the_table_has_a_row_for_each_estimator_on_each_family() -> None:
+    contest = held([7], ["stall", "noisy"])
+    rows = list(table(contest))
+    assert len(rows) == 2 + 3 * (1 + len(REFERENCES))
+    assert len(list(table(contest, each_kind=True))) == len(rows) + 2 * (1 + len(REFERENCES))
+    assert len(list(words(contest))) == 4

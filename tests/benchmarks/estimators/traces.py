@@ -10,7 +10,7 @@ import math
 import random
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from slurper_tui.monitor.model.job import Counts
 
@@ -194,6 +194,17 @@ def late(seed: int) -> Trace:
     while job.done < total:
         job.run(100 * job.speed_factor())
     return trace_of("late", seed, job, unseen=(-1.0, job.rng.uniform(0.3, 0.7) * job.at))
+
+
+def polled_every(trace: Trace, seconds: float) -> Trace:
+    """Return the trace with fewer polls, at least about `seconds` apart."""
+    polls, gap = list[Poll](), False
+    for poll in trace.polls:
+        gap = gap or poll.after_gap
+        if not polls or poll.at - polls[-1].at >= seconds - 1.0:
+            polls.append(replace(poll, after_gap=gap))
+            gap = False
+    return replace(trace, polls=tuple(polls))
 
 
 KINDS: Mapping[str, Callable[[int], Trace]] = {
