@@ -109,7 +109,7 @@ async def _plans(context: CommandContext) -> tuple[Sequence[Plan], str]:
             plans = await recorder.notes.written_plans(context.accounts)
     note = "" if view.keeping is Keeping.SHARED else view.note
     if plans is None or note:
-        return plans or (), f"the plans cannot be read ({note or 'history off'})"
+        return plans or (), f"the plans cannot be read ({note or 'damaged or locked'})"
     return plans, ""
 
 

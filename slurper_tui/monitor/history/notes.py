@@ -81,13 +81,16 @@ class Plans:
         [[last]] = self._connection.execute("SELECT max(id) FROM plans").fetchall()
         return last or 0
 
-    def all(self, accounts: Sequence[str] = ()) -> tuple[Plan, ...]:
-        """Return the plans of these accounts (all if none are given), oldest first."""
+    def all(self, accounts: Sequence[str] = (), *, strict: bool = False) -> tuple[Plan, ...]:
+        """Return the plans of these accounts (all if none are given), oldest first.
+
+        A plan with a damaged row is left out; if `strict`, it raises one of `UNREADABLE`.
+        """
         which, values = self._places.where(accounts)
         rows = self._connection.execute(
             f"SELECT {_PLAN} FROM plans WHERE {which} ORDER BY made_at, id", values
         ).fetchall()
-        return tuple(readable(rows, self._plan_of))
+        return tuple(map(self._plan_of, rows) if strict else readable(rows, self._plan_of))
 
     def _plan_of(self, row: Row) -> Plan:
         steps = self._connection.execute(

@@ -458,8 +458,8 @@ class HistoryNotes:
         return await self._try(lambda: self._plans(accounts)) or ()
 
     async def written_plans(self, accounts: Sequence[str]) -> tuple[Plan, ...] | None:
-        """Return the plans of these accounts in the history; None if they cannot be read."""
-        return await self._read(lambda notes: notes.plans.all(accounts))
+        """Return the plans of these accounts in the history; None if one cannot be read."""
+        return await self._read(lambda notes: notes.plans.all(accounts, strict=True))
 
     async def keep_plan(self, plan: Plan) -> Plan:
         """Store a new plan and return it with its id; on disk when this returns, if possible."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +176,25 @@ def test_without_a_bucket_it_is_wrong_usage(words: str) -> None:
 
 
 # The plans in the history -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE plans SET log_types = 'x'",
+        "UPDATE plans SET made_at = -1",
+        "UPDATE steps SET state = 'perhaps'",
+        "UPDATE steps SET draft = '{'",
+    ],
+)
+def test_a_plan_with_a_damaged_row_makes_it_uncertain(damage: str, tmp_path: Path) -> None:
+    of = account()
+    plan_in(tmp_path, of)
+    with closing(sqlite3.connect(tmp_path / "state" / FILE)) as file, file:
+        file.execute(damage)
+    ran = perform(of, "idle", "--bucket", "next", folder=tmp_path)
+    assert (ran.code, ran.out) == (7, [])
+    assert "the plans cannot be read (damaged or locked)" in ran.err[-1]
 
 
 def plan_in(folder: Path, of: SimulatedAccount, state: StepState = StepState.WAITING) -> None:
