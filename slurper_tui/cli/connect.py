@@ -143,7 +143,7 @@ def make_connection(
     credentials or the account id are missing or invalid, or a base URL is.
     """
     if demo:
-        return _demo(scrubber)
+        return _demo(config.accounts if config.accounts_from == "--account" else (), scrubber)
     unnamed = tuple(id for id in config.accounts if id not in config.names)
     if unnamed and config.named:
         _refuse_mistyped(config, unnamed)
@@ -178,7 +178,8 @@ def make_connection(
     return Connection(logins, config.accounts, urls, config.names)
 
 
-def _demo(scrubber: Scrubber | None) -> Connection:
+def _demo(chosen: Sequence[str], scrubber: Scrubber | None) -> Connection:
+    """Return the connection of the demo. Raises CliError if an account of another id is chosen."""
     with without_click():
         from slurper_tui.simulated.account import SimulatedAccount  # httpx: 60 ms
 
@@ -187,6 +188,8 @@ def _demo(scrubber: Scrubber | None) -> Connection:
         token_credentials(account.token), transport=account.transport(), scrubber=scrubber
     )
     ids = (account.account_id,)
+    if not set(chosen) <= set(ids):
+        raise CliError(f"--account: the demo has one account alone, {account.account_id}")
     login = Login(client, ids, "demo", "the demo's own token")
     return Connection([login], ids, "demo", demo=account)
 

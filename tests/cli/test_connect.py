@@ -88,6 +88,17 @@ def test_a_demo_at_a_clock_of_1970_records_no_time_before_it(tmp_path: Path) -> 
     assert min(times) > 0
 
 
+@pytest.mark.parametrize("command", ["jobs", "digest", "doctor"])
+def test_the_demo_has_no_other_account(command: str) -> None:
+    id = SimulatedAccount().account_id
+    environ = {"CLOUDFLARE_ACCOUNT_ID": "of-the-real-api"}
+    other = perform(None, command, "--demo", "--account", f"{id},nobody", environ=environ)
+    assert other.code == 2
+    assert f"the demo has one account alone, {id}" in "\n".join(other.out + other.err)
+    assert perform(None, command, "--demo", "--account", id, environ=environ).code == 0
+    assert perform(None, command, "--demo", environ=environ).code == 0
+
+
 async def test_the_secrets_of_a_demo_are_scrubbed_too() -> None:
     scrubber = Scrubber()
     demo = make_connection(Config(), {}, demo=True, scrubber=scrubber)
