@@ -24,6 +24,7 @@ from slurper_tui.format import safe
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import memory_store, read_store
 from slurper_tui.monitor.history.schema import HistoryError
+from slurper_tui.monitor.model.logs import LOG_TYPES
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.samples import StoredJob
@@ -37,6 +38,19 @@ _SAFE_WORD = re.compile(r"[A-Za-z0-9._/][A-Za-z0-9._/-]{0,255}")
 _LONGEST_DESCRIPTION = 60
 
 _BY_METAVAR = {"JOB": "jobs", "M": "migrations", "FILE": "files"}
+_JURISDICTIONS = ("default", "eu", "us", "fedramp")
+_FIXED: Mapping[str, Sequence[str]] = {
+    "--type": LOG_TYPES,
+    "--status": (
+        *("running", "listing", "stalled", "failing", "paused", "completed", "aborted"),
+        *("gone", "failed"),
+    ),
+    "--source-vendor": ("s3", "gcs", "r2"),
+    "--source-jurisdiction": _JURISDICTIONS,
+    "--target-jurisdiction": _JURISDICTIONS,
+}
+"""The usual values of an option; others are allowed."""
+
 _BY_OPTION = dict.fromkeys(("--source-bucket", "--target-bucket", "--bucket"), "buckets")
 """What completes the value of an option or an operand: a kind of words, or files."""
 
@@ -81,14 +95,15 @@ def script(shell: str) -> str:
 
     whole, parsers = make_parser()
     declared = [*COMMON, *OF_MONITOR, *(a for c in COMMANDS.values() for a in c.arguments)]
-    fixed = {argument.names[0]: list(argument.words) for argument in declared if argument.words}
+    fixed = {argument.names[0]: argument.words for argument in declared if argument.words}
+    fixed |= _FIXED
     for name, parser in parsers.items():
         parser.description = COMMANDS[name].summary
     for parser in (whole, *parsers.values()):
         for action in parser._actions:  # shtab reads the same
             name = (action.option_strings or [action.dest])[0]
-            if name in fixed and not action.option_strings:
-                action.choices = fixed[name]
+            if name in fixed:
+                action.choices = list(fixed[name])
             kind = _BY_OPTION.get(name) or _BY_METAVAR.get(str(action.metavar))
             if kind is not None:
                 complete = shtab.FILE if kind == "files" else _completer(kind)

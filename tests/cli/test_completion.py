@@ -134,6 +134,10 @@ CASES = [
     ("slurper-tui create --target-bucket m", ["media"]),
     ("slurper-tui idle --bucket arch", ["archive"]),
     ("slurper-tui jobs --config bi", ["bin"]),
+    ("slurper-tui jobs --status pa", ["paused"]),
+    ("slurper-tui retry 4f2a --type importSkippedO", ["importSkippedOversized"]),
+    ("slurper-tui failures --type importErr", ["importErrorRetryExhaustion"]),
+    ("slurper-tui create --source-vendor g", ["gcs"]),
     ("slurper-tui logs tou", []),
     ("slurper-tui logs esc", []),
 ]

@@ -57,6 +57,9 @@ _REASONS: Mapping[str, str] = {
     "migrationResume": "resumed",
 }
 
+LOG_TYPES = tuple(_REASONS)
+"""The documented types of rows."""
+
 
 def cause_of(log_type: str | None) -> Cause:
     """Return the cause of a row type."""
