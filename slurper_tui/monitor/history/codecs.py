@@ -24,6 +24,7 @@ from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState
 from slurper_tui.monitor.model.samples import Recorded, StoredJob, to_ms
+from slurper_tui.monitor.model.verification import Tally, Verification
 
 Row = tuple[Any, ...]
 
@@ -221,6 +222,7 @@ _MOST_ROWS = 10**100
 
 _counts = msgspec.json.Decoder(LogCounts)
 _draft = msgspec.json.Decoder(Draft)
+_verification = msgspec.json.Decoder(Verification)
 _words = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -322,12 +324,48 @@ def draft_text(step: Step) -> str:
 
 
 def _draft_of(json_text: bytes) -> Draft:
+    return _decode(_draft, json_text)
+
+
+def verification_row(result: Verification) -> Row:
+    """Encode a verification as a row; its jobs and times are only in columns of their own."""
+    at = to_ms(result.started_at)
+    rest = replace(result, account_id="", jobs=(), started_at=0.0, ended_at=0.0)
+    took = max(0, to_ms(result.ended_at) - at)
+    return (text(result.account_id), words_text(sorted(result.jobs)), at, took, _json(rest))
+
+
+def verification_of(row: Row) -> Verification:
+    """Decode a row of `verifications`. Raises one of `UNREADABLE` if it is invalid."""
+    account_id, jobs, at, took, json_text = row
+    started_at, result = checked_time(at), _decode(_verification, json_text)
+    for tally in (result.tally, *(of_prefix for _, of_prefix in result.by_prefix)):
+        _check_tally(tally)
+    return replace(
+        result,
+        account_id=checked_text(account_id),
+        jobs=_words.decode(checked_text(jobs)),
+        started_at=started_at,
+        ended_at=checked_time(at + _number(took)),
+    )
+
+
+def _check_tally(tally: Tally) -> None:
+    """Raise ValueError for a number that no bucket can have."""
+    numbers = (tally.size_unknown, tally.etags, tally.bytes)
+    for number in (*numbers, *tally.counts.values(), *tally.not_compared.values()):
+        if not 0 <= number < _MOST_ROWS:
+            raise ValueError("no tally")
+
+
+def _decode(decoder: msgspec.json.Decoder[T], json_text: bytes) -> T:
+    """Decode JSON that `_json` encoded, with lone surrogates too."""
     try:
-        return _draft.decode(json_text)
+        return decoder.decode(json_text)
     except msgspec.DecodeError:
         import json  # takes 1 ms; only for text that is not valid Unicode
 
-        return msgspec.convert(json.loads(json_text), Draft)
+        return msgspec.convert(json.loads(json_text), decoder.type)
 
 
 def _json(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The stored notes of a history: events, retry links, log counts, and plans with their steps.
+"""The stored notes of a history: events, retry links, log counts, verifications and plans.
 
 Every call is synchronous and may raise sqlite3.Error. A write is one transaction. Tables are in
 `schema`; `store` has the jobs and samples.
@@ -29,14 +29,17 @@ from slurper_tui.monitor.history.codecs import (
     readable,
     step_of,
     step_row,
+    verification_of,
+    verification_row,
 )
-from slurper_tui.monitor.history.schema import transaction
+from slurper_tui.monitor.history.schema import transaction, version_of
 from slurper_tui.monitor.model.events import MOST_EVENTS, Event, RetryLink
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.base import JobKey
     from slurper_tui.monitor.model.logs import LogCounts
     from slurper_tui.monitor.model.plans import Plan, Step, StepState
+    from slurper_tui.monitor.model.verification import Verification
 
 _PLAN = "id, account_id, made_at, retry_account_id, retry_job_id, log_types"
 _STEP = "number, state, at, job_id, said, CAST(draft AS BLOB)"
@@ -144,15 +147,33 @@ _KEEP_LINK = f"""
     parent_account_id = excluded.parent_account_id, parent_job_id = excluded.parent_job_id,
     keys = excluded.keys, log_types = excluded.log_types
 """
-_DATED = {"events": ("number", "at"), "plans": ("id", "made_at")}
+_DATED = {
+    "events": ("number", "at"),
+    "plans": ("id", "made_at"),
+    "verifications": ("number", "at"),
+}
 """Tables with times that `set_back` corrects, and their columns of a row's id and time."""
 
 _COUNTS = "base_url, account_id, job_id, read_at, counts"
 _KEEP_COUNTS = f"INSERT OR REPLACE INTO log_counts ({_COUNTS}) VALUES (?, ?, ?, ?, ?)"
 
+MOST_VERIFICATIONS = 10
+"""Verifications kept of the same jobs; older ones are deleted."""
+
+_VERIFICATION = "base_url, account_id, jobs, at, took, result"
+_KEEP_VERIFICATION = (
+    f"INSERT OR IGNORE INTO verifications ({_VERIFICATION}) VALUES (?, ?, ?, ?, ?, ?)"
+)
+_OF_JOBS = "base_url = ? AND account_id = ? AND jobs = ?"
+_THIN_VERIFICATIONS = f"""
+    DELETE FROM verifications WHERE {_OF_JOBS} AND number NOT IN (
+        SELECT number FROM verifications WHERE {_OF_JOBS} ORDER BY at DESC, number DESC LIMIT ?
+    )
+"""
+
 
 class Notes:
-    """Events, retry links, log counts and plans. No accounts means all accounts.
+    """Events, retry links, log counts, verifications and plans. No accounts means all accounts.
 
     is_copy: the notes that exist now are copies.
     """
@@ -163,14 +184,19 @@ class Notes:
         self.plans = Plans(connection, places, is_copy=is_copy)
         self._connection = connection
         self._places = places
+        self._verifications: tuple[object, tuple[Verification, ...]] = (None, ())
 
     def keep(
         self,
         events: Sequence[Event],
         counts: Mapping[JobKey, LogCounts],
         links: Sequence[RetryLink] = (),
+        verifications: Sequence[Verification] = (),
     ) -> None:
-        """Write events (ignoring duplicates); replace log counts and retry links of their jobs."""
+        """Write events and verifications; replace log counts and retry links of their jobs.
+
+        Duplicates are ignored.
+        """
 
         def place(key: JobKey) -> str:
             return self._places.of(key.account_id)
@@ -189,6 +215,13 @@ class Notes:
                 _KEEP_COUNTS,
                 ((place(key), *counts_row(key, of_job)) for key, of_job in counts.items()),
             )
+            for result in verifications:
+                row = (self._places.of(result.account_id), *verification_row(result))
+                self._connection.execute(_KEEP_VERIFICATION, row)
+                of_jobs = row[:3]
+                self._connection.execute(
+                    _THIN_VERIFICATIONS, (*of_jobs, *of_jobs, MOST_VERIFICATIONS)
+                )
 
     def events(self, key: JobKey, most: int) -> tuple[Event, ...]:
         """Return a job's newest events, at most `most`, oldest first."""
@@ -214,6 +247,24 @@ class Notes:
             f"SELECT account_id, job_id, CAST(counts AS BLOB) FROM log_counts WHERE {which}", values
         )
         return dict(readable(rows, counts_of))
+
+    def verifications(self, accounts: Sequence[str] = ()) -> tuple[Verification, ...]:
+        """Return the verifications of these accounts' jobs, oldest first.
+
+        They are decoded again only if there are others than at the call before.
+        """
+        which, values = self._places.where(accounts)
+        stamp: object = self._connection.execute(
+            f"SELECT count(*), max(number), max(at) FROM verifications WHERE {which}", values
+        ).fetchone()
+        if self._verifications[0] != (stamp, *accounts):
+            rows = self._connection.execute(
+                "SELECT account_id, jobs, at, took, CAST(result AS BLOB) FROM verifications"
+                f" WHERE {which} ORDER BY at, number",
+                values,
+            )
+            self._verifications = ((stamp, *accounts), tuple(readable(rows, verification_of)))
+        return self._verifications[1]
 
     def later(self, limit: int) -> Mapping[str, Sequence[int]]:
         """Return the ids of events and plans after `limit`, for each table that has some.
@@ -249,6 +300,9 @@ class Notes:
             target.executemany(_KEEP_LINK, self._select("ties", f"base_url, {_LINK}", "number"))
             target.executemany(_KEEP_COUNTS, self._select("log_counts", _COUNTS, "job_id"))
             self.plans.copy_to(target)
+            if version_of(self._connection) > 2:
+                results = self._select("verifications", _VERIFICATION, "number")
+                target.executemany(_KEEP_VERIFICATION, results)
 
     def _select(self, table: str, columns: str, order: str) -> sqlite3.Cursor:
         which, values = self._places.where()

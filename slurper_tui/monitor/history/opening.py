@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 from slurper_tui.monitor.history.codecs import BaseUrls, decoded
@@ -69,6 +70,15 @@ _READ_NOTES = (
     "SELECT max(state), sum(length(said)) FROM steps INDEXED BY sqlite_autoindex_steps_1"
     " WHERE plan >= 0",
 )
+
+_READ_VERIFICATIONS = (
+    "SELECT sum(length(result)) FROM verifications NOT INDEXED",
+    "SELECT count(*) FROM verifications INDEXED BY sqlite_autoindex_verifications_1"
+    " WHERE base_url >= ''",
+)
+
+_READ = (_READ_JOBS, _READ_NOTES, _READ_VERIFICATIONS)
+"""The reads that each schema version adds to those of the one before."""
 
 
 def open_history(
@@ -249,7 +259,7 @@ def _check_readable(connection: sqlite3.Connection, version: int) -> None:
     Raises ForeignFile and sqlite3.Error.
     """
     try:
-        for statement in (*_READ_JOBS, *(_READ_NOTES if version > 1 else ())):
+        for statement in chain.from_iterable(_READ[:version]):
             connection.execute(statement).fetchall()
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:

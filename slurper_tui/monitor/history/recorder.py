@@ -1,8 +1,8 @@
 """Writes and reads a history in its own thread, so that a slow disk never blocks the loop.
 
-`Recorder` writes jobs and samples, `HistoryNotes` events, retry links, log counts and plans. Both
-run in one `OneThread` and keep in memory what could not be written: `PendingSamples` holds
-samples, bounded and safe between two threads.
+`Recorder` writes jobs and samples, `HistoryNotes` events, retry links, log counts, verifications
+and plans. Both run in one `OneThread` and keep in memory what could not be written:
+`PendingSamples` holds samples, bounded and safe between two threads.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.model.events import Event, RetryLink
     from slurper_tui.monitor.model.logs import LogCounts
     from slurper_tui.monitor.model.plans import Plan, Step, StepState
+    from slurper_tui.monitor.model.verification import Verification
 
 _Task = tuple["Future[Any]", Callable[[], Any]]
 
@@ -181,7 +182,7 @@ class Recorder:
 
     clock: UTC seconds, used to name a damaged file that is set aside.
     thread: runs the tasks; None for a thread of its own.
-    notes: events, retry links, log counts and plans, in the same thread.
+    notes: events, retry links, log counts, verifications and plans, in the same thread.
     """
 
     def __init__(
@@ -382,6 +383,7 @@ class _PendingNotes(NamedTuple):
     events: Sequence[Event] = ()
     counts: Mapping[JobKey, LogCounts] = {}
     links: Sequence[RetryLink] = ()
+    verifications: Sequence[Verification] = ()
 
     def then(self, later: _PendingNotes) -> _PendingNotes:
         """Return both batches as one; of events, the newest `MOST`."""
@@ -389,11 +391,12 @@ class _PendingNotes(NamedTuple):
             (*self.events, *later.events)[-MOST:],
             {**self.counts, **later.counts},
             (*self.links, *later.links),
+            (*self.verifications, *later.verifications),
         )
 
 
 class HistoryNotes:
-    """Writes and reads events, retry links, log counts and plans in a recorder's thread.
+    """Writes and reads events, links, log counts, verifications and plans in a recorder's thread.
 
     Nothing here raises. What cannot be written waits in memory until the disk works again: it can
     be read, and plans can be changed.
@@ -428,6 +431,19 @@ class HistoryNotes:
         """Record that one job retries another; written when this returns, if the disk works."""
         self._wait(_PendingNotes(links=[link]))
         await self._try(lambda: None)
+
+    async def keep_verification(self, result: Verification) -> None:
+        """Record a verification; written when this returns, if the disk works."""
+        self._wait(_PendingNotes(verifications=[result]))
+        await self._try(lambda: None)
+
+    async def verifications(self, accounts: Sequence[str]) -> tuple[Verification, ...]:
+        """Return the verifications of these accounts' jobs, those of other programs included."""
+        written = await self._read(lambda notes: notes.verifications(accounts)) or ()
+        waiting = [
+            v for v in self._waiting.verifications if not accounts or v.account_id in accounts
+        ]
+        return (*written, *waiting) if waiting else written
 
     def _wait(self, batch: _PendingNotes) -> None:
         with self._lock:

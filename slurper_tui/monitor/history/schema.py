@@ -121,6 +121,21 @@ MIGRATIONS: Sequence[Migration] = (
         )
         """,
     ),
+    (
+        # jobs: their ids, sorted, in JSON. took: milliseconds. result: the rest in JSON, no keys.
+        """
+        CREATE TABLE verifications (
+            number INTEGER PRIMARY KEY,
+            base_url TEXT NOT NULL,
+            account_id TEXT NOT NULL,
+            jobs TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            took INTEGER NOT NULL,
+            result TEXT NOT NULL,
+            UNIQUE (base_url, account_id, jobs, at, took)
+        )
+        """,
+    ),
 )
 
 APPLICATION_ID = 0x534C5552

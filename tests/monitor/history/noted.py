@@ -1,4 +1,4 @@
-"""Events, retry links, log counts and plans for tests."""
+"""Events, retry links, log counts, verifications and plans for tests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Draft, Plan, Step
+from slurper_tui.monitor.model.verification import HeaderSample, Outcome, Tally, Verification
 from tests.monitor.history.samples import ACCOUNT, BEGUN, key
 
 COUNTS = LogCounts(
@@ -18,6 +19,19 @@ COUNTS = LogCounts(
 )
 
 TIE = RetryLink(key("job1"), key(), 7, ("importErrorRetryExhaustion",))
+
+VERIFICATION = Verification(
+    ACCOUNT,
+    ("job0", "job1"),
+    "to",
+    "S3 bucket from",
+    "R2 bucket to",
+    BEGUN,
+    BEGUN + 90.5,
+    Tally({Outcome.SAME: 10, Outcome.MISSING: 3}, 1, 2, {"uploaded to the source in parts": 8}, 99),
+    by_prefix=(("a/", Tally({Outcome.MISSING: 3})), ("", Tally({Outcome.SAME: 10}))),
+    headers=HeaderSample(7, 5, 1, 0.1, 0.6, {"Content-Type": 1}),
+)
 
 
 def event(at: float = 0.0, what: What = What.ASKED, whose: JobKey | None = None) -> Event:
@@ -38,5 +52,5 @@ def plan(*drafts: Draft, made_at: float = 0.0) -> Plan:
 def fill_notes(store: Store) -> Plan:
     """Write one note of each kind; return the stored plan."""
     store.notes.keep([event(0), event(1, What.HERE)], {key(): COUNTS})
-    store.notes.keep((), {}, [TIE])
+    store.notes.keep((), {}, [TIE], [VERIFICATION])
     return store.notes.plans.keep(plan())

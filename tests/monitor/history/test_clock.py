@@ -21,6 +21,7 @@ from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.samples import HistoryView, Recorded, StoredJob
 from slurper_tui.monitor.reports.digest import make_digest
 from slurper_tui.monitor.reports.observed import default_since
+from tests.monitor.history.noted import VERIFICATION
 from tests.monitor.history.samples import ACCOUNT, BEGUN, DAY, URL, job, key, of, sample
 
 CREATED = "2026-09-21T00:00:00Z"
@@ -151,6 +152,8 @@ def poisoned(path: Path) -> Store:
     samples = [sample(0.0, 0), *(replace(sample(far + n, n + 1), after_gap=True) for n in range(3))]
     store.write([job()], of(KEY, samples))
     store.notes.keep([Event(KEY, BEGUN + far, What.ELSEWHERE, "paused")], {})
+    ahead = replace(VERIFICATION, started_at=BEGUN + far, ended_at=BEGUN + far + 90.5)
+    store.notes.keep((), {}, (), [ahead])
     return store
 
 
@@ -165,6 +168,9 @@ def test_samples_in_the_future_are_corrected_on_opening(tmp_path: Path) -> None:
     assert stored.last == samples[-1]
     [event] = store.notes.events(KEY, 9)
     assert now - 1 < event.at < now
+    [result] = store.notes.verifications()
+    assert now - 1 < result.started_at < now
+    assert result.ended_at - result.started_at == pytest.approx(90.5)
     assert not store.heal(now)
     store.close()
 

@@ -1,4 +1,4 @@
-"""Events, links, log counts and plans in real files."""
+"""Events, links, log counts, verifications and plans in real files."""
 
 from __future__ import annotations
 
@@ -10,20 +10,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.history import schema
+from slurper_tui.monitor.history import opening, schema
+from slurper_tui.monitor.history.notes import MOST_VERIFICATIONS
 from slurper_tui.monitor.history.opening import (
     open_file,
     open_history,
     read_store,
 )
-from slurper_tui.monitor.history.schema import MIGRATIONS, ForeignFile, prepare
+from slurper_tui.monitor.history.schema import (
+    MIGRATIONS,
+    ForeignFile,
+    newest_version,
+    prepare,
+)
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import MOST_EVENTS, Event, RetryLink, What
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState
 from slurper_tui.monitor.model.samples import HistoryView, Keeping
-from tests.monitor.history.noted import COUNTS, TIE, draft, event, fill_notes, plan
+from slurper_tui.monitor.model.verification import Outcome, Tally
+from tests.monitor.history.noted import COUNTS, TIE, VERIFICATION, draft, event, fill_notes, plan
 from tests.monitor.history.samples import (
     ACCOUNT,
     BEGUN,
@@ -143,17 +150,58 @@ def test_links_are_read_in_the_order_they_were_recorded() -> None:
         assert store.notes.links() == (replace(TIE, keys=8), *others, foreign)
 
 
+def test_verifications_are_read_oldest_first_without_duplicates() -> None:
+    later = replace(VERIFICATION, started_at=BEGUN + 100, ended_at=BEGUN + 101)
+    foreign = replace(later, account_id="acc9", jobs=("job9",))
+    unsorted = replace(VERIFICATION, jobs=("job1", "job0"))
+    with opened(None) as (store, _):
+        for results in ([later, foreign], [unsorted], [VERIFICATION, later]):
+            store.notes.keep((), {}, (), results)
+        assert store.notes.verifications([ACCOUNT]) == (VERIFICATION, later)
+        assert store.notes.verifications() == (VERIFICATION, later, foreign)
+        assert store.notes.verifications([ACCOUNT]) == (VERIFICATION, later)
+
+
+def test_old_verifications_of_the_same_jobs_are_deleted() -> None:
+    several = [replace(VERIFICATION, started_at=BEGUN + n, ended_at=BEGUN + n) for n in range(30)]
+    alone = replace(VERIFICATION, jobs=("job1",))
+    with opened(None) as (store, _):
+        store.notes.keep((), {}, (), [alone, *several])
+        assert store.notes.verifications() == (alone, *several[-MOST_VERIFICATIONS:])
+
+
+def test_text_of_a_verification_that_is_not_unicode_is_stored() -> None:
+    odd = replace(VERIFICATION, by_prefix=(("a\ud800/", Tally({Outcome.SAME: 1})),))
+    with opened(None) as (store, _):
+        store.notes.keep((), {}, (), [odd])
+        assert store.notes.verifications() == (odd,)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE verifications SET result = '['",
+        "UPDATE verifications SET result = replace(result, '10', '-10')",
+        "UPDATE verifications SET took = -1",
+        "UPDATE verifications SET took = 'long'",
+        f"UPDATE verifications SET at = {2**62}",
+        "UPDATE verifications SET jobs = '{}'",
+    ],
+)
+def test_damaged_verification_is_skipped(statement: str) -> None:
+    with opened(None) as (store, _):
+        fill_notes(store)
+        store._connection.execute(statement)
+        assert store.notes.verifications() == ()
+
+
 def test_notes_of_another_base_url_are_not_visible(path: Path) -> None:
     with opened(path) as (store, _):
         kept = fill_notes(store)
     with opened(path, OTHER) as (store, _):
         notes = store.notes
-        assert (notes.events(key(), 9), notes.links(), notes.counts(), notes.plans.all()) == (
-            (),
-            (),
-            {},
-            (),
-        )
+        found = (notes.events(key(), 9), notes.links(), notes.plans.all(), notes.verifications())
+        assert (found, notes.counts()) == (((),) * 4, {})
         assert notes.plans.move(kept.id, 1, WAITING, Step(1, draft(), SENDING)) is False
     with opened(path, URL + "/?secret=1") as (store, _):
         assert store.notes.links([ACCOUNT]) == (TIE,)
@@ -224,19 +272,21 @@ def test_notes_of_another_version_are_skipped() -> None:
             "UPDATE events SET what = 'danced' WHERE at % 2 = 0",
             "UPDATE log_counts SET counts = '['",
             "UPDATE ties SET log_types = '{}'",
+            "UPDATE verifications SET result = replace(result, 'missing', 'mislaid')",
         ):
             store._connection.execute(statement)
-        assert store.notes.events(key(), 9) == ()
+        assert (store.notes.events(key(), 9), store.notes.verifications()) == ((), ())
         assert (store.notes.counts(), store.notes.links()) == ({}, ())
 
 
 # Older files -----------------------------------------------------------------------------------
 
 
-def first_version(path: Path) -> None:
-    """Create a file of the first version."""
+def first_version(path: Path, number: int = 1) -> None:
+    """Create a file of the first version, or of a later one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", MIGRATIONS[:1])
+        patch.setattr(schema, "MIGRATIONS", MIGRATIONS[:number])
+        patch.setattr(opening, "_READ", opening._READ[:number])
         store = open_file(path, URL)[0]
     store.write([job()], of(key(), run_of(2000)))
     store.close()
@@ -249,13 +299,15 @@ def test_file_of_first_version_is_migrated_without_loss(path: Path) -> None:
         assert (view, store.samples(key())) == (HistoryView(), tuple(run_of(2000)))
         assert [stored.job for stored in store.jobs([ACCOUNT])] == [job().job]
         fill_notes(store)
-    assert version(path) == 2
+    assert version(path) == newest_version() == 3
     with opened(path) as (store, _):
         assert (store.notes.links(), store.notes.counts()) == ((TIE,), {key(): COUNTS})
+        assert store.notes.verifications() == (VERIFICATION,)
 
 
-def test_file_of_first_version_can_be_opened_read_only(path: Path) -> None:
-    first_version(path)
+@pytest.mark.parametrize("number", [1, 2])
+def test_file_of_an_earlier_version_can_be_opened_read_only(path: Path, number: int) -> None:
+    first_version(path, number)
     reader = read_store(path, URL)
     assert reader.samples(key()) == tuple(run_of(2000))
     memory = sqlite3.connect(":memory:", isolation_level=None)
@@ -263,7 +315,12 @@ def test_file_of_first_version_can_be_opened_read_only(path: Path) -> None:
     reader.copy_to(memory)
     reader.close()
     copied = Store(memory, URL)
-    assert (len(copied.samples(key())), copied.notes.plans.all(), version(path)) == (2000, (), 1)
+    assert (len(copied.samples(key())), copied.notes.plans.all(), version(path)) == (
+        2000,
+        (),
+        number,
+    )
+    assert copied.notes.verifications() == ()
     copied.close()
 
 
@@ -285,6 +342,8 @@ def test_versioned_file_with_other_tables_is_refused(path: Path) -> None:
         "ties",
         "sqlite_autoindex_ties_1",
         "log_counts",
+        "verifications",
+        "sqlite_autoindex_verifications_1",
         "plans",
         "steps",
         "sqlite_autoindex_steps_1",
@@ -328,6 +387,7 @@ def test_copy_in_memory_contains_all_notes(path: Path) -> None:
     copied = copy_of(path)
     assert copied.notes.events(key(), 9) == (event(0), event(1, What.HERE))
     assert (copied.notes.links(), copied.notes.counts()) == ((TIE,), {key(): COUNTS})
+    assert copied.notes.verifications() == (VERIFICATION,)
     assert copied.notes.plans.all() == (replace(kept, is_copy=True),)
     assert Store(copied._connection, OTHER).notes.links() == ()
     copied.close()

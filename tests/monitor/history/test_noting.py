@@ -19,7 +19,7 @@ from slurper_tui.monitor.history.recorder import HistoryNotes, Recorder
 from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Plan, Step, StepState
-from tests.monitor.history.noted import COUNTS, TIE, draft, event, plan
+from tests.monitor.history.noted import COUNTS, TIE, VERIFICATION, draft, event, plan
 from tests.monitor.history.samples import ACCOUNT, URL, job, key, of, opened, run_of, sample
 from tests.monitor.history.test_opening import aside, locked
 from tests.monitor.history.test_recorder import done, fill, unmake
@@ -55,6 +55,7 @@ async def note_all(notes: HistoryNotes) -> Plan:
     notes.note([event(0), event(1, What.HERE)])
     notes.keep_counts(key(), COUNTS)
     await notes.link(TIE)
+    await notes.keep_verification(VERIFICATION)
     return await notes.keep_plan(plan())
 
 
@@ -62,6 +63,7 @@ async def assert_all(notes: HistoryNotes, *plans: Plan) -> None:
     assert await notes.events(key()) == (event(0), event(1, What.HERE))
     assert await notes.counts([ACCOUNT]) == {key(): COUNTS}
     assert await notes.links([ACCOUNT]) == (TIE,)
+    assert await notes.verifications([ACCOUNT]) == (VERIFICATION,)
     assert await notes.plans([ACCOUNT]) == plans
 
 
@@ -111,6 +113,15 @@ async def test_closed_notes_write_nothing_and_raise_nothing(path: Path) -> None:
         assert store.notes.plans.all() == (kept,)
 
 
+async def test_verifications_of_two_programs_are_merged(path: Path) -> None:
+    theirs = replace(VERIFICATION, started_at=VERIFICATION.started_at + 5.0)
+    async with keeping(path) as one, keeping(path) as other:
+        await one.notes.keep_verification(VERIFICATION)
+        assert await other.notes.verifications([ACCOUNT]) == (VERIFICATION,)
+        await other.notes.keep_verification(theirs)
+        assert await one.notes.verifications([ACCOUNT]) == (VERIFICATION, theirs)
+
+
 # Disk faults -------------------------------------------------------------------------------------
 
 
@@ -122,6 +133,7 @@ async def test_notes_wait_while_the_disk_is_full(path: Path) -> None:
         one.notes.note([event(n) for n in range(500)])
         await one.notes.link(TIE)
         one.notes.keep_counts(key(), LogCounts({f"{n:0>200}": n for n in range(500)}))
+        await one.notes.keep_verification(VERIFICATION)
         kept = await one.notes.keep_plan(big)
         await done(one.recorder)
         assert one.notes.durable is False
@@ -129,6 +141,8 @@ async def test_notes_wait_while_the_disk_is_full(path: Path) -> None:
         assert len(await one.notes.events(key(), 500)) == 500
         assert len((await one.notes.counts([ACCOUNT]))[key()].by_type) == 500
         assert await one.notes.links([ACCOUNT]) == (TIE,)
+        assert await one.notes.verifications([ACCOUNT]) == (VERIFICATION,)
+        assert await one.notes.verifications(["acc9"]) == ()
         assert await one.notes.move(kept.id, 1, WAITING, sending(kept)) is True
         assert await one.notes.move(kept.id, 1, WAITING, sending(kept)) is False
         with opened(path) as (store, _):

@@ -126,7 +126,7 @@ def test_pragmas_for_safety_are_set(kept: Path) -> None:
             name: store._connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("journal_mode", "synchronous", "auto_vacuum", "user_version")
         }
-    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "auto_vacuum": 2, "user_version": 2}
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "auto_vacuum": 2, "user_version": 3}
 
 
 def test_empty_file_is_used_as_a_new_history(path: Path) -> None:
@@ -159,7 +159,7 @@ def open_newer(path: Path) -> tuple[Store, str]:
 
 def test_older_file_is_migrated(kept: Path) -> None:
     store, notice = open_newer(kept)
-    assert (notice, version(kept), "note" in columns(kept)) == ("", 3, True)
+    assert (notice, version(kept), "note" in columns(kept)) == ("", 4, True)
     assert store.samples(key()) == tuple(run_of(2000))
     store.close()
 
@@ -173,7 +173,7 @@ def test_failed_migration_leaves_no_trace(kept: Path, monkeypatch: pytest.Monkey
         patch.setattr(schema, "MIGRATIONS", broken)
         with pytest.raises(sqlite3.OperationalError, match="nowhere"):
             open_file(kept, URL)
-    assert (version(kept), "note" in columns(kept)) == (2, False)
+    assert (version(kept), "note" in columns(kept)) == (3, False)
     with opened(kept) as (store, view):
         assert (view, len(store.samples(key()))) == (ON, 2000)
 
@@ -199,7 +199,7 @@ def test_killed_migration_leaves_no_trace(kept: Path) -> None:
     assert ran.returncode == -9
     with opened(kept) as (store, view):
         assert (view, len(store.samples(key()))) == (ON, 2000)
-    assert (version(kept), "note" in columns(kept)) == (2, False)
+    assert (version(kept), "note" in columns(kept)) == (3, False)
     open_newer(kept)[0].close()
     assert "note" in columns(kept)
 
@@ -219,7 +219,7 @@ def test_newer_file_is_not_changed(kept: Path) -> None:
 def test_newer_version_in_the_write_ahead_log_is_found(kept: Path) -> None:
     writer = sqlite3.connect(kept, isolation_level=None)
     writer.execute("PRAGMA user_version = 7")
-    assert version(kept) == 2
+    assert version(kept) == 3
     with opened(kept) as (_, view):
         assert view.reason == "its file was written by a newer slurper-tui"
     writer.close()
@@ -276,7 +276,7 @@ def test_foreign_database_with_similar_tables_is_not_touched(
     assert sorted(each.name for each in tmp_path.iterdir()) == ["history.sqlite3", "theirs"]
 
 
-@pytest.mark.parametrize("seen", [1, 2])
+@pytest.mark.parametrize("seen", [1, 2, 3])
 def test_older_file_is_recognised_by_its_schema(path: Path, seen: int) -> None:
     file = sqlite3.connect(path, isolation_level=None)
     for statement in (s for migration in MIGRATIONS[:seen] for s in migration):
@@ -292,7 +292,7 @@ def test_older_file_is_recognised_by_its_schema(path: Path, seen: int) -> None:
     for _ in range(2):
         with opened(path) as (store, view):
             assert (view, store.keys()) == (ON, (key(),))
-    assert (path.read_bytes()[68:72], version(path)) == (b"SLUR", 2)
+    assert (path.read_bytes()[68:72], version(path)) == (b"SLUR", 3)
 
 
 # Damage ----------------------------------------------------------------------------------------
