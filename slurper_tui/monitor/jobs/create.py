@@ -237,15 +237,18 @@ class JobMaker:
     ) -> CreateResult:
         """Send one create request, once unless its bucket keys are refused.
 
-        before_sending: awaited to record that the request may have been sent; an ApiError that it
-        raises becomes the result's error. waiting: see `with_fresh_keys`.
+        before_sending: awaited each time to record that the request may have been sent; an ApiError
+        that it raises becomes the result's error. waiting: see `with_fresh_keys`.
         """
         existing = await self.lists.existing(account_id, self.metered.of(account_id).at_once)
         wanted = WantedJob(draft, self.wall, existing)
-        try:
+
+        async def send() -> str | None:
             if before_sending is not None:
                 await before_sending()
-            send = partial(self.send, account_id, draft, secrets)
+            return await self.send(account_id, draft, secrets)
+
+        try:
             job_id = await with_fresh_keys(send, waiting)
         except ApiError as error:
             if error.undecided:

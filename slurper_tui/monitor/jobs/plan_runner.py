@@ -191,6 +191,11 @@ class PlanRun:
             await self._move(step, StepState.WAITING)
             self.begin()
 
+    async def set_time(self) -> None:
+        """Write that the one step is sent now, after a refusal. Raises NotSent if that fails."""
+        if not await self._move(self.plan.steps[0], StepState.SENDING):
+            raise NotSent("nothing was sent again: another program has continued the request")
+
     async def record_result(self, made: CreateResult) -> None:
         """Write the outcome of a one-step plan that was sent without waiting for a slot.
 
@@ -501,7 +506,13 @@ class JobCreation:
         runs: list[PlanRun] = []
 
         async def store() -> None:
-            """Store the retry as a one-step plan, so that a crash leaves a trace."""
+            """Store the retry as a one-step plan, so that a crash leaves a trace.
+
+            When it is sent again, only the time changes: others take it for undecided later.
+            """
+            if runs:
+                await runs[0].set_time()
+                return
             step = Step(1, draft, StepState.SENDING, at=self._maker.wall)
             plan = Plan(0, account_id, step.at, (step,), retry_of, log_types)
             runs.append(PlanRun(await self._notes.keep_plan(plan), self._maker))

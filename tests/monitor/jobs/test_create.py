@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace as replace_fault
 from typing import Any
@@ -24,7 +25,7 @@ from slurper_tui.monitor.jobs.create import CLOCK_SLACK, ExistingJobs, WantedJob
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import RetryLink, What
-from slurper_tui.monitor.model.plans import Draft
+from slurper_tui.monitor.model.plans import Draft, StepState
 from slurper_tui.monitor.polling.job_tracker import JobTrack
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import iso
@@ -235,6 +236,50 @@ async def test_bucket_keys_that_never_work_are_refused_after_half_a_minute() -> 
     made = await create(scenario.program())
     assert isinstance(made.error, BucketKeysRefused)
     assert (len(scenario.posts), now(), scenario.account.jobs()) == (6, 30, [])
+
+
+@timeless
+async def test_a_retry_with_refused_keys_is_not_taken_for_undecided_meanwhile() -> None:
+    scenario = Scenario()
+    scenario.account.faults.add(replace_fault(KEYS_REFUSED, times=5))
+    program, other = scenario.program(latency=15.0), scenario.program()
+
+    async def go_on() -> list[StepState]:
+        await asyncio.sleep(100.0)  # the list, the first refusal, and what is sent then
+        [plan] = await other.creation.plans()
+        number = plan.plan.id
+        other.creation.supply(number, SECRETS)
+        views = [view async for view in other.creation.follow(number)]
+        await other.end()
+        return [view.plan.steps[0].state for view in views]
+
+    draft = Draft("s3", "photos", "media", keys=("a", "b"))
+    parent = JobKey(scenario.account.account_id, "parent")
+    made, states = await asyncio.gather(create(program, draft, retry_of=parent), go_on())
+    assert (made.error, len(scenario.posts), len(scenario.account.jobs())) == (None, 6, 1)
+    assert now() > 180
+    assert set(states) == {StepState.SENDING, StepState.STARTED}
+
+
+@timeless
+async def test_a_retry_that_another_program_has_settled_is_not_sent_again() -> None:
+    scenario = Scenario()
+    scenario.account.faults.add(KEYS_REFUSED)
+    program, other = scenario.program(), scenario.program()
+
+    async def settle() -> None:
+        await asyncio.sleep(3.0)
+        [plan] = await other.notes.plans([])
+        [step] = plan.steps
+        assert await other.notes.move(
+            plan.id, 1, StepState.SENDING, replace(step, state=StepState.UNDECIDED)
+        )
+
+    draft = Draft("s3", "photos", "media", keys=("a", "b"))
+    parent = JobKey(scenario.account.account_id, "parent")
+    made, _ = await asyncio.gather(create(program, draft, retry_of=parent), settle())
+    assert str(made.error).startswith("nothing was sent again: another program")
+    assert len(scenario.posts) == 2
 
 
 @timeless
