@@ -117,19 +117,26 @@ _MOST_CANDIDATES = 10
 
 
 def resolve(
-    selection: Selection, jobs: Sequence[JobView], *, has_migration: bool = True
+    selection: Selection,
+    jobs: Sequence[JobView],
+    *,
+    names: Mapping[str, str] = {},
+    has_migration: bool = True,
 ) -> frozenset[JobKey]:
     """Return one job for each JOB, and all jobs of each migration.
 
-    has_migration: whether the command takes --migration, so that a message may advise it. Raises
-    CliError, with a line for each candidate, for a name without a job or with several.
+    names: account id to name, of the named accounts. has_migration: whether the command takes
+    --migration, so that a message may advise it. Raises CliError, with a line for each candidate,
+    for a name without a job or with several.
     """
-    named = [_job_named(name, jobs, has_migration=has_migration) for name in selection.jobs]
-    members = [view for name in selection.migrations for view in _members(name, jobs)]
+    named = [_job_named(name, jobs, names, has_migration=has_migration) for name in selection.jobs]
+    members = [view for name in selection.migrations for view in _members(name, jobs, names)]
     return frozenset(view.key for view in (*named, *members))
 
 
-def _job_named(name: str, jobs: Sequence[JobView], *, has_migration: bool) -> JobView:
+def _job_named(
+    name: str, jobs: Sequence[JobView], names: Mapping[str, str], *, has_migration: bool
+) -> JobView:
     """Return the job that a name means; of several, the only one that is not gone."""
     fitting = [view for view in jobs if fits(name, view.job)]
     meant = [view for view in fitting if is_whole_name(name, view.job)] or fitting
@@ -139,7 +146,9 @@ def _job_named(name: str, jobs: Sequence[JobView], *, has_migration: bool) -> Jo
         raise CliError(f"no job's id and no job's BUCKET/PREFIX begins with {name!r}")
     if len(found) > 1:
         several = len({view.account_id for view in found}) > 1
-        lines = [_candidate(view, several=several) for view in sorted(found, key=default_order)]
+        ordered = sorted(found, key=default_order)
+        accounts = [names.get(v.account_id, v.account_id) if several else "" for v in ordered]
+        lines = [_candidate(view, of) for view, of in zip(ordered, accounts, strict=True)]
         one = len({migration_of(view) for view in found}) == 1
         every = has_migration and one and all(is_part(view.job, name) for view in found)
         more = f" (all of them: --migration {shlex.quote(name)})" if every else ""
@@ -147,13 +156,14 @@ def _job_named(name: str, jobs: Sequence[JobView], *, has_migration: bool) -> Jo
     return found[0]
 
 
-def _candidate(view: JobView, *, several: bool) -> str:
-    account = f"{view.account_id}/" if several else ""
+def _candidate(view: JobView, account: str) -> str:
+    """Return the line of a job. account: "" where all are of one."""
+    account = f"{account}/" if account else ""
     ends = f"{source_name(view)} to {target_name(view)}, " if view.job.source else ""
     return f"  {account}{view.key.job_id}  {ends}{view.word}".rstrip()
 
 
-def _members(name: str, jobs: Sequence[JobView]) -> Sequence[JobView]:
+def _members(name: str, jobs: Sequence[JobView], names: Mapping[str, str]) -> Sequence[JobView]:
     """Return the jobs of the one migration that a name means."""
     groups: dict[MigrationKey, list[JobView]] = {}
     for view in jobs:
@@ -164,13 +174,14 @@ def _members(name: str, jobs: Sequence[JobView]) -> Sequence[JobView]:
         raise CliError(f"no job copies from {name!r}")
     if len(groups) == 1:
         return next(iter(groups.values()))
-    names = {key: f"{key.source}:{key.target}" for key in groups}
-    if len(set(names.values())) == len(names):
-        lines = [f"  {name}" for name in sorted(names.values())]
+    titles = {key: f"{key.source}:{key.target}" for key in groups}
+    if len(set(titles.values())) == len(titles):
+        lines = [f"  {title}" for title in sorted(titles.values())]
         raise CliError(f"{name!r} goes to several targets:", more=_few(lines))
+    account = {key: names.get(key.account_id, key.account_id) for key in groups}
     lines = [
-        f"  {name}  {key.vendor} {key.endpoint} account {key.account_id}"
-        for key, name in sorted(names.items(), key=lambda item: item[1])
+        f"  {title}  {key.vendor} {key.endpoint} account {account[key]}"
+        for key, title in sorted(titles.items(), key=lambda item: item[1])
     ]
     raise CliError(
         f"{name!r} is the source of several migrations; name their jobs instead:", more=lines

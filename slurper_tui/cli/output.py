@@ -61,14 +61,14 @@ class Output:
         ascii_only: bool,
         names: Mapping[str, str] | None = None,
     ) -> None:
-        self._names = names or {}
+        self.names = names or {}
         self._out = out
         self._err = err
         self.ascii_only = ascii_only or not _utf8(out)
 
     def account(self, account_id: str) -> str:
         """Return the name of an account in the configuration file, or else its id."""
-        return self._names.get(account_id, account_id)
+        return self.names.get(account_id, account_id)
 
     @property
     def arrow(self) -> str:

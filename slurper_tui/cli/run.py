@@ -230,7 +230,8 @@ def _lines(
         watch_tokens=not once and connection.replay is None,
         timer=connection.replay and connection.replay.clock,
     )
-    session = Session(lambda: monitor, ALL_JOBS if once else selection, resolve)
+    find = partial(resolve, names=out.names)
+    session = Session(lambda: monitor, ALL_JOBS if once else selection, find)
     session.start()
     notifier = None if once or connection.replay else _notifier(options, config, process, out)
     context = CommandContext(

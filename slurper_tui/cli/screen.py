@@ -155,7 +155,7 @@ def show(
     )
     saved, default = view_file(process.state, demo=is_simulated), _default_view(config)
     app = SlurperApp(
-        Session(make_monitor, selection, resolve, from_history),
+        Session(make_monitor, selection, partial(resolve, names=connection.names), from_history),
         _options(config, load_view(saved, default), options, process, connection),
         partial(save_view, saved, default=default),
         _teller(notifier, ascii_only=config.ascii_only),

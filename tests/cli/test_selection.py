@@ -136,6 +136,9 @@ def test_a_bucket_in_several_places_is_not_one_migration() -> None:
         "  photos:media  s3  account acc0",
         "  photos:media  s3 https://eu.example.com account acc0",
     ]
+    with pytest.raises(CliError) as caught:
+        resolve(Selection(migrations=("photos",)), jobs, names={"acc0": "prod"})
+    assert all(line.endswith("account prod") for line in caught.value.more)
 
 
 def test_candidates_of_several_accounts_are_named_with_them() -> None:
@@ -143,6 +146,9 @@ def test_candidates_of_several_accounts_are_named_with_them() -> None:
     with pytest.raises(CliError) as caught:
         resolve(Selection(("photos",)), jobs)
     assert caught.value.more[1] == "  acc1/a  photos to media, running"
+    with pytest.raises(CliError) as caught:
+        resolve(Selection(("photos",)), jobs, names={"acc0": "prod", "acc1": "staging"})
+    assert [line.split()[0] for line in caught.value.more] == ["prod/a", "staging/a"]
 
 
 def test_of_several_the_one_that_is_not_gone_is_meant() -> None:

@@ -145,7 +145,7 @@ async def _find(
             context.session.look_at(None, frozenset(view.key for view in snapshot.jobs))
     if every and any(not account.listed for account in snapshot.accounts):
         raise CliError("the list of jobs could not be read", ExitCode.API)
-    views = found(selection, snapshot)
+    views = found(selection, snapshot, context.names)
     if every:
         views = [view for view in views if view.live]
     if not views:

@@ -7,7 +7,7 @@ import csv
 import io
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -89,7 +89,7 @@ def _lines(store: Store, options: argparse.Namespace, config: Config, out: Outpu
     """
     accounts = config.accounts if options.account else ()
     one, zone = bool(options.jobs), UTC if config.utc else None
-    key = key_of(store, selection_of(options), accounts)
+    key = key_of(store, selection_of(options), accounts, config.names)
     if one and key is None:
         out.note(NOTHING)
     samples = store.every(accounts, key)
@@ -106,15 +106,20 @@ def _lines(store: Store, options: argparse.Namespace, config: Config, out: Outpu
 NOTHING = "nothing was recorded so far"
 
 
-def key_of(store: Store, selection: Selection, accounts: Sequence[str]) -> JobKey | None:
-    """Return the named job; None if none is named or nothing was recorded. Raises CliError."""
+def key_of(
+    store: Store, selection: Selection, accounts: Sequence[str], names: Mapping[str, str]
+) -> JobKey | None:
+    """Return the named job; None if none is named or nothing was recorded. Raises CliError.
+
+    names: account id to name.
+    """
     if not selection.jobs:
         return None
     stored = {job.key: job.job for job in store.jobs(accounts)}
     views = [JobView(k.account_id, stored.get(k) or Job(id=k.job_id)) for k in store.keys(accounts)]
     if not views:
         return None
-    key, *others = resolve(selection, views, has_migration=False)
+    key, *others = resolve(selection, views, names=names, has_migration=False)
     if others:
         raise CliError(f"{len(others) + 1} jobs match: name one JOB, or none for all")
     return key
@@ -123,7 +128,7 @@ def key_of(store: Store, selection: Selection, accounts: Sequence[str]) -> JobKe
 def _export(store: Store, options: argparse.Namespace, config: Config, out: Output) -> ExitCode:
     """Write a recording to a file, or to stdout for `-`. Raises CliError."""
     accounts = config.accounts if options.account else ()
-    key = key_of(store, selection_of(options), accounts)
+    key = key_of(store, selection_of(options), accounts, config.names)
     if not store.keys(accounts):
         out.note(NOTHING)
     jobs = [job for job in store.jobs(accounts) if key in (None, job.key)]

@@ -25,6 +25,7 @@ from slurper_tui.monitor.reports.records import job_record
 
 if TYPE_CHECKING:
     from slurper_tui.cli.context import CommandContext
+    from slurper_tui.cli.output import Output
     from slurper_tui.monitor.model.plans import Draft, Plan
     from slurper_tui.monitor.polling.budget import Metered
 
@@ -53,7 +54,7 @@ async def idle(context: CommandContext) -> ExitCode:
     plans, doubt = await _plans(context)
     snapshot = await whole(context)
     uses = [*_uses(bucket, snapshot.jobs), *_uses(bucket, map(_planned, _steps(plans)))]
-    doubt = doubt or _unread(snapshot) or _unclear(snapshot.jobs)
+    doubt = doubt or _unread(snapshot, out) or _unclear(snapshot.jobs)
     if not uses and not doubt:
         again = await _second_reading(context)
         uses, doubt = [*_uses(bucket, again)], _unclear(again)
@@ -81,9 +82,9 @@ def _uses(bucket: str, views: Iterable[JobView]) -> Iterator[Use]:
             yield Use(view, " and ".join(roles))
 
 
-def _unread(snapshot: Snapshot) -> str:
+def _unread(snapshot: Snapshot, out: Output) -> str:
     """Return a clause about lists that may lack a job; "" if none does."""
-    unread = [a.account_id for a in snapshot.accounts if not (a.listed and a.proven)]
+    unread = [out.account(a.account_id) for a in snapshot.accounts if not (a.listed and a.proven)]
     return f"the list of jobs was not read whole (account {', '.join(unread)})" if unread else ""
 
 

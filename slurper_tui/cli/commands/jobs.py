@@ -342,7 +342,7 @@ async def progress(context: CommandContext) -> ExitCode:
     """Print everything about each job. Raises CliError when a name is not unique."""
     options = context.options
     snapshot = await whole(context)
-    views = found(selection_of(options), snapshot)
+    views = found(selection_of(options), snapshot, context.names)
     if options.json:
         records = [job_record(view) for view in views]
         context.out.line(fmt.as_json(records[0] if is_one_job(options) else records))
@@ -361,13 +361,14 @@ def is_one_job(options: argparse.Namespace) -> bool:
 
 async def chosen(context: CommandContext) -> Sequence[JobView]:
     """Return the jobs on the command line. Raises CliError when a name is not unique."""
-    return found(selection_of(context.options), await whole(context))
+    return found(selection_of(context.options), await whole(context), context.names)
 
 
-def found(selection: Selection, snapshot: Snapshot) -> Sequence[JobView]:
+def found(selection: Selection, snapshot: Snapshot, names: Mapping[str, str]) -> Sequence[JobView]:
     """Return the selected jobs in the default order. Raises CliError, see `resolve`.
 
-    While a list is missing only full ids are accepted, since other names might be ambiguous.
+    names: account id to name. While a list is missing only full ids are accepted, since other
+    names might be ambiguous.
     """
     ids = {view.key.job_id for view in snapshot.jobs}
     if any(not account.listed for account in snapshot.accounts):
@@ -378,7 +379,7 @@ def found(selection: Selection, snapshot: Snapshot) -> Sequence[JobView]:
                 )
     views: Sequence[JobView] = snapshot.jobs
     if not selection.everything:
-        keys = resolve(selection, snapshot.jobs)
+        keys = resolve(selection, snapshot.jobs, names=names)
         views = [view for view in snapshot.jobs if view.key in keys]
     return sorted(views, key=default_order)
 

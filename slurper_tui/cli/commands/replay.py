@@ -112,7 +112,8 @@ def _recording(options: argparse.Namespace, config: Config, process: Process) ->
     accounts = config.accounts if options.account else ()
     try:
         with closing(open_recorded(path, config)) as store:
-            key = key_of(store, Selection((word,) if word else ()), accounts)
+            selection = Selection((word,) if word else ())
+            key = key_of(store, selection, accounts, config.names)
             jobs = tuple(job for job in store.jobs(accounts) if key in (None, job.key))
             samples: dict[JobKey, list[Recorded]] = {}
             for of, sample in store.every(accounts, key):

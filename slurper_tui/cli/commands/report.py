@@ -69,7 +69,7 @@ async def _receipt(context: CommandContext, selection: Selection, snapshot: Snap
             context.out.note(f"reading the log of job {view.key.job_id}")
         log_progress.update_failures(view)
 
-    views = found(selection, snapshot)
+    views = found(selection, snapshot, context.names)
     unstarted = unstarted_jobs(selection, snapshot)
     services = await context.session.services()
     keys = [view.key for view in views]
