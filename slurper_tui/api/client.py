@@ -27,12 +27,21 @@ from slurper_tui.api.credentials import (
     ReadCredentials,
     check_base_url,
 )
-from slurper_tui.api.errors import ApiError, Fault, Locked, NoCredential, NoToken, Rejected
+from slurper_tui.api.errors import (
+    ApiError,
+    BadAddress,
+    Fault,
+    Locked,
+    NoCredential,
+    NoToken,
+    Rejected,
+)
 from slurper_tui.api.models import (
     DEFAULT_BASE_URL,
     PAGE_SIZE,
     Answer,
     Bucket,
+    BucketUsage,
     Connectivity,
     Created,
     Job,
@@ -49,7 +58,9 @@ from slurper_tui.api.models import (
     encode,
     parse,
     parse_rows,
+    parse_usage,
 )
+from slurper_tui.api.objects import MOST_LISTED, R2Object, R2Page
 from slurper_tui.api.scrub import Scrubber
 
 if TYPE_CHECKING:
@@ -163,7 +174,7 @@ class SlurperClient:
         method: str,
         path: str,
         read: Callable[[object], T],
-        query: Mapping[str, int] | None = None,
+        query: Mapping[str, int | str] | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] = {},
         *,
@@ -198,7 +209,7 @@ class SlurperClient:
         method: str,
         path: str,
         read: Callable[[object], T],
-        query: Mapping[str, int] | None,
+        query: Mapping[str, int | str] | None,
         body: bytes | None,
         headers: Mapping[str, str],
     ) -> Answer[T]:
@@ -354,12 +365,62 @@ class SlurperClient:
         """Return whether Sippy copies objects into an R2 bucket on demand."""
         return await self._bucket(account_id, bucket, "/sippy", jurisdiction, Sippy)
 
+    async def r2_usage(
+        self, account_id: str, bucket: str, jurisdiction: str | None = None
+    ) -> Answer[BucketUsage]:
+        """Return what an R2 bucket holds, some minutes old. Undocumented: any error is possible."""
+        return await self._of_bucket(account_id, bucket, "/usage", jurisdiction, parse_usage)
+
+    async def r2_objects(
+        self,
+        account_id: str,
+        bucket: str,
+        jurisdiction: str | None = None,
+        *,
+        prefix: str = "",
+        delimiter: str = "",
+        cursor: str | None = None,
+        start_after: str | None = None,
+        per_page: int = MOST_LISTED,
+    ) -> Answer[R2Page]:
+        """Return one page of the objects of an R2 bucket, in the order of their keys.
+
+        delimiter: keys with this character after the prefix are summed up in `prefixes`.
+        cursor: that of the page before. start_after: only keys greater than this one.
+        per_page: at most `MOST_LISTED`.
+        """
+        texts = {"prefix": prefix, "delimiter": delimiter, "cursor": cursor}
+        texts["start_after"] = start_after
+        query: dict[str, int | str] = {name: text for name, text in texts.items() if text}
+        try:
+            "".join(map(str, query.values())).encode()
+        except UnicodeEncodeError:
+            raise BadAddress("not sent: a key that is not valid Unicode") from None
+        read = partial(parse_rows, R2Object)
+        answer = await self._of_bucket(
+            account_id, bucket, "/objects", jurisdiction, read, {**query, "per_page": per_page}
+        )
+        page = R2Page.of(answer.value, answer.info)
+        return Answer(page, answer.limit, answer.total, answer.size, answer.date)
+
     async def _bucket(
         self, account_id: str, bucket: str, part: str, jurisdiction: str | None, model: type[S]
     ) -> Answer[S]:
+        read = partial(parse, model)
+        return await self._of_bucket(account_id, bucket, part, jurisdiction, read)
+
+    async def _of_bucket(
+        self,
+        account_id: str,
+        bucket: str,
+        part: str,
+        jurisdiction: str | None,
+        read: Callable[[object], T],
+        query: Mapping[str, int | str] | None = None,
+    ) -> Answer[T]:
         headers = {} if jurisdiction is None else {"cf-r2-jurisdiction": jurisdiction}
         path = f"/accounts/{_segment(account_id)}/r2/buckets/{_segment(bucket)}{part}"
-        return await self._send("GET", path, partial(parse, model), headers=headers)
+        return await self._send("GET", path, read, query, headers=headers)
 
     async def verify_token(self) -> Answer[TokenStatus]:
         """Return the status and the expiry of the API token in use.

@@ -181,7 +181,8 @@ def read_answer(raw: Raw, read: Callable[[object], T], clean: Clean = str) -> An
     result, info = envelope.get("result"), envelope.get("result_info")
     try:
         limit, date = parse_limit(raw.headers), raw.headers.get("date")
-        return Answer(read(result), limit, _total(info), len(raw.body), date)
+        more = info if isinstance(info, dict) else {}
+        return Answer(read(result), limit, _total(info), len(raw.body), date, more)
     except msgspec.ValidationError as error:
         raise _foreign_result(raw, result, error) from None
 
@@ -338,9 +339,13 @@ def _finite(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
+_EXACT = ("objectKey", "key")
+"""Properties whose value is the key of an object."""
+
+
 def _unmarked_but_for_keys(properties: dict[str, object]) -> dict[str, object]:
     return {
-        replace_invalid_bytes(name): value if name == "objectKey" else _unmarked(value)
+        replace_invalid_bytes(name): value if name in _EXACT else _unmarked(value)
         for name, value in properties.items()
     }
 

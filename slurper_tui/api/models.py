@@ -243,6 +243,21 @@ class Lifecycle(msgspec.Struct, frozen=True, rename="camel"):
     extra: Mapping[str, object] = {}
 
 
+class BucketUsage(msgspec.Struct, frozen=True, rename="camel"):
+    """What an R2 bucket holds, as counted some minutes ago. The API does not document this answer.
+
+    end: when it was counted. payload_size, metadata_size: bytes. upload_count: multipart uploads
+    that are under way.
+    """
+
+    end: str | None = None
+    payload_size: int | None = None
+    metadata_size: int | None = None
+    object_count: int | None = None
+    upload_count: int | None = None
+    extra: Mapping[str, object] = {}
+
+
 class SippySource(msgspec.Struct, frozen=True):
     """The bucket from which Sippy copies an object when it is first read."""
 
@@ -266,6 +281,7 @@ class Answer(msgspec.Struct, Generic[T], frozen=True):
     total: rows on all pages of a list by `result_info.total_count`; None where it is absent.
     size: bytes of the answer's body.
     date: the Date header as sent; None if there is none.
+    info: the whole `result_info`; empty where there is none.
     """
 
     value: T
@@ -273,6 +289,7 @@ class Answer(msgspec.Struct, Generic[T], frozen=True):
     total: int | None = None
     size: int = 0
     date: str | None = None
+    info: Mapping[str, object] = {}
 
 
 def parse(model: type[S], raw: object) -> S:
@@ -299,6 +316,24 @@ def parse(model: type[S], raw: object) -> S:
                 parse(nested, value) if nested else msgspec.convert(value, field.kind)
             )
     return model(**values, extra=extra)
+
+
+def parse_usage(raw: object) -> BucketUsage:
+    """Convert the usage of a bucket, whose numbers are sent as strings.
+
+    Raises msgspec.ValidationError where it tells neither bytes nor objects.
+    """
+    if isinstance(raw, dict):
+        raw = {
+            name: int(value)
+            if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value)
+            else value
+            for name, value in raw.items()
+        }
+    usage = parse(BucketUsage, raw)
+    if usage.payload_size is None and usage.object_count is None:
+        raise msgspec.ValidationError("a usage without numbers")
+    return usage
 
 
 class TooManyRows(msgspec.ValidationError):

@@ -154,7 +154,7 @@ class Exchange:
         method: str,
         path: str,
         read: Callable[[object], T],
-        query: Mapping[str, int] | None = None,
+        query: Mapping[str, int | str] | None = None,
         body: bytes | None = None,
         more: Mapping[str, str] = {},
     ) -> Answer[T]:

@@ -39,6 +39,7 @@ from slurper_tui.simulated.api import (
 )
 from slurper_tui.simulated.faults import Fault, Faults, Kind
 from slurper_tui.simulated.jobs import Course, Plan, iso, log_rows, sample_jobs
+from slurper_tui.simulated.objects import Objects
 
 __all__ = ["Fault", "Jobs", "Kind", "Reply", "SimulatedAccount", "SimulatedBudget"]
 __all__ += ["account_of", "together"]
@@ -256,8 +257,8 @@ class SimulatedAccount:
     new_objects: fewest and most objects of a job that is created without keys.
 
     token_expires: UTC seconds, for the answer of `verify`; None for a token that never expires.
-    buckets: by name, the results of `lock`, `lifecycle` and `sippy`, and a `jurisdiction` and
-        `storage_class`, of R2 buckets that are not ordinary.
+    buckets: by name, the results of `lock`, `lifecycle`, `sippy` and `usage`, and a `jurisdiction`
+        and `storage_class`, of R2 buckets that are not ordinary.
     verifiable: whether `verify` knows the token; it does not know those that an account owns.
     """
 
@@ -303,6 +304,7 @@ class SimulatedAccount:
             oldest_rows_first=oldest_rows_first,
             new_objects=new_objects,
         )
+        self.objects = Objects(self._jobs.courses)
 
     def jobs(self) -> list[Course]:
         """Return every job with its plan, the newest first: the truth to compare a display with."""
@@ -347,20 +349,25 @@ class SimulatedAccount:
                 allow = {"allow": ", ".join(call.allowed)}
                 raise Refusal(405, Detail(10405, "Method not allowed for this path"), headers=allow)
             if call.path.startswith("buckets/"):
-                return self._on_bucket(call, request.headers.get("cf-r2-jurisdiction", "default"))
+                return self._on_bucket(call, request)
             return self._jobs.perform(call, request)
         except Refusal as refusal:
             return refuse(refusal)
 
-    def _on_bucket(self, call: Call, jurisdiction: str) -> httpx.Response:
+    def _on_bucket(self, call: Call, request: httpx.Request) -> httpx.Response:
         """Answer about an R2 bucket; every bucket exists whose name is not one of a missing one."""
         name, parts = call.job_id or "", self.buckets.get(call.job_id or "", {})
+        jurisdiction = request.headers.get("cf-r2-jurisdiction", "default")
         if "missing" in name or parts.get("jurisdiction", jurisdiction) != jurisdiction:
             raise Refusal(404, Detail(10006, "The specified bucket does not exist."))
         if call.operation == "bucket":
             created, kind = "2025-01-02T03:04:05.678Z", parts.get("storage_class", "Standard")
             place = {"location": "WEUR", "jurisdiction": jurisdiction}
             return accept({"name": name, "creation_date": created, **place, "storage_class": kind})
+        if call.operation == "objects":
+            return self.objects.page(name, request, self._clock())
+        if call.operation == "usage":
+            return accept(parts.get("usage") or self.objects.usage(name, self._clock()))
         usual: dict[str, object] = (
             {"enabled": False} if call.operation == "sippy" else {"rules": []}
         )

@@ -43,6 +43,12 @@ def accept(result: object, status: int = 200) -> httpx.Response:
     return _envelope(status, {"success": True, "errors": [], "messages": [], "result": result})
 
 
+def accept_page(result: object, info: Mapping[str, object]) -> httpx.Response:
+    """Return a successful response with a `result_info`."""
+    envelope = {"success": True, "errors": [], "messages": [], "result": result}
+    return _envelope(200, {**envelope, "result_info": info})
+
+
 def refuse(refusal: Refusal) -> httpx.Response:
     """Return a refusal in the API's envelope."""
     errors: list[dict[str, object]] = []
@@ -248,7 +254,8 @@ def call_of(request: httpx.Request) -> Call:
     )
 
 
-_OF_BUCKETS = {"": "bucket", "lock": "lock", "lifecycle": "lifecycle", "sippy": "sippy"}
+_OF_BUCKETS = {"": "bucket"}
+_OF_BUCKETS |= {part: part for part in ("lock", "lifecycle", "sippy", "objects", "usage")}
 
 
 def _bucket_call(method: str, account_id: str, rest: list[str]) -> Call:
@@ -263,13 +270,14 @@ def _bucket_call(method: str, account_id: str, rest: list[str]) -> Call:
 
 def page_of(request: httpx.Request) -> tuple[int, int]:
     """Return the requested limit and offset. Raises Refusal when either is invalid."""
-    limit = _whole(request, "limit", PAGE_SIZE)
+    limit = whole_number(request, "limit", PAGE_SIZE)
     if limit > PAGE_SIZE:
         raise _invalid(f"limit must be at most {PAGE_SIZE}", "/limit")
-    return max(0, limit), max(0, _whole(request, "offset", 0))
+    return max(0, limit), max(0, whole_number(request, "offset", 0))
 
 
-def _whole(request: httpx.Request, name: str, default: int) -> int:
+def whole_number(request: httpx.Request, name: str, default: int) -> int:
+    """Return a number of the query. Raises Refusal if it is no whole number, or there are two."""
     values = request.url.params.get_list(name)
     if not values:
         return default

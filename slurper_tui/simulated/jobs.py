@@ -63,7 +63,9 @@ class Plan:
     failed: failures by the end.
     not_copied: skipped objects with a log row by the end.
     harmless: skipped objects that exist in the target already, by the end.
-    lost: objects in the total that no other counter includes.
+    lost: objects in the total that no other counter includes; they are not in the target.
+    resized, emptied: objects that have another size in the target, and that are empty there.
+    changed: objects that changed in the source after they were copied.
     stall_every, stall_for: the counters freeze for the last `stall_for` of each `stall_every`.
     step: interval between two movements of the counters.
     listing_broke: the log has a row about a listing that could not go on.
@@ -83,6 +85,9 @@ class Plan:
     not_copied: int = 0
     harmless: int = 0
     lost: int = 0
+    resized: int = 0
+    emptied: int = 0
+    changed: int = 0
     stall_every: float = math.inf
     stall_for: float = 0.0
     step: float = 3.0
@@ -345,6 +350,19 @@ def _events(course: Course, now: float) -> Iterator[_Event]:
         yield _Event(plan.incidents, finished, "migrationComplete", None)
 
 
+def incident_key(plan: Plan, index: int) -> str:
+    """Return the key of incident `index`, counted from 0."""
+    return _key(plan, index, random.Random(f"{plan.id}/{index}"))
+
+
+def _key(plan: Plan, index: int, rng: random.Random) -> str:
+    if plan.source is not None and plan.source.keys:
+        return plan.source.keys[index % len(plan.source.keys)]
+    prefix = (plan.source.path_prefix if plan.source is not None else None) or ""
+    day = f"{rng.randint(1, 12):02d}/{rng.randint(1, 28):02d}"
+    return f"{prefix}{day}/{rng.choice(_ENDINGS).format(index)}"
+
+
 def _incident(course: Course, now: float, index: int) -> LogRow:
     """Return the row of incident `index`, counted from 0: a failed or a not copied object."""
     plan = course.plan
@@ -352,12 +370,7 @@ def _incident(course: Course, now: float, index: int) -> LogRow:
     if index + 1 not in course.moments:
         course.moments[index + 1] = _moment(course, now, index + 1)
     at = iso(course.moments[index + 1])
-    if plan.source is not None and plan.source.keys:
-        key = plan.source.keys[index % len(plan.source.keys)]
-    else:
-        prefix = (plan.source.path_prefix if plan.source is not None else None) or ""
-        day = f"{rng.randint(1, 12):02d}/{rng.randint(1, 28):02d}"
-        key = f"{prefix}{day}/{rng.choice(_ENDINGS).format(index)}"
+    key = _key(plan, index, rng)
     if plan.failed_among(index + 1) > plan.failed_among(index):
         return LogRow(at, plan.id, FAILED, rng.choice(REASONS), key)
     log_type, message = rng.choices(SKIPS, weights=(30, 4, 6, 8, 3, 3, 1))[0]
@@ -479,7 +492,21 @@ def _recent(rng: random.Random, now: float) -> Iterator[Course]:
     )
     yield Course(plan(AVATARS, "", 20.0, 3.4, objects=880_112))
     yield Course(plan(THUMBS, "", 30.0, 4.1, objects=1_000_000, failed=10, not_copied=10))
-    yield Course(plan(VIDEO, "4k/", 112.0, 26.0, objects=412_880, lost=37, not_copied=7, failed=3))
+    yield Course(
+        plan(
+            VIDEO,
+            "4k/",
+            112.0,
+            26.0,
+            objects=412_880,
+            lost=37,
+            not_copied=7,
+            failed=3,
+            resized=5,
+            emptied=2,
+            changed=11,
+        )
+    )
     scratch = plan(SCRATCH, "", 15.5, 0.2, objects=1_000, harmless=210, failed=98)
     yield Course(scratch).changed(scratch.created + 460.0, "aborted")
     yield Course(plan(VIDEO, "raw/", 132.0, 19.0, objects=96_114, not_copied=340))

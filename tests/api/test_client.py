@@ -338,13 +338,13 @@ CHANGING = {
     "check_target",
 }
 READING = {"list_jobs", "get_job", "progress", "logs", "verify_token", "r2_keys"}
-READING |= {"r2_bucket", "r2_lock", "r2_lifecycle", "r2_sippy"}
+READING |= {"r2_bucket", "r2_lock", "r2_lifecycle", "r2_sippy", "r2_objects", "r2_usage"}
 
 
 def operations(client: SlurperClient) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
     """Yield every operation of the client by name, with its arguments bound."""
     for name, method in inspect.getmembers(client, inspect.iscoroutinefunction):
-        if name.startswith("_") or name == "close":
+        if name.startswith("_") or name in ("close", "read_credentials"):
             continue
         needed = inspect.signature(method).parameters.values()
         arguments = {p.name: GIVEN[p.name] for p in needed if p.default is p.empty}

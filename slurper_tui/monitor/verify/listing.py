@@ -37,7 +37,10 @@ class ObjectListing(Protocol):
         ...
 
     async def level(self, prefix: str = "") -> Sequence[FoundPrefix]:
-        """Return the common prefixes and the objects one level below a prefix, `/` divides."""
+        """Return the common prefixes and the objects one level below a prefix, `/` divides.
+
+        Raises TooLarge where there are too many to read them all.
+        """
         ...
 
     async def headers(self, key: str) -> ObjectHeaders | None:
