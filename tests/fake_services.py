@@ -15,6 +15,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FailuresView, LogView
 from slurper_tui.monitor.model.plans import PlanView
 from slurper_tui.monitor.reports.receipt import ReceiptMaker
+from slurper_tui.monitor.reports.verifications import Verifications
 from slurper_tui.monitor.session import Services
 from tests.patience import PATIENCE
 
@@ -77,10 +78,11 @@ class FakeServices:
         self.control: JobControl | Any = NoControl()
         self.creation: JobCreation | Any = NoCreation()
         self.receipts: ReceiptMaker | Any = Missing("receipts")
+        self.verifications: Verifications | Any = Missing("verifications")
 
     @property
     def services(self) -> Services:
-        return Services(self.logs, self.control, self.creation, self.receipts)
+        return Services(self.logs, self.control, self.creation, self.receipts, self.verifications)
 
 
 class Pushed(Generic[T]):

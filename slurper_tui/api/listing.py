@@ -88,15 +88,20 @@ async def read_pages(
         cursor = page.cursor
 
 
-async def read_level(fetch: Fetch, rng: random.Random | None = None) -> Sequence[FoundPrefix]:
+async def read_level(
+    fetch: Fetch, most: int | None = None, rng: random.Random | None = None
+) -> Sequence[FoundPrefix]:
     """Return what a listing with a delimiter finds, by name.
 
-    Raises TooLarge for more than `MOST_AT_LEVEL` prefixes and objects.
+    most: stop after the page that has brought so many; None for all. Raises TooLarge for more than
+    `MOST_AT_LEVEL` prefixes and objects.
     """
     found: list[FoundPrefix] = []
     async for page in read_pages(fetch, rng=rng):
         found += [FoundPrefix(name) for name in page.prefixes]
         found += [FoundPrefix(object.key, is_object=True) for object in page.objects]
+        if most is not None and len(found) >= most:
+            break
         if len(found) > MOST_AT_LEVEL:
             raise TooLarge(f"more than {MOST_AT_LEVEL:,} prefixes and objects at one level")
     return sorted(found, key=lambda one: one.name)

@@ -1,7 +1,7 @@
 """What screen and commands use: the monitor of some jobs, and services over the same budget.
 
-The monitor is made when snapshots are first read, the services (logs, actions, new jobs and
-receipts) when they are first used.
+The monitor is made when snapshots are first read, the services (logs, actions, new jobs, receipts
+and verifications) when they are first used.
 """
 
 from __future__ import annotations
@@ -27,18 +27,20 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.polling.poller import Monitor
     from slurper_tui.monitor.reports.digest import Digest
     from slurper_tui.monitor.reports.receipt import ReceiptMaker
+    from slurper_tui.monitor.reports.verifications import Verifications
 
 Resolve = Callable[[Selection, Sequence[JobView]], frozenset[JobKey]]
 """Return the selected jobs; raises if a name means no job, or is ambiguous."""
 
 
 class Services(NamedTuple):
-    """Logs, actions, new jobs and receipts of one user's accounts."""
+    """Logs, actions, new jobs, receipts and verifications of one user's accounts."""
 
     logs: LogReader
     control: JobControl
     creation: JobCreation
     receipts: ReceiptMaker
+    verifications: Verifications
 
     async def close(self) -> None:
         """Stop the background work: no further job of a plan is started."""
@@ -214,6 +216,7 @@ class Session:
             from slurper_tui.monitor.jobs.plan_runner import JobCreation
             from slurper_tui.monitor.logs.reader import LogReader
             from slurper_tui.monitor.reports.receipt import ReceiptMaker
+            from slurper_tui.monitor.reports.verifications import Verifications
 
             metered, job_store = monitor.metered, monitor.job_store
             history, notes = monitor.history.recorder, monitor.history.recorder.notes
@@ -223,5 +226,6 @@ class Session:
                 JobControl(metered, job_store, notes),
                 JobCreation(metered, job_store, notes, job_store.ids),
                 ReceiptMaker(metered, job_store, history, logs),
+                Verifications(metered, job_store, history, logs),
             )
         return self._services

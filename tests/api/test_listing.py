@@ -164,6 +164,13 @@ async def test_a_level_has_its_prefixes_and_objects_by_name() -> None:
 
 
 @timeless
+async def test_a_level_is_read_to_the_page_that_has_enough() -> None:
+    server = Server(page("a", "b", cursor="1"), page("c", cursor="2"))
+    assert [found.name for found in await read_level(server.fetch, 2)] == ["a", "b"]
+    assert len(server.asked) == 1
+
+
+@timeless
 async def test_a_level_with_too_much_is_given_up() -> None:
     pages = (
         page(*(f"{n:03d}{key:03d}" for key in range(1000)), cursor=str(n))

@@ -216,6 +216,11 @@ class Recorder:
         written = self._view.keeping in {Keeping.ON, Keeping.SHARED}
         return written and self._store.path is not None and not self._closed
 
+    @property
+    def path(self) -> Path | None:
+        """The file that is written to; None if the history is in memory."""
+        return self._store.path if self.on_disk else None
+
     def record(self, jobs: Sequence[StoredJob], samples: Sequence[tuple[JobKey, Recorded]]) -> None:
         """Queue jobs (their `last` is ignored) and new samples for writing. Returns at once."""
         if self._closed or not (jobs or samples):

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectHeaders
+
+
+class ListingCost(NamedTuple):
+    """What a listing costs.
+
+    page: objects that one request lists; 0 where no request is sent, as for a manifest.
+    per_second: the most requests a second that it sends; None where only the network limits it.
+    seconds: of one request, as far as is known.
+    in_r2: it lists an R2 bucket, so that every request is a Class A operation of R2.
+    """
+
+    page: int = 1000
+    per_second: float | None = None
+    seconds: float = 0.3
+    in_r2: bool = False
 
 
 class ObjectListing(Protocol):
@@ -14,6 +29,7 @@ class ObjectListing(Protocol):
 
     name: what it lists, for people: `S3 bucket photos at s3.example.com`, `manifest list.csv`.
     requests: requests sent so far.
+    cost: what its requests cost.
     """
 
     @property
@@ -26,6 +42,11 @@ class ObjectListing(Protocol):
         """The requests that were sent so far; 0 for a manifest."""
         ...
 
+    @property
+    def cost(self) -> ListingCost:
+        """What its requests cost."""
+        ...
+
     def pages(
         self, prefix: str = "", after: str | None = None
     ) -> AsyncIterator[Sequence[ListedObject]]:
@@ -36,10 +57,11 @@ class ObjectListing(Protocol):
         """
         ...
 
-    async def level(self, prefix: str = "") -> Sequence[FoundPrefix]:
+    async def level(self, prefix: str = "", most: int | None = None) -> Sequence[FoundPrefix]:
         """Return the common prefixes and the objects one level below a prefix, `/` divides.
 
-        Raises TooLarge where there are too many to read them all.
+        most: stop after the page that has brought so many; None for all of them. Raises TooLarge
+        where there are too many to read them all.
         """
         ...
 

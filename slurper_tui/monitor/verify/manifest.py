@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.history.files import reason_of
-from slurper_tui.monitor.history.sorted_objects import Contradiction, SortedObjects
+from slurper_tui.monitor.history.sorted_objects import PAGE, Contradiction, SortedObjects
 from slurper_tui.monitor.verify.formats import Mistake, parser_of
+from slurper_tui.monitor.verify.listing import ListingCost
 
 if TYPE_CHECKING:
     from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectHeaders
@@ -45,6 +46,7 @@ class Manifest:
     """
 
     requests = 0
+    cost = ListingCost(page=0)
 
     def __init__(self, file: str) -> None:
         self.format = ""
@@ -86,9 +88,9 @@ class Manifest:
             yield page
             after = page[-1].key
 
-    async def level(self, prefix: str = "") -> Sequence[FoundPrefix]:
+    async def level(self, prefix: str = "", most: int | None = None) -> Sequence[FoundPrefix]:
         """Return the first 5,000 common prefixes and objects one level below a prefix."""
-        return await asyncio.to_thread((await self.load()).level, prefix)
+        return await asyncio.to_thread((await self.load()).level, prefix, most or PAGE)
 
     async def headers(self, key: str) -> ObjectHeaders | None:
         """Raise BadManifest: a manifest tells no headers."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from slurper_tui.api.errors import BadAnswer
 from slurper_tui.api.listing import Fetch, objects_of, read_level, read_pages, repeated
 from slurper_tui.api.objects import MOST_LISTED, ObjectPage
+from slurper_tui.monitor.polling.budget import MOST_READS
+from slurper_tui.monitor.verify.listing import ListingCost
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Answer
@@ -40,6 +42,7 @@ class R2Listing:
     ) -> None:
         self.name = name or f"R2 bucket {bucket}, through the API"
         self.requests = 0
+        self.cost = ListingCost(MOST_LISTED, None if demo else MOST_READS, in_r2=True)
         self._metered = metered.of(account_id)
         self._demo = demo
         self._read = partial(self._metered.api.r2_objects, account_id, bucket, jurisdiction)
@@ -50,9 +53,9 @@ class R2Listing:
         """Yield the objects below a prefix, page by page. See `ObjectListing`."""
         return objects_of(read_pages(self._fetch(prefix), after))
 
-    async def level(self, prefix: str = "") -> Sequence[FoundPrefix]:
+    async def level(self, prefix: str = "", most: int | None = None) -> Sequence[FoundPrefix]:
         """Return what is one level below a prefix. See `ObjectListing`."""
-        return await read_level(self._fetch(prefix, "/"))
+        return await read_level(self._fetch(prefix, "/"), most)
 
     async def headers(self, key: str) -> ObjectHeaders | None:
         """Return the headers of an object; None if it does not exist.

@@ -1,0 +1,347 @@
+"""The work file of a verification: how far each shard is, and the differences found so far.
+
+It is a SQLite file of its own, beside the history, which only its owner can read: it holds object
+keys, the history holds none. A checkpoint and the differences up to it are one transaction, so that
+a process that is killed at any moment loses no difference and finds none twice.
+
+Every call is synchronous and may raise sqlite3.Error. Keys are stored as UTF-8, whose order is that
+of the keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from slurper_tui.monitor.history.files import (
+    BESIDE,
+    Ownership,
+    check_beside,
+    is_damage,
+    make_file,
+    make_private,
+)
+from slurper_tui.monitor.history.schema import HistoryError, transaction
+
+APPLICATION_ID = 0x534C5556
+"""SQLite's `application_id` of work files, the letters SLUV."""
+
+_TABLES = (
+    # What was begun, and its result; both in JSON.
+    "CREATE TABLE run (begun BLOB NOT NULL, result BLOB)",
+    # last: the last key that was compared. wanted: the keys of a shard of single keys, in JSON.
+    """
+    CREATE TABLE shards (
+        number INTEGER PRIMARY KEY,
+        prefix BLOB NOT NULL,
+        after BLOB,
+        until BLOB,
+        wanted BLOB,
+        last BLOB,
+        done INTEGER NOT NULL DEFAULT 0,
+        compared INTEGER NOT NULL DEFAULT 0
+    )
+    """,
+    """
+    CREATE TABLE differences (
+        key BLOB PRIMARY KEY,
+        outcome TEXT NOT NULL,
+        size INTEGER,
+        actual_size INTEGER,
+        modified REAL,
+        log_type TEXT
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX by_outcome ON differences (outcome)",
+    # what: an outcome, or a count of something else.
+    "CREATE TABLE totals (what TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
+    """
+    CREATE TABLE parts (
+        part BLOB NOT NULL,
+        what TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        PRIMARY KEY (part, what)
+    ) WITHOUT ROWID
+    """,
+)
+_NAMES = ("run", "shards", "differences", "totals", "parts")
+
+_ADD_TOTAL = """
+    INSERT INTO totals VALUES (?, ?) ON CONFLICT DO UPDATE SET number = number + excluded.number
+"""
+_ADD_PART = """
+    INSERT INTO parts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET number = number + excluded.number
+"""
+
+MOST_CLEAN = 200
+"""Parts without a fault that one checkpoint stores, besides its first and its last part."""
+
+
+class StoredShard(NamedTuple):
+    """A shard and how far it is.
+
+    wanted: the keys of a shard of single keys, in JSON; None for a range.
+    """
+
+    number: int
+    prefix: str
+    after: str | None
+    until: str | None
+    wanted: bytes | None = None
+    last: str | None = None
+    done: bool = False
+    compared: int = 0
+
+
+class StoredDifference(NamedTuple):
+    """One difference; fields as in `verify.compare.Difference`."""
+
+    key: str
+    outcome: str
+    size: int | None
+    actual_size: int | None
+    modified: float | None
+    log_type: str | None
+
+
+class Checkpoint(NamedTuple):
+    """What a shard has found since its last checkpoint.
+
+    last: the last key that was compared. compared: all keys of the shard so far.
+    parts: counts by part of the bucket.
+    """
+
+    number: int
+    last: str | None
+    done: bool
+    compared: int
+    parts: Mapping[str, Mapping[str, int]]
+    differences: Sequence[StoredDifference]
+
+
+class Busy(HistoryError):
+    """Another program uses the file."""
+
+    def __init__(self) -> None:
+        super().__init__("another slurper-tui is verifying these jobs")
+
+
+def work_path(history: Path, account_id: str, job_ids: Iterable[str]) -> Path:
+    """Return the path of the work file of some jobs. history: the path of the history."""
+    jobs = "\n".join([account_id, *sorted(job_ids)])
+    name = hashlib.sha256(jobs.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return history.with_name(f"verify-{name}.sqlite3")
+
+
+class WorkFile:
+    """An open work file. path: None for one in memory.
+
+    Raises Busy if another program has it open, OSError, HistoryError and sqlite3.Error.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self._ownership = None if path is None else Ownership(path)
+        if path is not None:
+            make_file(path)
+        if self._ownership is not None and not self._ownership.claim():
+            raise Busy
+        try:
+            self._connection = _opened(path)
+        except BaseException:
+            if self._ownership is not None:
+                self._ownership.release()
+            raise
+
+    def begun(self) -> bytes | None:
+        """Return what was begun, in JSON; None if nothing was."""
+        row = self._connection.execute("SELECT begun FROM run").fetchone()
+        return None if row is None else bytes(row[0])
+
+    def result(self) -> bytes | None:
+        """Return the result, in JSON; None before the end."""
+        row = self._connection.execute("SELECT result FROM run").fetchone()
+        return None if row is None or row[0] is None else bytes(row[0])
+
+    def begin(self, begun: bytes, shards: Iterable[StoredShard]) -> None:
+        """Forget everything and begin anew."""
+        with transaction(self._connection):
+            for name in _NAMES:
+                self._connection.execute(f"DELETE FROM {name}")
+            self._connection.execute("INSERT INTO run (begun) VALUES (?)", (begun,))
+            self._insert_shards(shards)
+
+    def _insert_shards(self, shards: Iterable[StoredShard]) -> None:
+        self._connection.executemany(
+            "INSERT INTO shards (number, prefix, after, until, wanted) VALUES (?, ?, ?, ?, ?)",
+            (
+                (
+                    each.number,
+                    _raw(each.prefix),
+                    _bound(each.after),
+                    _bound(each.until),
+                    each.wanted,
+                )
+                for each in shards
+            ),
+        )
+
+    def shards(self) -> list[StoredShard]:
+        """Return the shards in the order of their numbers."""
+        rows = self._connection.execute(
+            "SELECT number, prefix, after, until, wanted, last, done, compared FROM shards"
+            " ORDER BY number"
+        )
+        return [
+            StoredShard(
+                number, _text(prefix), _opt(after), _opt(until), wanted, _opt(last), bool(done), n
+            )
+            for number, prefix, after, until, wanted, last, done, n in rows
+        ]
+
+    def split(self, number: int, until: str, new: StoredShard) -> None:
+        """End a shard at a key, and add a shard with the rest."""
+        with transaction(self._connection):
+            self._connection.execute(
+                "UPDATE shards SET until = ? WHERE number = ?", (_raw(until), number)
+            )
+            self._insert_shards([new])
+
+    def checkpoint(self, made: Checkpoint, faults: frozenset[str]) -> None:
+        """Store what a shard has found, and how far it is. faults: the counts that are faults."""
+        totals: Counter[str] = Counter()
+        for counts in made.parts.values():
+            totals.update(counts)
+        with transaction(self._connection):
+            self._connection.execute(
+                "UPDATE shards SET last = ?, done = ?, compared = ? WHERE number = ?",
+                (_bound(made.last), made.done, made.compared, made.number),
+            )
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO differences VALUES (?, ?, ?, ?, ?, ?)",
+                ((_raw(each.key), *each[1:]) for each in made.differences),
+            )
+            self._connection.executemany(_ADD_TOTAL, totals.items())
+            self._connection.executemany(
+                _ADD_PART,
+                (
+                    (_raw(part), what, number)
+                    for part in _kept(made.parts, faults)
+                    for what, number in made.parts[part].items()
+                ),
+            )
+
+    def finish(self, result: bytes) -> None:
+        """Store the result."""
+        with transaction(self._connection):
+            self._connection.execute("UPDATE run SET result = ?", (result,))
+
+    def totals(self) -> dict[str, int]:
+        """Return all counts."""
+        return dict(self._connection.execute("SELECT what, number FROM totals").fetchall())
+
+    def parts(self, most: int, faults: Iterable[str]) -> list[tuple[str, dict[str, int]]]:
+        """Return the counts by part: those with the most faults first, then in order."""
+        names = [*faults]
+        marks = ", ".join("?" * len(names))
+        found = self._connection.execute(
+            f"SELECT part FROM parts GROUP BY part ORDER BY"
+            f" sum(CASE WHEN what IN ({marks}) THEN number ELSE 0 END) DESC, part LIMIT ?",
+            (*names, most),
+        ).fetchall()
+        counts = "SELECT what, number FROM parts WHERE part = ?"
+        return [
+            (_text(part), dict(self._connection.execute(counts, (part,)).fetchall()))
+            for (part,) in found
+        ]
+
+    def differences(self, outcomes: Sequence[str]) -> Iterator[StoredDifference]:
+        """Yield the differences of some outcomes in the order of their keys."""
+        last, marks = b"", ", ".join("?" * len(outcomes))
+        # In blocks, so that a consumer that pauses holds no lock.
+        while True:
+            rows = self._connection.execute(
+                f"SELECT * FROM differences WHERE key > ? AND outcome IN ({marks})"
+                " ORDER BY key LIMIT 1000",
+                (last, *outcomes),
+            ).fetchall()
+            for key, *rest in rows:
+                yield StoredDifference(_text(key), *rest)
+            if not rows:
+                return
+            last = rows[-1][0]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+        if self._ownership is not None:
+            self._ownership.release()
+
+
+def _opened(path: Path | None) -> sqlite3.Connection:
+    """Open a work file; replace one that is damaged."""
+    if path is None:
+        return _prepared(":memory:")
+    try:
+        return _prepared(path)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+    # What it held can be compared again.
+    for name in (path, *(path.with_name(path.name + end) for end in BESIDE)):
+        with suppress(FileNotFoundError):
+            name.unlink()
+    make_file(path)
+    return _prepared(path)
+
+
+def _prepared(path: Path | str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
+    try:
+        [[application_id]] = connection.execute("PRAGMA application_id")
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        # A kill loses nothing; after a power cut, the last pages are compared again.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        if application_id != APPLICATION_ID:
+            with transaction(connection):
+                for statement in _TABLES:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        if isinstance(path, Path):
+            check_beside(path)
+            make_private(path)
+        connection.execute("SELECT count(*) FROM shards").fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _kept(parts: Mapping[str, Mapping[str, int]], faults: frozenset[str]) -> Iterator[str]:
+    """Choose the parts of a checkpoint that are stored; the first and the last go on elsewhere."""
+    names, clean = [*parts], 0
+    for place, name in enumerate(names):
+        clean += faults.isdisjoint(parts[name])
+        if place in (0, len(names) - 1) or clean <= MOST_CLEAN or faults & parts[name].keys():
+            yield name
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _bound(text: str | None) -> bytes | None:
+    return None if text is None else _raw(text)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogatepass")
+
+
+def _opt(raw: bytes | None) -> str | None:
+    return None if raw is None else _text(raw)

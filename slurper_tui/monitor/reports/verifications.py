@@ -1,0 +1,158 @@
+"""Makes verifications of jobs: their scope, the keys that a log explains, and the work file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from slurper_tui.monitor.history.workfile import WorkFile, work_path
+from slurper_tui.monitor.model.logs import Cause, cause_of
+from slurper_tui.monitor.model.verification import Outcome, Verification
+from slurper_tui.monitor.verify.scope import Scope, scope_of
+from slurper_tui.monitor.verify.verifier import WORKERS, Verifier, differences
+
+if TYPE_CHECKING:
+    from slurper_tui.api.models import Job
+    from slurper_tui.monitor.history.recorder import Recorder
+    from slurper_tui.monitor.logs.reader import LogReader
+    from slurper_tui.monitor.model.base import JobKey
+    from slurper_tui.monitor.model.logs import FailuresView
+    from slurper_tui.monitor.polling.budget import Metered
+    from slurper_tui.monitor.polling.job_store import JobStore
+    from slurper_tui.monitor.verify.compare import Difference
+    from slurper_tui.monitor.verify.listing import ObjectListing
+
+
+class LastVerification(NamedTuple):
+    """The result of the last verification of some jobs, and its work file, open."""
+
+    result: Verification
+    work: WorkFile
+
+    def differences(self, outcomes: Sequence[Outcome]) -> Iterator[Difference]:
+        """Yield the differences of some outcomes in the order of their keys."""
+        return differences(self.work, outcomes)
+
+    def close(self) -> None:
+        """Close the work file."""
+        self.work.close()
+
+
+class Verifications:
+    """Makes verifications of one job, or of the jobs of one migration.
+
+    history: keeps the work files beside its own file; in memory where it is in memory.
+    """
+
+    def __init__(
+        self, metered: Metered, job_store: JobStore, history: Recorder, logs: LogReader
+    ) -> None:
+        self._metered = metered
+        self._job_store = job_store
+        self._history = history
+        self._logs = logs
+
+    async def scope(self, keys: Sequence[JobKey], prefixes: Sequence[str] = ()) -> Scope:
+        """Return what some jobs of one account and target were to copy.
+
+        Jobs that are known from the history alone are fetched, for it keeps no object keys.
+        prefixes: only keys with one of these. Raises ApiError, ValueError for jobs of several
+        accounts or targets.
+        """
+        jobs = [await self._job(key) for key in keys]
+        accounts = {key.account_id for key in keys}
+        buckets = {(job.target and job.target.bucket) or "" for job in jobs}
+        if len(accounts) != 1 or len(buckets) != 1:
+            raise ValueError("the jobs do not have the same account and target")
+        return scope_of(accounts.pop(), buckets.pop(), jobs, prefixes)
+
+    async def _job(self, key: JobKey) -> Job:
+        view = self._job_store.view(key)
+        if view is not None and not view.from_history and view.job.source is not None:
+            return view.job
+        metered = self._metered.of(key.account_id)
+        return await metered.in_turn(lambda: metered.api.get_job(*key))
+
+    def objects(self, keys: Sequence[JobKey]) -> int | None:
+        """Return the number of objects of some jobs by their counters; None if not known.
+
+        Jobs of single keys, such as retries, are about objects that other jobs count too.
+        """
+        views = [view for key in keys if (view := self._job_store.view(key))]
+        whole = [v for v in views if v.job.source is None or not v.job.source.keys] or views
+        numbers = [view.counts.objects for view in whole]
+        return None if not numbers or None in numbers else sum(n or 0 for n in numbers)
+
+    async def explained(
+        self,
+        keys: Sequence[JobKey],
+        on_progress: Callable[[FailuresView], object] = lambda view: None,
+    ) -> Mapping[str, str]:
+        """Read the logs of some jobs; return log types by key of objects that were not copied.
+
+        on_progress: called after every page. Raises ApiError if a log cannot be read.
+        """
+        reading = self._logs.failures(keys, preview=False)
+        view = await reading.read(on_progress)
+        for one in view.jobs or (view,):
+            if one.problem is not None:
+                raise one.problem
+        found: dict[str, str] = {}
+        for group in view.groups:
+            if cause_of(group.log_type) in (Cause.FAILED, Cause.NOT_COPIED):
+                found.update(dict.fromkeys(reading.keys({group.log_type}), group.log_type))
+        return found
+
+    def make(
+        self,
+        scope: Scope,
+        expected: ObjectListing,
+        actual: ObjectListing,
+        *,
+        workers: int = WORKERS,
+        explained: Mapping[str, str] | None = None,
+        objects: int | None = None,
+        pace: float | None = None,
+        headers: int = 0,
+        anew: bool = False,
+    ) -> Verifier:
+        """Return a verifier; arguments as there. Close it after use.
+
+        Raises HistoryError (`Busy` if another program verifies the same jobs), OSError and
+        sqlite3.Error of the work file.
+        """
+        return Verifier(
+            expected,
+            actual,
+            scope,
+            work=WorkFile(self._path(scope.account_id, scope.job_ids)),
+            workers=workers,
+            explained=explained,
+            objects=objects,
+            pace=pace,
+            headers=headers,
+            anew=anew,
+            clock=lambda: self._metered.now().wall,
+        )
+
+    def last(self, keys: Sequence[JobKey]) -> LastVerification | None:
+        """Return the last verification of some jobs; None if there is none. Close it after use.
+
+        Raises what `make` raises.
+        """
+        path = self._path(keys[0].account_id, [key.job_id for key in keys])
+        if path is None or not path.exists():
+            return None
+        work = WorkFile(path)
+        raw = work.result()
+        if raw is not None:
+            return LastVerification(msgspec.json.decode(raw, type=Verification), work)
+        work.close()
+        return None
+
+    def _path(self, account_id: str, job_ids: Sequence[str]) -> Path | None:
+        history = self._history.path
+        return None if history is None else work_path(history, account_id, job_ids)

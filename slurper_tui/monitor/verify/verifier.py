@@ -1,0 +1,733 @@
+"""Verifies a target: lists both sides in shards, compares them, and keeps how far it is.
+
+`Verifier.plan` tells what the listings cost before the first request, `run` compares and yields the
+progress, `result` and `differences` tell what was found. A run goes on where an earlier one of the
+same jobs and sides was stopped or killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+import time
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from slurper_tui.api.errors import ApiError, BadAnswer
+from slurper_tui.monitor.history.recorder import OneThread
+from slurper_tui.monitor.history.sorted_objects import Contradiction, SortedObjects
+from slurper_tui.monitor.history.workfile import (
+    Checkpoint,
+    StoredDifference,
+    StoredShard,
+    WorkFile,
+)
+from slurper_tui.monitor.model.verification import FAULTS, Outcome, Tally, Verification
+from slurper_tui.monitor.verify.compare import (
+    Difference,
+    Judge,
+    Merge,
+    OrderBroken,
+    Parts,
+    tally_of,
+)
+from slurper_tui.monitor.verify.listing import ListingCost, ObjectListing
+from slurper_tui.monitor.verify.scope import Range, Scope, cut, just_before
+
+if TYPE_CHECKING:
+    from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectHeaders
+
+T = TypeVar("T")
+
+WORKERS = 4
+
+CLASS_A_USD, CLASS_B_USD = 4.50 / 10**6, 0.36 / 10**6
+"""R2's price of an operation in US dollars, as of 28 November 2026: listing is Class A, HEAD is
+Class B."""
+
+FREE_A, FREE_B = 10**6, 10**7
+"""Operations of R2 that are free in a month."""
+
+PROGRESS_SECONDS = 0.25
+
+CHECKPOINT_SECONDS = 0.5
+_MANY = 10_000
+"""Differences after which a shard stores a checkpoint earlier."""
+
+PACE_SECONDS = 20.0
+"""Seconds over which the pace of the progress is averaged."""
+
+_SHARDS_OF_WORKER = 8
+_LEVEL = 1000
+_DEEPEST = 8
+
+MOST_PARTS = 200
+"""Parts of the bucket that the result tells."""
+
+_FAULTS = frozenset(map(str, FAULTS))
+_DIFFERENT = tuple(outcome for outcome in Outcome if outcome is not Outcome.SAME)
+
+
+class SideCost(msgspec.Struct, frozen=True):
+    """What listing one side costs, approximately.
+
+    requests: None if the number of objects is not known. in_r2: they are Class A operations of R2.
+    """
+
+    name: str
+    requests: int | None
+    in_r2: bool
+
+    @property
+    def usd(self) -> float | None:
+        """R2's price in US dollars beyond the free operations; None if unknown, 0 elsewhere."""
+        if not self.in_r2:
+            return 0.0
+        return None if self.requests is None else self.requests * CLASS_A_USD
+
+
+class VerifyPlan(msgspec.Struct, frozen=True):
+    """What a verification costs, before its first request.
+
+    objects: of the jobs, by their counters; None if not known. seconds: None if not known.
+    headers: HEAD requests on each side.
+    measured: `seconds` follows from the pace of an earlier verification.
+    resumes: keys that an earlier run has compared already. begun_at: of that run, UTC seconds; None
+        if it begins anew.
+    """
+
+    objects: int | None
+    expected: SideCost
+    actual: SideCost
+    seconds: float | None = None
+    measured: bool = False
+    headers: int = 0
+    resumes: int = 0
+    begun_at: float | None = None
+
+    @property
+    def usd(self) -> float | None:
+        """R2's price in US dollars beyond the free operations; None if not known."""
+        sides = (self.expected.usd, self.actual.usd)
+        if None in sides:
+            return None
+        heads = self.headers * (self.expected.in_r2 + self.actual.in_r2)
+        return sum(side or 0.0 for side in sides) + heads * CLASS_B_USD
+
+
+class VerifyProgress(msgspec.Struct, frozen=True):
+    """How far a verification is.
+
+    compared: keys so far, those of an earlier run included. per_second: keys a second lately; None
+    at first. position: the last key of the shard that moved last. share: 0 to 1, None if not known.
+    eta: seconds that are left; None if not known. requests: sent by each side in this run.
+    """
+
+    compared: int = 0
+    per_second: float | None = None
+    position: str | None = None
+    share: float | None = None
+    eta: float | None = None
+    tally: Tally = Tally()
+    requests: tuple[int, int] = (0, 0)
+    shards: int = 0
+    shards_done: int = 0
+    paused: bool = False
+    sorting: str | None = None
+    done: bool = False
+
+
+class _Begun(msgspec.Struct, frozen=True):
+    """What the work file tells of the run.
+
+    sorted: the sides, 0 and 1, whose listing is not in order.
+    """
+
+    fingerprint: str
+    sides: tuple[str, str]
+    jobs: tuple[str, ...]
+    started_at: float
+    live: bool
+    sorted: tuple[int, ...] = ()
+
+
+class _Shard:
+    """A shard while it is compared."""
+
+    def __init__(self, stored: StoredShard) -> None:
+        keys = None if stored.wanted is None else tuple(msgspec.json.decode(stored.wanted))
+        self.range = Range(stored.prefix, stored.after, stored.until, keys)
+        self.number = stored.number
+        self.last = stored.last
+        self.done = stored.done
+        self.compared = stored.compared
+
+
+class Verifier:
+    """Compares what some jobs were to copy with what the target holds.
+
+    expected, actual: the two sides. work: where the progress and the differences are kept; None for
+    memory. workers: shards that are compared at the same time. explained: log types by key of the
+    objects that, as the log says, were not copied. objects: of the jobs, by their counters.
+    pace: keys a second of an earlier verification. anew: do not go on with an earlier run.
+    """
+
+    def __init__(
+        self,
+        expected: ObjectListing,
+        actual: ObjectListing,
+        scope: Scope,
+        *,
+        work: WorkFile | None = None,
+        workers: int = WORKERS,
+        explained: Mapping[str, str] | None = None,
+        objects: int | None = None,
+        pace: float | None = None,
+        headers: int = 0,
+        anew: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.scope = scope
+        self.problem: ApiError | None = None
+        self._sides: list[ObjectListing] = [expected, actual]
+        self._names = (expected.name, actual.name)
+        self._listings = (expected, actual)
+        self._work = work or WorkFile()
+        self._workers = max(1, workers)
+        self._explained = explained or {}
+        self._objects = objects
+        self._pace = pace
+        self._headers = headers
+        self._anew = anew
+        self._clock = clock
+        self._thread = OneThread("verify")
+        self._go = asyncio.Event()
+        self._go.set()
+        self._changed = asyncio.Event()
+        self._stopping = False
+        self._running: asyncio.Task[None] | None = None
+        self._begun: _Begun | None = None
+        self._result: Verification | None = None
+        self._shards: list[_Shard] = []
+        self._totals: Counter[str] = Counter()
+        self._position: str | None = None
+        self._sorting: str | None = None
+        self._sorted: list[SortedObjects] = []
+        self._ended_at: float | None = None
+        self._paces: deque[tuple[float, int]] = deque(maxlen=1000)
+
+    # Before
+
+    async def plan(self) -> VerifyPlan:
+        """Return what the verification costs; sends no request."""
+        found = None if self._anew else await self._stored(self._unfinished)
+        resumes = (
+            0 if found is None else sum(s.compared for s in await self._stored(self._work.shards))
+        )
+        left = None if self._objects is None else max(0, self._objects - resumes)
+        costs = [self._cost_of(side, left) for side in self._listings]
+        seconds = None
+        if left is not None:
+            seconds = left / self._pace if self._pace else self._assumed_seconds(left)
+        return VerifyPlan(
+            self._objects,
+            costs[0],
+            costs[1],
+            seconds,
+            measured=self._pace is not None,
+            headers=self._headers,
+            resumes=resumes,
+            begun_at=None if found is None else found.started_at,
+        )
+
+    def _cost_of(self, side: ObjectListing, objects: int | None) -> SideCost:
+        cost = side.cost
+        if not cost.page:
+            return SideCost(side.name, 0, in_r2=False)
+        shards = self._workers if self._workers > 1 else 0
+        ranges = len(self.scope.ranges())
+        requests = None if objects is None else -(-objects // cost.page) + ranges + shards
+        return SideCost(side.name, requests, cost.in_r2)
+
+    def _assumed_seconds(self, objects: int) -> float:
+        """Return the seconds of the slower side at the usual time of its requests."""
+        longest = 0.0
+        for side in self._listings:
+            cost = side.cost
+            if cost.page:
+                pace = self._workers / cost.seconds
+                pace = pace if cost.per_second is None else min(pace, cost.per_second)
+                longest = max(longest, (objects / cost.page + 1) / pace)
+        return longest
+
+    # While it runs
+
+    async def run(self) -> AsyncGenerator[VerifyProgress, None]:
+        """Compare; yield the progress a few times a second and at the end.
+
+        An ApiError of a side ends the run; it is kept in `problem`, and another run goes on from
+        there. Raises sqlite3.Error and OSError of the work file.
+        """
+        running = self._running = asyncio.create_task(self._run())
+        try:
+            while not running.done():
+                self._changed.clear()
+                yield self._progress()
+                waited = asyncio.create_task(self._changed.wait())
+                await asyncio.wait({running, waited}, timeout=PROGRESS_SECONDS)
+                waited.cancel()
+            if not running.cancelled():
+                running.result()  # raises the error of the work file
+        finally:
+            if not self._stopping:
+                running.cancel()
+            await asyncio.wait({running})
+        self._ended_at = self._clock()
+        if self._begun is not None:
+            self._result = await self._stored(self._finished)
+        yield self._progress(done=True)
+
+    def pause(self) -> None:
+        """Send no further request until `resume`."""
+        self._go.clear()
+        self._changed.set()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._go.set()
+        self._changed.set()
+
+    def stop(self) -> None:
+        """End the run; a later one can go on."""
+        self._stopping = True
+        if self._running is not None:
+            self._running.cancel()
+        self.resume()
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is paused."""
+        return not self._go.is_set()
+
+    async def _run(self) -> None:
+        try:
+            await self._begin()
+            while True:
+                try:
+                    await self._compare_shards()
+                    break
+                except OrderBroken as broken:
+                    await self._start_sorting(broken.side)
+        except ApiError as error:
+            self.problem = error
+
+    async def _begin(self) -> None:
+        found = None if self._anew else await self._stored(self._unfinished)
+        if found is None:
+            await self._begin_anew(())
+        else:
+            self._begun = found
+            self._shards = [_Shard(each) for each in await self._stored(self._work.shards)]
+            self._totals = Counter(await self._stored(self._work.totals))
+            for side in found.sorted:
+                await self._sort(side)
+
+    async def _begin_anew(self, sides: tuple[int, ...], started_at: float | None = None) -> None:
+        begun = _Begun(
+            self.scope.fingerprint(),
+            self._names,
+            self.scope.job_ids,
+            self._clock() if started_at is None else started_at,
+            self.scope.live,
+            sides,
+        )
+        ranges = [part for each in self.scope.ranges() for part in await self._divided(each)]
+        stored = [
+            StoredShard(
+                number,
+                each.prefix,
+                each.after,
+                each.until,
+                None if each.keys is None else msgspec.json.encode(each.keys),
+            )
+            for number, each in enumerate(ranges)
+        ]
+        await self._stored(lambda: self._work.begin(msgspec.json.encode(begun), stored))
+        self._begun, self._shards = begun, [_Shard(each) for each in stored]
+        self._totals = Counter()
+
+    async def _divided(self, whole: Range) -> list[Range]:
+        """Divide a range into shards, by the folders below it."""
+        if whole.keys is not None or self._workers == 1:
+            return [whole]
+        side = next((side for side in self._sides if side.cost.page), None)
+        if side is None:
+            return [whole]
+        prefix = whole.prefix
+        for _ in range(_DEEPEST):
+            found = await side.level(prefix, _LEVEL)
+            if len(found) != 1 or found[0].is_object:
+                break
+            prefix = found[0].name
+        folders = sorted(each.name for each in found if not each.is_object)
+        step = max(1, -(-len(folders) // (self._workers * _SHARDS_OF_WORKER)))
+        return [*cut(whole, folders[step::step])]
+
+    async def _compare_shards(self) -> None:
+        """Compare the shards that are not done, several at the same time."""
+        assert self._begun is not None
+        judge = Judge(self._begun.started_at, self.scope.created_at(), self._explained)
+        waiting = deque(shard for shard in self._shards if not shard.done)
+
+        async def work() -> None:
+            while waiting:
+                await self._compare(waiting.popleft(), judge)
+
+        tasks = [asyncio.create_task(work()) for _ in range(min(self._workers, len(waiting)))]
+        if not tasks:
+            return
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        for task in done:
+            task.result()  # raises the first error
+
+    async def _compare(self, shard: _Shard, judge: Judge) -> None:
+        parts = Parts(self.scope.common)
+        merge = Merge(judge, parts, shard.last if shard.last is not None else shard.range.after)
+        before, stored_at = shard.compared, time.monotonic()
+        found: list[Difference] = []
+        readers = [_Reader(self._pages(side, shard)) for side in self._sides]
+        try:
+            while not merge.done:
+                await self._go.wait()
+                needed = [side for side in (0, 1) if merge.needs(side)]
+                for side in needed:
+                    readers[side].ask()
+                for side in needed:
+                    page = await readers[side].page()
+                    merge.end(side) if page is None else merge.add(side, page)
+                merge.advance()
+                found += merge.take()
+                shard.compared = before + merge.compared
+                self._position = merge.last
+                due = time.monotonic() - stored_at >= CHECKPOINT_SECONDS or len(found) >= _MANY
+                if due and not merge.done:
+                    await self._keep(shard, merge, parts, found)
+                    stored_at = time.monotonic()
+                await asyncio.sleep(0)
+        finally:
+            for reader in readers:
+                await reader.close()
+            await self._keep(shard, merge, parts, found)
+
+    async def _keep(
+        self, shard: _Shard, merge: Merge, parts: Parts, found: list[Difference]
+    ) -> None:
+        """Store a checkpoint of a shard, and forget what it holds."""
+        shard.last, shard.done = merge.last, merge.done
+
+        def keep() -> None:
+            made = Checkpoint(
+                shard.number,
+                shard.last,
+                shard.done,
+                shard.compared,
+                parts.counts,
+                [
+                    StoredDifference(
+                        d.key, d.outcome, d.size, d.actual_size, d.modified, d.log_type
+                    )
+                    for d in found
+                ],
+            )
+            self._work.checkpoint(made, _FAULTS)
+            # With the transaction or not at all, so that a cancelled task stores nothing twice.
+            self._totals = sum(parts.counts.values(), self._totals)
+            parts.clear()
+            found.clear()
+
+        await self._stored(keep)
+
+    async def _pages(
+        self, side: ObjectListing, shard: _Shard
+    ) -> AsyncIterator[Sequence[ListedObject]]:
+        """Yield the objects of a side that are in a shard and not yet compared."""
+        whole = shard.range
+        after = whole.after if shard.last is None else shard.last
+        if whole.keys is not None:
+            wanted = [key for key in whole.keys if after is None or key > after]
+            async for page in _single_objects(side, wanted):
+                yield page
+            return
+        pages = side.pages(whole.prefix, after)
+        try:
+            async for page in pages:
+                until = whole.until
+                if until is not None and page and page[-1].key > until:
+                    yield [each for each in page if each.key <= until]
+                    return
+                yield page
+        finally:
+            await _close(pages)
+
+    # A listing without order
+
+    async def _start_sorting(self, side: int) -> None:
+        """Begin again, with one side sorted."""
+        assert self._begun is not None
+        sides = (*self._begun.sorted, side)
+        await self._sort(side)
+        await self._begin_anew(sides, self._begun.started_at)
+
+    async def _sort(self, side: int) -> None:
+        """Replace a side by its objects, sorted in a temporary file."""
+        objects = await self._stored(SortedObjects)
+        self._sorted.append(objects)
+        source = self._listings[side]
+        self._sorting = source.name
+        for each in self.scope.ranges():
+            wanted = None if each.keys is None else frozenset(each.keys)
+            # Without an order, a single key is found by its prefix only.
+            by_key = wanted is not None and source.cost.page
+            for prefix in each.keys or () if by_key else [each.prefix]:
+                await self._sort_below(source, prefix, wanted, objects)
+        try:
+            await self._stored(objects.sort)
+        except Contradiction as twice:
+            raise BadAnswer(f"{source.name} lists {twice.key!r} twice, differently") from None
+        self._sorting = None
+        self._sides[side] = _Sorted(source, objects)
+
+    async def _sort_below(
+        self,
+        source: ObjectListing,
+        prefix: str,
+        wanted: frozenset[str] | None,
+        objects: SortedObjects,
+    ) -> None:
+        """Add the wanted objects below a prefix. wanted: None for all."""
+        pages = source.pages(prefix)
+        try:
+            async for page in pages:
+                await self._go.wait()
+                found = [one for one in page if wanted is None or one.key in wanted]
+                await self._stored(partial(objects.add, found))
+        finally:
+            await _close(pages)
+
+    # What it tells
+
+    def _progress(self, *, done: bool = False) -> VerifyProgress:
+        compared = sum(shard.compared for shard in self._shards)
+        now = time.monotonic()
+        self._paces.append((now, compared))
+        while len(self._paces) > 2 and now - self._paces[0][0] > PACE_SECONDS:
+            self._paces.popleft()
+        (since, first), (until, last) = self._paces[0], self._paces[-1]
+        pace = (last - first) / (until - since) if until > since and last > first else None
+        share = eta = None
+        if done and self.problem is None and not self._stopping:
+            share = 1.0
+        elif self._objects:
+            share = min(0.99, compared / self._objects)
+        if share is not None and pace and self._objects:
+            eta = max(0, self._objects - compared) / pace
+        return VerifyProgress(
+            compared=compared,
+            per_second=pace,
+            position=self._position,
+            share=share,
+            eta=None if done else eta,
+            tally=tally_of(self._totals),
+            requests=(self._listings[0].requests, self._listings[1].requests),
+            shards=len(self._shards),
+            shards_done=sum(shard.done for shard in self._shards),
+            paused=self.paused,
+            sorting=self._sorting,
+            done=done,
+        )
+
+    def result(self) -> Verification:
+        """Return what was found so far, as a verification; whole only after a whole run."""
+        if self._result is not None:
+            return self._result
+        if self._begun is None:
+            raise ValueError("the verification has not begun")
+        complete = bool(self._shards) and all(shard.done for shard in self._shards)
+        problem = None
+        if self.problem is not None:
+            problem = str(self.problem)
+        elif not complete:
+            problem = "it was stopped before its end"
+        return Verification(
+            account_id=self.scope.account_id,
+            jobs=self.scope.job_ids,
+            bucket=self.scope.bucket,
+            expected=self._names[0],
+            actual=self._names[1],
+            started_at=self._begun.started_at,
+            ended_at=self._clock() if self._ended_at is None else self._ended_at,
+            tally=tally_of(self._work.totals()),
+            prefixes=self.scope.prefixes,
+            by_prefix=tuple(
+                (part, tally_of(counts)) for part, counts in self._work.parts(MOST_PARTS, _FAULTS)
+            ),
+            live=self._begun.live,
+            problem=problem,
+        )
+
+    def differences(self, outcomes: Sequence[Outcome] = _DIFFERENT) -> Iterator[Difference]:
+        """Yield the differences of some outcomes in the order of their keys."""
+        return differences(self._work, outcomes)
+
+    async def close(self) -> None:
+        """Close the work file."""
+        for objects in self._sorted:
+            await self._stored(objects.close)
+        await self._stored(self._work.close)
+        self._thread.end()
+
+    # The work file, in its own thread
+
+    async def _stored(self, work: Callable[[], T]) -> T:
+        """Run a task in the thread of the work file; a cancelled caller waits for its end too."""
+        future = asyncio.wrap_future(self._thread.submit(work))
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait({future})
+            raise
+
+    def _unfinished(self) -> _Begun | None:
+        """Return the earlier run of the same jobs and sides that has not ended."""
+        raw = self._work.begun()
+        if raw is None or self._work.result() is not None:
+            return None
+        with suppress(msgspec.MsgspecError):
+            begun = msgspec.json.decode(raw, type=_Begun)
+            if (begun.fingerprint, begun.sides) == (self.scope.fingerprint(), self._names):
+                return begun
+        return None
+
+    def _finished(self) -> Verification:
+        """Return the result, and store it if both sides were compared to their end."""
+        result = self.result()
+        if result.problem is None:
+            self._work.finish(msgspec.json.encode(result))
+        return result
+
+
+def differences(work: WorkFile, outcomes: Sequence[Outcome] = _DIFFERENT) -> Iterator[Difference]:
+    """Yield the differences that a work file holds in the order of their keys."""
+    for one in work.differences(outcomes):
+        known = (one.size, one.actual_size, one.modified, one.log_type)
+        yield Difference(Outcome(one.outcome), one.key, *known)
+
+
+class _Reader:
+    """Reads the pages of one side of one shard, the next one while the last is compared."""
+
+    def __init__(self, pages: AsyncIterator[Sequence[ListedObject]]) -> None:
+        self._pages = pages
+        self._next: asyncio.Future[Sequence[ListedObject] | None] | None = None
+
+    def ask(self) -> None:
+        """Begin to read the next page."""
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._read())
+
+    async def _read(self) -> Sequence[ListedObject] | None:
+        return await anext(self._pages, None)
+
+    async def page(self) -> Sequence[ListedObject] | None:
+        """Return the next page; None at the end."""
+        self.ask()
+        assert self._next is not None
+        page = await self._next
+        self._next = None
+        return page
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._next is not None:
+            self._next.cancel()
+            await asyncio.wait({self._next})
+            if not self._next.cancelled():
+                self._next.exception()  # retrieve it, or asyncio logs it as never retrieved
+        await _close(self._pages)
+
+
+async def _close(pages: AsyncIterator[Sequence[ListedObject]]) -> None:
+    """Close a generator of pages, so that it stops what it does in the background."""
+    if isinstance(pages, AsyncGenerator):
+        await pages.aclose()
+
+
+async def _single_objects(
+    side: ObjectListing, keys: Sequence[str]
+) -> AsyncGenerator[Sequence[ListedObject], None]:
+    """Yield those of some objects that a side has. keys: in order.
+
+    Each request begins just before the next key that is wanted. What costs no request is read once.
+    """
+    wanted, place = frozenset(keys), 0
+    while place < len(keys):
+        after = just_before(keys[place])
+        pages = side.pages("", after)
+        place = len(keys)
+        try:
+            async for page in pages:
+                in_order = all(one.key < other.key for one, other in pairwise(page))
+                # The merge finds the fault of a page without order.
+                yield [each for each in page if each.key in wanted] if in_order else page
+                if page and side.cost.page:
+                    place = bisect.bisect_right(keys, page[-1].key)
+                    break
+        finally:
+            await _close(pages)
+
+
+class _Sorted:
+    """The objects of a side whose listing has no order, sorted."""
+
+    cost = ListingCost(page=0)
+
+    def __init__(self, source: ObjectListing, objects: SortedObjects) -> None:
+        self._source = source
+        self._objects = objects
+
+    @property
+    def name(self) -> str:
+        """The name of the side."""
+        return self._source.name
+
+    @property
+    def requests(self) -> int:
+        """The requests of the side."""
+        return self._source.requests
+
+    async def pages(
+        self, prefix: str = "", after: str | None = None
+    ) -> AsyncGenerator[Sequence[ListedObject], None]:
+        """Yield the objects in order."""
+        while page := await asyncio.to_thread(self._objects.page, prefix, after):
+            yield page
+            after = page[-1].key
+
+    async def level(self, prefix: str = "", most: int | None = None) -> Sequence[FoundPrefix]:
+        """Return what the side returns."""
+        return await self._source.level(prefix, most)
+
+    async def headers(self, key: str) -> ObjectHeaders | None:
+        """Return what the side returns."""
+        return await self._source.headers(key)

@@ -1,0 +1,388 @@
+"""A verification: shards, progress, pause and stop, and going on after a fault or a kill."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from slurper_tui.api.objects import ListedObject
+from slurper_tui.monitor.history.workfile import Busy, WorkFile
+from slurper_tui.monitor.model.verification import Outcome, Verification
+from slurper_tui.monitor.verify import verifier as engine
+from slurper_tui.monitor.verify.compare import Difference
+from slurper_tui.monitor.verify.listing import ListingCost
+from slurper_tui.monitor.verify.scope import JobScope, Scope
+from slurper_tui.monitor.verify.verifier import Verifier, VerifyProgress
+from tests.monitor.verify.buckets import (
+    CREATED,
+    STARTED,
+    MemoryBucket,
+    an_object,
+    by_key,
+    fails_at,
+    objects,
+    scope,
+)
+
+FOLDERS = [f"{folder}/{number:02}" for folder in "abcdefgh" for number in range(5)]
+
+
+def verifier(
+    expected: MemoryBucket,
+    actual: MemoryBucket,
+    *,
+    of: Scope | None = None,
+    work: WorkFile | None = None,
+    workers: int = 1,
+    **options: object,
+) -> Verifier:
+    made_of = of or scope()
+    return Verifier(
+        expected,
+        actual,
+        made_of,
+        work=work,
+        workers=workers,
+        clock=lambda: STARTED,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+async def run(made: Verifier) -> list[VerifyProgress]:
+    return [progress async for progress in made.run()]
+
+
+async def compared(made: Verifier) -> tuple[Verification, list[Difference]]:
+    """Run to the end, close, and return what was found."""
+    await run(made)
+    result, differences = made.result(), [*made.differences()]
+    await made.close()
+    return result, differences
+
+
+async def test_each_outcome_is_counted_and_its_key_told() -> None:
+    source = [
+        an_object("same"),
+        an_object("missing"),
+        an_object("logged"),
+        an_object("size", 9),
+        an_object("etag", etag="0" * 32),
+        an_object("empty"),
+        an_object("changed", 9, modified=CREATED + 1),
+        an_object("new", modified=STARTED + 1),
+    ]
+    target = [
+        *objects("same", "size", "etag", "changed", "extra"),
+        an_object("empty", 0),
+    ]
+    made = verifier(
+        MemoryBucket(source, "source"),
+        MemoryBucket(target, "target"),
+        explained={"logged": "importSkippedStorageClass"},
+    )
+    result, differences = await compared(made)
+    assert by_key(differences) == {
+        "missing": "missing",
+        "logged": "expected",
+        "size": "size",
+        "etag": "etag",
+        "empty": "empty",
+        "changed": "changed",
+        "new": "unjudged",
+        "extra": "extra",
+    }
+    assert result.tally.counts == dict.fromkeys(Outcome, 1)
+    assert (result.expected, result.actual) == ("source", "target")
+    assert (result.tally.faults, result.tally.expected) == (5, 8)
+    assert result.whole
+    assert not result.verified
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_what_the_jobs_leave_out_is_not_compared(workers: int) -> None:
+    source = MemoryBucket(objects("a/1", "a/2", "b/1", "b/2", "c/1"))
+    target = MemoryBucket(objects("a/1", "b/2", "b/3", "z"))
+    jobs = JobScope("1", "a/"), JobScope("2", keys=("b/2", "c/1", "gone"))
+    result, differences = await compared(verifier(source, target, of=scope(*jobs), workers=workers))
+    assert by_key(differences) == {"a/2": "missing", "c/1": "missing"}
+    assert result.tally.expected == 4
+    assert {prefix for prefix, after in source.asked} == {"a/", ""}
+
+
+async def test_single_keys_are_found_by_jumping() -> None:
+    many = objects(*(f"k{number:04}" for number in range(2000)))
+    source, target = MemoryBucket(many, page=10), MemoryBucket(many, page=10)
+    job = JobScope("1", keys=("k0003", "k0005", "k1500", "k9"))
+    result, differences = await compared(verifier(source, target, of=scope(job)))
+    assert result.tally.counts == {Outcome.SAME: 3}
+    assert not differences
+    assert source.requests == 3
+
+
+async def test_shards_cover_the_gaps_between_the_folders() -> None:
+    source, target = (
+        MemoryBucket(objects(*FOLDERS, "bb", "d")),
+        MemoryBucket(objects(*FOLDERS, "e")),
+    )
+    made = verifier(source, target, workers=4)
+    result, differences = await compared(made)
+    assert by_key(differences) == {"bb": "missing", "d": "missing", "e": "extra"}
+    assert result.tally.of(Outcome.SAME) == len(FOLDERS)
+    starts = {after for prefix, after in source.asked}
+    assert starts == {None, *(f"{folder}/" for folder in "bcdefgh")}
+
+
+async def test_the_result_is_by_the_first_part_of_the_key_most_faults_first() -> None:
+    source = MemoryBucket(objects("x/a/1", "x/a/2", "x/b/1", "x/b/2", "x/top"))
+    target = MemoryBucket(objects("x/a/1", "x/a/2", "x/b/2", "x/top"))
+    made = verifier(source, target, of=scope(JobScope("1", "x/")))
+    result, _ = await compared(made)
+    assert [(part, tally.faults, tally.expected) for part, tally in result.by_prefix] == [
+        ("x/b/", 1, 2),
+        ("x/", 0, 1),
+        ("x/a/", 0, 2),
+    ]
+
+
+async def test_a_fault_ends_the_run_and_the_next_goes_on_from_the_last_key(tmp_path: Path) -> None:
+    path = tmp_path / "work"
+    source, target = MemoryBucket(objects(*FOLDERS)), MemoryBucket(objects(*FOLDERS[:-1], "a/99"))
+    source_cut = MemoryBucket(objects(*FOLDERS), before_page=fails_at(7))
+    made = verifier(source_cut, target, work=WorkFile(path))
+    result, differences = await compared(made)
+    assert result.problem == "the listing was cut off"
+    assert not result.whole
+    assert by_key(differences) == {"a/99": "extra"}
+    again = verifier(source, target, work=WorkFile(path))
+    plan = await again.plan()
+    assert plan.begun_at == STARTED
+    assert plan.resumes > 0
+    result, differences = await compared(again)
+    assert source.asked[0][1] is not None
+    assert by_key(differences) == {"a/99": "extra", FOLDERS[-1]: "missing"}
+    assert result.tally.of(Outcome.SAME) == len(FOLDERS) - 1
+    assert result.whole
+
+
+@pytest.mark.parametrize("anew", [True, False])
+async def test_a_run_begins_anew_after_the_end_of_the_last_or_if_asked_to(
+    tmp_path: Path, anew: bool
+) -> None:
+    path = tmp_path / "work"
+    source = MemoryBucket(objects("a", "b"), before_page=fails_at(2) if anew else lambda _: None)
+    await compared(verifier(source, MemoryBucket(()), work=WorkFile(path)))
+    target = MemoryBucket(objects("a", "b"))
+    made = verifier(MemoryBucket(objects("a", "b")), target, work=WorkFile(path), anew=anew)
+    assert (await made.plan()).begun_at is None
+    result, differences = await compared(made)
+    assert not differences
+    assert result.verified
+
+
+async def test_another_scope_or_another_side_does_not_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "work"
+    source = MemoryBucket(objects(*FOLDERS), before_page=fails_at(3))
+    await compared(verifier(source, MemoryBucket(()), work=WorkFile(path)))
+    for of, name in ((scope(prefixes=("a",)), "bucket"), (scope(), "another")):
+        made = verifier(MemoryBucket((), name), MemoryBucket(()), of=of, work=WorkFile(path))
+        assert (await made.plan()).begun_at is None
+        await made.close()
+
+
+async def test_a_pause_sends_nothing_until_it_goes_on() -> None:
+    source, target = MemoryBucket(objects(*FOLDERS)), MemoryBucket(objects(*FOLDERS))
+    made = verifier(source, target)
+    seen, at_rest = list[VerifyProgress](), None
+    async for progress in made.run():
+        seen.append(progress)
+        if len(seen) == 1:
+            made.pause()
+        elif progress.paused and at_rest is None:
+            at_rest = source.requests
+        elif progress.paused:
+            assert source.requests == at_rest
+            made.resume()
+    assert seen[-1].done
+    assert seen[-1].compared == len(FOLDERS)
+    assert any(progress.paused for progress in seen)
+    await made.close()
+
+
+async def test_a_stopped_run_says_so_and_can_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "work"
+    hangs = HangingBucket(objects(*FOLDERS), at=4)
+    made = verifier(hangs, MemoryBucket(objects(*FOLDERS)), work=WorkFile(path))
+    async for _ in made.run():
+        if hangs.hanging:
+            made.stop()
+    result = made.result()
+    await made.close()
+    assert result.problem == "it was stopped before its end"
+    assert 0 < result.tally.expected < len(FOLDERS)
+    source = MemoryBucket(objects(*FOLDERS))
+    again = verifier(source, MemoryBucket(objects(*FOLDERS)), work=WorkFile(path))
+    result, _ = await compared(again)
+    assert result.verified
+    assert result.tally.of(Outcome.SAME) == len(FOLDERS)
+    assert source.requests < -(-len(FOLDERS) // 3)
+
+
+class HangingBucket(MemoryBucket):
+    """A bucket whose listing stops to answer at one page."""
+
+    def __init__(self, listed: Sequence[ListedObject], at: int) -> None:
+        super().__init__(listed)
+        self.hanging = False
+        self._at = at
+
+    async def pages(self, prefix: str = "", after: str | None = None):  # type: ignore[no-untyped-def]
+        async for page in super().pages(prefix, after):
+            if self.requests == self._at:
+                self.hanging = True
+                await asyncio.Event().wait()
+            yield page
+
+
+@pytest.mark.parametrize("side", [0, 1])
+async def test_a_listing_without_order_is_sorted_in_a_file(side: int, tmp_path: Path) -> None:
+    mixed = objects(*FOLDERS, "a/00")
+    random.Random(1).shuffle(mixed)
+    buckets = [MemoryBucket(objects(*FOLDERS[1:], "zz")), MemoryBucket(mixed, in_order=False)]
+    sides = buckets if side else buckets[::-1]
+    made = verifier(*sides, work=WorkFile(tmp_path / "work"), workers=2)
+    result, differences = await compared(made)
+    outcomes = by_key(differences)
+    missing, extra = ("zz", FOLDERS[0]) if side else (FOLDERS[0], "zz")
+    assert outcomes == {missing: "missing", extra: "extra"}
+    assert result.tally.of(Outcome.SAME) == len(FOLDERS) - 1
+    assert result.whole
+
+
+async def test_single_keys_of_a_listing_without_order() -> None:
+    mixed = MemoryBucket(objects("c", "x", "b", "a"), in_order=False, page=4)
+    target = MemoryBucket(objects("a"))
+    made = verifier(mixed, target, of=scope(JobScope("1", keys=("a", "b", "c"))))
+    result, differences = await compared(made)
+    assert by_key(differences) == {"b": "missing", "c": "missing"}
+    assert result.tally.expected == 3
+
+
+async def test_the_plan_tells_requests_price_and_time_and_sends_nothing() -> None:
+    source = MemoryBucket((), "source", cost=ListingCost(page=1000, seconds=0.2))
+    target = MemoryBucket((), "target", cost=ListingCost(1000, per_second=2.0, in_r2=True))
+    made = verifier(source, target, objects=1_000_000, headers=1000, workers=2)
+    plan = await made.plan()
+    assert (plan.expected.requests, plan.actual.requests) == (1003, 1003)
+    assert plan.expected.usd == 0.0
+    assert plan.actual.usd == pytest.approx(1003 * 4.50 / 10**6)
+    assert plan.usd == pytest.approx(1003 * 4.50 / 10**6 + 1000 * 0.36 / 10**6)
+    assert plan.seconds == pytest.approx(500, rel=0.01)
+    assert not plan.measured
+    assert source.requests == target.requests == 0
+    paced = await verifier(source, target, objects=1_000_000, pace=10_000.0).plan()
+    assert (paced.seconds, paced.measured) == (100.0, True)
+    unknown = await verifier(source, target).plan()
+    assert (unknown.actual.requests, unknown.usd, unknown.seconds) == (None, None, None)
+
+
+async def test_a_manifest_sends_no_requests_and_costs_nothing() -> None:
+    manifest = MemoryBucket(objects("a"), cost=ListingCost(page=0))
+    made = verifier(manifest, MemoryBucket(objects("a")), objects=1, workers=3)
+    plan = await made.plan()
+    assert (plan.expected.requests, plan.expected.usd) == (0, 0.0)
+    result, _ = await compared(made)
+    assert result.verified
+
+
+async def test_the_progress_tells_share_position_and_the_end() -> None:
+    source, target = MemoryBucket(objects(*FOLDERS)), MemoryBucket(objects(*FOLDERS))
+    made = verifier(source, target, objects=len(FOLDERS))
+    seen = await run(made)
+    await made.close()
+    assert not seen[0].done
+    last = seen[-1]
+    assert (last.done, last.share, last.position) == (True, 1.0, FOLDERS[-1])
+    assert last.tally.of(Outcome.SAME) == len(FOLDERS)
+    assert last.requests == (source.requests, target.requests)
+    assert (last.shards, last.shards_done) == (1, 1)
+
+
+async def test_the_work_file_is_private_and_used_by_one_program(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "work"
+    work = WorkFile(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(Busy):
+        WorkFile(path)
+    work.close()
+    WorkFile(path).close()
+
+
+async def test_a_damaged_work_file_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "work"
+    path.write_bytes(b"x" * 5000)
+    result, _ = await compared(
+        verifier(MemoryBucket(objects("a")), MemoryBucket(objects("a")), work=WorkFile(path))
+    )
+    assert result.verified
+
+
+async def test_a_checkpoint_that_fails_is_not_counted_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "work"
+    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", 0.0)
+    work, calls = WorkFile(path), list[int]()
+    checkpoint = work.checkpoint
+
+    def full(*args: object) -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise sqlite3.OperationalError("database or disk is full")
+        checkpoint(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(work, "checkpoint", full)
+    made = verifier(MemoryBucket(objects(*FOLDERS)), MemoryBucket(objects("a/00")), work=work)
+    with pytest.raises(sqlite3.OperationalError):
+        await run(made)
+    await made.close()
+    again = verifier(
+        MemoryBucket(objects(*FOLDERS)), MemoryBucket(objects("a/00")), work=WorkFile(path)
+    )
+    result, differences = await compared(again)
+    assert result.tally.counts == {Outcome.SAME: 1, Outcome.MISSING: len(FOLDERS) - 1}
+    assert [one.key for one in differences] == FOLDERS[1:]
+
+
+@given(
+    st.sets(st.text(st.sampled_from("ab/é\U0001f600"), min_size=1, max_size=5), max_size=30),
+    st.sets(st.text(st.sampled_from("ab/é\U0001f600"), min_size=1, max_size=5), max_size=30),
+    st.integers(1, 4),
+    st.lists(st.integers(1, 12), max_size=4),
+)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_runs_that_are_cut_off_find_together_what_one_run_finds(
+    expected: set[str], actual: set[str], workers: int, cuts: list[int]
+) -> None:
+    async def all_runs() -> tuple[Verification, list[Difference]]:
+        work = WorkFile()
+        work.close = lambda: None  # type: ignore[method-assign]  # the memory is used again
+        for at in [*cuts, 0]:
+            source = MemoryBucket(objects(*expected), before_page=fails_at(at))
+            target = MemoryBucket(objects(*actual), page=2)
+            found = await compared(verifier(source, target, work=work, workers=workers))
+            if found[0].whole:
+                return found
+        raise AssertionError("the last run has no fault")
+
+    result, differences = asyncio.run(all_runs())
+    assert [one.key for one in differences] == sorted(expected ^ actual)
+    assert result.tally.of(Outcome.SAME) == len(expected & actual)
+    assert result.tally.of(Outcome.MISSING) == len(expected - actual)
