@@ -73,10 +73,10 @@ CREDENTIAL_KEYS = ("token_env", "token_file", "token_command", "email_env", "key
 _ONE_CREDENTIAL = "exactly one of token_env, token_file, token_command, or email_env with key_env"
 
 
-EVENTS = ("end", "job", "failing", "stall", "outage", "token", "deadline")
+EVENTS = ("end", "job", "failing", "stall", "outage", "back", "token", "deadline")
 """The kinds of events that a user can be told about."""
 
-_USUAL_EVENTS = tuple(event for event in EVENTS if event != "job")
+_USUAL_EVENTS = tuple(event for event in EVENTS if event not in ("job", "back"))
 
 
 class Notify(msgspec.Struct, frozen=True):

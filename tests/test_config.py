@@ -373,7 +373,7 @@ def test_the_ways_of_being_told_are_read(tmp_path: Path) -> None:
         (
             '[notify]\nbell = true\n  events = ["fail"]',
             "3:3: unknown kind 'fail'; did you mean 'failing'?; "
-            "the kinds are: end, job, failing, stall, outage, token, deadline",
+            "the kinds are: end, job, failing, stall, outage, back, token, deadline",
         ),
         ('[notify]\nevents = "end"', "2:1: events must be a list of texts"),
         ("[notify]\nosc = 8", "2:1: osc must be 9 or 777"),

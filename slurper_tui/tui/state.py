@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from textual.geometry import Size
 
 from slurper_tui.monitor.model.base import JobKey, Window
-from slurper_tui.monitor.model.job import JobView, Outage, Snapshot, default_order
+from slurper_tui.monitor.model.job import JobView, PastOutage, Snapshot, default_order
 from slurper_tui.monitor.reports.migrations import (
     Migration,
     MigrationKey,
@@ -347,7 +347,7 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
     view: ViewState = msgspec.field(default_factory=ViewState)
     filter_text: str = ""
     frozen: bool = False
-    news: Outage | None = None
+    news: PastOutage | None = None
     demo: bool = False
     deadline: float | None = None
     columns: tuple[str, ...] = ()
@@ -508,8 +508,8 @@ def see(state: ScreenState, snapshot: Snapshot) -> ScreenState:
     The shown request figure is kept if no count moved, so that a quiet round repaints nothing.
     """
     previous = state.snapshot
-    shown = {account.outage for account in previous.accounts} if previous else set()
-    ended = (account.outage for account in snapshot.accounts if account.outage)
+    shown = {account.past_outage for account in previous.accounts} if previous else set()
+    ended = (account.past_outage for account in snapshot.accounts if account.past_outage)
     news = next((outage for outage in ended if outage not in shown), state.news)
     if news is not None and snapshot.taken_at - news.until > NEWS_SECONDS:
         news = None

@@ -17,7 +17,7 @@ from textual.worker import WorkerFailed
 
 from slurper_tui.api.errors import Fault, Rejected, Unreachable
 from slurper_tui.monitor.model.base import JobKey, Window
-from slurper_tui.monitor.model.job import AccountView, BudgetView, Outage, Problem, Snapshot
+from slurper_tui.monitor.model.job import AccountView, BudgetView, PastOutage, Problem, Snapshot
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.keys import MAIN_KEYS, PALETTE_ONLY
 from slurper_tui.tui.render.painted import PaintedLines
@@ -922,8 +922,8 @@ async def test_the_palette_has_no_switch_for_one_account() -> None:
 
 async def test_the_end_of_an_outage_is_shown_until_a_key() -> None:
     async with staged(snapshot(*THREE)) as stage:
-        outage = Outage(NOW - 7800, NOW, 41_233)
-        back = AccountView(ACCOUNT, listed=True, answered=True, outage=outage)
+        outage = PastOutage(NOW - 7800, NOW, 41_233)
+        back = AccountView(ACCOUNT, listed=True, answered=True, past_outage=outage)
         await stage.show(snapshot(*THREE, accounts=(back,)))
         news = "back after 2 h 10 min without an answer: 41,233 objects moved meanwhile"
         assert news in stage.status
@@ -937,7 +937,9 @@ async def test_the_end_of_an_outage_is_shown_until_a_key() -> None:
 
 async def test_the_end_of_an_outage_gives_the_status_line_back_after_two_minutes() -> None:
     async with staged(snapshot(*THREE)) as stage:
-        back = AccountView(ACCOUNT, listed=True, answered=True, outage=Outage(NOW - 7800, NOW, 1))
+        back = AccountView(
+            ACCOUNT, listed=True, answered=True, past_outage=PastOutage(NOW - 7800, NOW, 1)
+        )
         for seconds, shown in ((5, True), (115, True), (125, False)):
             await stage.show(snapshot(*THREE, accounts=(back,), taken_at=NOW + seconds))
             assert ("back after 2 h 10 min" in stage.status) is shown

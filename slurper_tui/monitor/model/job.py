@@ -45,7 +45,7 @@ class Problem(msgspec.Struct, frozen=True):
     lasting: bool = False
 
 
-class Outage(msgspec.Struct, frozen=True):
+class PastOutage(msgspec.Struct, frozen=True):
     """An outage that is over.
 
     since, until: UTC seconds. moved: objects done meanwhile; None when unknown.
@@ -82,7 +82,7 @@ class AccountView(msgspec.Struct, frozen=True):
     listed: its complete job list was read at least once. answered: the API answered at least once.
     proven: the last whole reading of the list had every row that it has according to the API.
     pages: list pages read. problem: why the account as a whole fails.
-    outage: the latest outage that is over, for a one-line message.
+    past_outage: the latest outage that is over, for a one-line message.
     budget: that of the account's user, which other accounts may share.
     token_expires: when its API token expires, UTC seconds; None if it never does or is not known.
     last_good: when the API last answered well, UTC seconds; None before.
@@ -94,7 +94,7 @@ class AccountView(msgspec.Struct, frozen=True):
     answered: bool = False
     pages: int = 0
     problem: Problem | None = None
-    outage: Outage | None = None
+    past_outage: PastOutage | None = None
     proven: bool = False
     budget: BudgetView = BudgetView()
     last_good: float | None = None

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import ApiError, BadAnswer
 from slurper_tui.api.models import PAGE_SIZE, Job
 from slurper_tui.monitor.model.base import MOST_PAGES, Moment
-from slurper_tui.monitor.model.job import AccountView, Outage, Problem
+from slurper_tui.monitor.model.job import AccountView, PastOutage, Problem
 from slurper_tui.monitor.polling.job_tracker import STALE_POLLS, JobTrack, PollMode
 
 CHECK_READINGS = 6
@@ -238,7 +238,7 @@ class AccountTrack:
         self._last_good: Moment | None = None
         self._done_before: dict[str, int] = {}
         self._recovered: tuple[Problem, Moment] | None = None
-        self._outage: Outage | None = None
+        self._past_outage: PastOutage | None = None
 
     @property
     def view(self) -> AccountView:
@@ -253,7 +253,7 @@ class AccountTrack:
             answered=self._last_good is not None,
             pages=listing.pages,
             problem=problem,
-            outage=self._outage,
+            past_outage=self._past_outage,
             proven=listing.proven,
             last_good=self._last_good.wall if self._last_good else None,
         )
@@ -362,14 +362,14 @@ class AccountTrack:
                 track.missed()
 
     def round_is_over(self, begun: Moment) -> None:
-        """Set the view's outage after the first whole round that began after the recovery."""
+        """Set the view's past outage after the first whole round that began after the recovery."""
         if self._recovered is None or self.problem or begun.mono < self._recovered[1].mono:
             return
         problem, back = self._recovered
         now = self._done()
         moved = [max(0, now[job] - done) for job, done in self._done_before.items() if job in now]
         since = problem.last_good or problem.since
-        self._outage = Outage(since, back.wall, sum(moved) if moved else None)
+        self._past_outage = PastOutage(since, back.wall, sum(moved) if moved else None)
         self._recovered = None
 
     def _done(self) -> dict[str, int]:

@@ -51,7 +51,7 @@ class Kind(StrEnum):
     """What a notice is about.
 
     END: a migration ended, or a job was aborted or is gone. JOB: a job completed, and others of its
-    migration go on. TOKEN: the credentials are rejected, or expire soon.
+    migration go on. BACK: an outage is over. TOKEN: the credentials are rejected, or expire soon.
     """
 
     END = "end"
@@ -59,6 +59,7 @@ class Kind(StrEnum):
     FAILING = "failing"
     STALL = "stall"
     OUTAGE = "outage"
+    BACK = "back"
     TOKEN = "token"
     DEADLINE = "deadline"
 
@@ -84,8 +85,9 @@ class Known(msgspec.Struct, frozen=True):
 
     since: time of the first snapshot, UTC seconds. at: time of the last one. views: each job when
     its state was last known. ended: jobs whose end was seen. down: the error of each account that
-    does not answer. deadline: UTC seconds; None for none. caught_up: the job lists were read.
-    lasting: accounts whose token does not expire soon.
+    does not answer. back: when each account was last back from an outage. deadline: UTC seconds;
+    None for none. caught_up: the job lists were read. lasting: accounts whose token does not expire
+    soon.
     """
 
     since: float
@@ -93,6 +95,7 @@ class Known(msgspec.Struct, frozen=True):
     views: Mapping[JobKey, JobView] = {}
     ended: frozenset[JobKey] = frozenset()
     down: Mapping[str, str] = {}
+    back: Mapping[str, float] = {}
     deadline: float | None = None
     caught_up: bool = False
     lasting: frozenset[str] = frozenset()
@@ -131,6 +134,7 @@ def compare(
         *_few(Kind.FAILING, at, _state_notices(Kind.FAILING, _fails, changes, known, units, at)),
         *_few(Kind.STALL, at, _state_notices(Kind.STALL, _stands, changes, known, units, at)),
         *_account_notices(known, snapshot, names),
+        *_few(Kind.BACK, at, _back_notices(known, snapshot, names)),
         *_expiry_notices(known, snapshot, names),
         *_deadline_notices(known, snapshot, deadline),
     )
@@ -140,6 +144,7 @@ def compare(
         views={**known.views, **{change.view.key: change.view for change in changes}},
         ended=known.ended.union(view.key for view in ends),
         down=_down(known, snapshot.accounts),
+        back={a.account_id: a.past_outage.until for a in snapshot.accounts if a.past_outage},
         deadline=deadline,
         caught_up=known.caught_up or snapshot.caught_up,
         lasting=_lasting(known, snapshot),
@@ -150,7 +155,11 @@ def compare(
 def _named(notice: Notice, snapshot: Snapshot, names: Mapping[str, str]) -> Notice:
     """Return the notice with the name of its account in front, if there are several accounts."""
     id = notice.account_id
-    if id is None or len(snapshot.accounts) < 2 or notice.kind in (Kind.OUTAGE, Kind.TOKEN):
+    if (
+        id is None
+        or len(snapshot.accounts) < 2
+        or notice.kind in (Kind.OUTAGE, Kind.BACK, Kind.TOKEN)
+    ):
         return notice
     return replace(notice, text=f"{names.get(id, id[:SHORT_ID])}: {notice.text}")
 
@@ -329,6 +338,16 @@ def _account_notices(
         who = f"account {names.get(id, id)}" if len(snapshot.accounts) > 1 else "the API"
         text = wording.outage_notice(who, problem, snapshot.taken_at)
         yield Notice(kind, snapshot.taken_at, text, id)
+
+
+def _back_notices(known: Known, snapshot: Snapshot, names: Mapping[str, str]) -> Iterator[Notice]:
+    """Yield a notice for each account whose outage has come to an end."""
+    for account in snapshot.accounts:
+        outage, id = account.past_outage, account.account_id
+        if outage is not None and known.back.get(id) != outage.until:
+            who = f"account {names.get(id, id)}" if len(snapshot.accounts) > 1 else "the API"
+            text = f"{who} is {wording.back_words(outage)}"
+            yield Notice(Kind.BACK, snapshot.taken_at, text, id)
 
 
 def _expiry_notices(known: Known, snapshot: Snapshot, names: Mapping[str, str]) -> Iterator[Notice]:

@@ -34,7 +34,7 @@ from slurper_tui.api.errors import (
 from slurper_tui.eta import eta_long
 from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.events import GONE, Action, ActionRequest, Event, RequestState, What
-from slurper_tui.monitor.model.job import JobView, Problem, State
+from slurper_tui.monitor.model.job import JobView, PastOutage, Problem, State
 from slurper_tui.monitor.model.logs import (
     BROKE_TYPE,
     Cause,
@@ -234,6 +234,13 @@ def outage_notice(who: str, problem: Problem, at: float) -> str:
         return f"{who} rejects the credentials: {problem.error}"
     since = problem.since if problem.last_good is None else problem.last_good
     return f"{who} has not answered for {fmt.duration(at - since)}: {problem.error.message}"
+
+
+def back_words(outage: PastOutage) -> str:
+    """Return that an outage is over, how long it was, and what was done meanwhile."""
+    span = fmt.duration(outage.until - outage.since)
+    more = f": {fmt.count(outage.moved)} objects moved meanwhile" if outage.moved else ""
+    return f"back after {span} without an answer{more}"
 
 
 def expiry_words(expires: float, now: float, zone: tzinfo | None = None) -> str:

@@ -139,10 +139,9 @@ def _status_parts(state: ScreenState, note: str, look: Look, room: int) -> Itera
         shown = history if len(history) + ROOM_BESIDE <= room else history.partition(":")[0]
         yield (Piece(shown, style),)
     if state.news:
-        span = fmt.duration(state.news.until - state.news.since)
-        moved = state.news.moved
-        more = f": {fmt.count(moved)} objects moved meanwhile" if moved else ""
-        yield (Piece(f"back after {span} without an answer{more}", "accent"),)
+        from slurper_tui.monitor.reports.wording import back_words  # only after an outage
+
+        yield (Piece(back_words(state.news), "accent"),)
     if state.frozen:
         yield (Piece(f"frozen since {fmt.clock(snapshot.taken_at, look.zone)}", "warning"),)
     if state.filter_text:

@@ -59,8 +59,8 @@ async def test_an_outage_keeps_the_values_and_its_end_is_reported(fault: Fault) 
             assert (view.counts, view.as_of) == (before[view.key].counts, before[view.key].as_of)
         await b.seconds(1800)
         b.account.faults.clear()
-        snapshot = await b.until(lambda s: s.accounts[0].outage is not None, within=70)
-        outage = snapshot.accounts[0].outage
+        snapshot = await b.until(lambda s: s.accounts[0].past_outage is not None, within=70)
+        outage = snapshot.accounts[0].past_outage
         assert snapshot.accounts[0].problem is None
         assert outage is not None
         assert outage.until - outage.since == pytest.approx(1800, abs=150)
@@ -223,8 +223,8 @@ async def test_a_day_of_outage_does_not_end_the_loop() -> None:
         await b.seconds(86400)
         assert all(view.stale for view in b.last.jobs if view.live)
         b.account.faults.clear()
-        back = await b.until(lambda s: s.accounts[0].outage is not None, within=70)
-        outage = back.accounts[0].outage
+        back = await b.until(lambda s: s.accounts[0].past_outage is not None, within=70)
+        outage = back.accounts[0].past_outage
         assert outage is not None
         assert outage.until - outage.since == pytest.approx(86400, abs=120)
         assert not any(view.stale for view in back.jobs)

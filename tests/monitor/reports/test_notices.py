@@ -11,13 +11,14 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, Rejected, Unreachable
 from slurper_tui.api.models import Source, Target
-from slurper_tui.config import EVENTS
+from slurper_tui.config import EVENTS, Notify
 from slurper_tui.format import as_json
 from slurper_tui.monitor.model.job import (
     AccountView,
     Counts,
     Failing,
     JobView,
+    PastOutage,
     Phase,
     Problem,
     Snapshot,
@@ -275,6 +276,23 @@ def test_an_outage_is_told_once_and_again_when_it_returns(
 )
 def test_what_is_no_outage_is_not_told(accounts: list[AccountView]) -> None:
     assert not told(*(snapshot(view(), accounts=(one,)) for one in accounts))
+
+
+def test_the_end_of_an_outage_is_told_once_with_what_was_done_meanwhile() -> None:
+    over = PastOutage(NOW - 7800, NOW, 41_233)
+    first, back = account(), replace(account(), past_outage=over)
+    other = replace(account(number=2), past_outage=replace(over, moved=None))
+    accounts = ((first,), (account(CUT),), (first,), (back,), (back,), (back, other))
+    found = told(*(snapshot(view(), accounts=several) for several in accounts))
+    assert found == [
+        ("outage", "the API has not answered for 1 min: cannot connect"),
+        (
+            "back",
+            "the API is back after 2 h 10 min without an answer: 41,233 objects moved meanwhile",
+        ),
+        ("back", "account account2 is back after 2 h 10 min without an answer"),
+    ]
+    assert "back" not in Notify().events
 
 
 def test_accounts_with_the_same_error_are_one_outage() -> None:
