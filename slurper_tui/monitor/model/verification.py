@@ -74,7 +74,8 @@ class HeaderSample(msgspec.Struct, frozen=True):
 
     compared: objects whose headers both sides told. differing: those with at least one difference.
     low, high: 95 % confidence interval of the share of all objects that differ (Wilson, 1927).
-    by_header: differing objects by header.
+    by_header: differing objects by header. large: of `compared`, those over 100 MiB.
+    problem: why not the whole sample was compared.
     """
 
     seed: int
@@ -83,6 +84,8 @@ class HeaderSample(msgspec.Struct, frozen=True):
     low: float = 0.0
     high: float = 1.0
     by_header: Mapping[str, int] = {}
+    large: int = 0
+    problem: str | None = None
 
 
 class Verification(msgspec.Struct, frozen=True):
