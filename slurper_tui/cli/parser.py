@@ -523,7 +523,20 @@ COMMANDS: Mapping[str, Command] = {
     "retry": Command(
         "copy again exactly what failed, or write it to --draft FILE",
         *SELECTION,
-        _values("--type", "T", "rows of this type instead, as the API names it (repeatable)"),
+        Argument(
+            "--type",
+            action="append",
+            metavar="T",
+            default=[],
+            exclusive=True,
+            help="rows of this type instead, as the API names it (repeatable)",
+        ),
+        Argument(
+            "--keys-from",
+            metavar="FILE",
+            exclusive=True,
+            help="the missing and different keys in the list of `verify --diff`; - is stdin",
+        ),
         _value("--draft", "FILE", "write the request there instead of sending it; - is stdout"),
         _value("--region", "NAME", "s3: the source's region, which the API does not return"),
         _SECRETS,
@@ -533,7 +546,8 @@ COMMANDS: Mapping[str, Command] = {
         _flag("--again", "retry although an earlier retry is known"),
         _json("one JSON object for each job"),
         usage=_OF_JOBS,
-        description="Makes a job of exactly the keys that failed in another.",
+        description="Makes a job of exactly the keys that failed in another, or that `verify` "
+        "found missing or different; what differs is copied with overwrite.",
         example=("retry d4d6 --draft retry.json",),
         epilog=_WHERE_SECRETS,
         needs_job=True,

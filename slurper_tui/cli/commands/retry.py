@@ -1,4 +1,7 @@
-"""The `retry` command: copy the failed keys of jobs again, or write the requests to files."""
+"""The `retry` command: copy keys of jobs again, or write the requests to files.
+
+The keys are those that failed, or with --keys-from those that `verify` found missing or different.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,25 @@ from slurper_tui.cli.job_start import (
     once,
     open_services,
     outcome,
+    read_text,
     ready,
     require_answers,
 )
 from slurper_tui.monitor.jobs.create import FRESH_KEYS
-from slurper_tui.monitor.jobs.draft import NoRetry, body, retry_drafts
+from slurper_tui.monitor.jobs.draft import (
+    KeysToRepair,
+    NoRetry,
+    body,
+    keys_by_job,
+    keys_of,
+    repair_drafts,
+)
 from slurper_tui.monitor.model.logs import FAILED_TYPE
+from slurper_tui.monitor.model.verification import BY_VERIFICATION
 from slurper_tui.monitor.reports.migrations import migration_of
 from slurper_tui.monitor.reports.retries import keys_left, number_retried
 from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, retried_words
+from slurper_tui.monitor.verify.diff import DiffKeys, read_diff
 
 if TYPE_CHECKING:
     from slurper_tui.cli.context import CommandContext
@@ -53,15 +66,19 @@ async def retry(context: CommandContext) -> ExitCode:
             raise CliError(
                 "retry takes jobs of one source and one target, which share their bucket keys"
             )
-        types = tuple(options.type) or (FAILED_TYPE,)
-        keys = await _keys(context, services, views, types)
+        if options.keys_from is None:
+            types = tuple(options.type) or (FAILED_TYPE,)
+            keys = await _keys(context, services, views, types)
+        else:
+            types = (BY_VERIFICATION,)
+            keys = await _keys_from(context, views)
         drafts = {key: await _drafts(context, services, key, keys[key]) for key in keys}
         every = [draft for its in drafts.values() for draft in its]
         check(every, context.out)
         earlier = [
             clause
             for key in keys
-            for clause in await services.creation.earlier_retries(key, keys[key], types)
+            for clause in await services.creation.earlier_retries(key, keys[key].every, types)
         ]
         for clause in earlier:
             context.out.note(clause)
@@ -87,12 +104,12 @@ async def retry(context: CommandContext) -> ExitCode:
 
 
 async def _drafts(
-    context: CommandContext, services: Services, key: JobKey, keys: Sequence[str]
+    context: CommandContext, services: Services, key: JobKey, keys: KeysToRepair
 ) -> Sequence[Draft]:
     """Return drafts of jobs that copy keys of a job again. Raises CliError."""
     try:
         details = await services.creation.details(key)
-        return retry_drafts(details, keys, context.options.region)
+        return repair_drafts(details, keys, context.options.region)
     except ApiError as error:
         raise CliError(f"job {key.job_id}: {error}", exit_code(error.exit_code)) from None
     except NoRetry as error:
@@ -118,7 +135,7 @@ async def _allowed_again(context: CommandContext, *, overwrite: bool) -> None:
 
 async def _keys(
     context: CommandContext, services: Services, views: Sequence[JobView], types: tuple[str, ...]
-) -> Mapping[JobKey, Sequence[str]]:
+) -> Mapping[JobKey, KeysToRepair]:
     """Read the whole logs and return, by job, the exact keys of rows of these types.
 
     Keys that a completed retry has copied are left out. Raises CliError if a log was not read to
@@ -141,6 +158,33 @@ async def _keys(
     if not keys:
         rows = f"the log has no object in rows of {' or '.join(types)}"
         raise CliError(NO_FAILED_KEY if types == (FAILED_TYPE,) else rows)
+    return {key: KeysToRepair(its) for key, its in keys.items()}
+
+
+async def _keys_from(
+    context: CommandContext, views: Sequence[JobView]
+) -> Mapping[JobKey, KeysToRepair]:
+    """Read the list that `verify --diff` wrote, or a list of keys. Raises CliError."""
+    name, out = context.options.keys_from, context.out
+    place = "standard input" if name == "-" else name
+    text = await read_text(name)
+    try:
+        found = read_diff(text) or DiffKeys(keys_of(text))
+    except ValueError as error:
+        raise CliError(f"{place}: {error}") from None
+    if left := sum(found.left_out.values()):
+        kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(found.left_out.items()))
+        out.note(f"{place}: {left:,} keys are left out, neither missing nor different: {kinds}")
+    keys, alien = keys_by_job(views, found.missing, found.differing)
+    if alien:
+        raise CliError(f"{place}: {len(alien):,} keys are of none of the jobs, such as {alien[0]}")
+    if not keys:
+        raise CliError(f"{place} has no key that is missing or different")
+    if found.differing:
+        out.note(
+            f"{len(found.differing):,} keys differ: they are copied with overwrite, so that what "
+            "the target has under these keys is replaced"
+        )
     return keys
 
 

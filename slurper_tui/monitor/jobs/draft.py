@@ -2,21 +2,23 @@
 
 `body` and `draft_of` convert a draft to and from the create request, without secrets. `keys_of`
 parses key lists in every format that the `failures` command writes. `retry_drafts` makes drafts
-that copy a job's keys again, and `earlier_retries` names jobs and plans that already do so.
+that copy a job's keys again, `repair_drafts` those of the keys that a verification found, and
+`earlier_retries` names jobs and plans that already do so.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.jobs.validation import VENDORS
+from slurper_tui.monitor.model.job import job_time
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.model.plans import MOST_KEYS, Draft, Plan, StepState
 
@@ -234,6 +236,70 @@ def retry_drafts(job: Job, keys: Iterable[str], region: str | None = None) -> tu
     )
     starts = range(0, len(distinct), MOST_KEYS)
     return tuple(replace(draft, keys=distinct[start : start + MOST_KEYS]) for start in starts)
+
+
+class KeysToRepair(NamedTuple):
+    """Keys of one job that a verification found: those that are missing, and that differ."""
+
+    missing: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """All of the keys."""
+        return (*self.missing, *self.differing)
+
+
+def keys_by_job(
+    views: Iterable[JobView], missing: Iterable[str], differing: Iterable[str]
+) -> tuple[dict[JobKey, KeysToRepair], tuple[str, ...]]:
+    """Give each key to the newest job that was to copy it; also return the keys of no job.
+
+    A job of a prefix comes before one of single keys, which is a retry of it.
+    """
+    order = sorted(
+        views,
+        key=lambda view: (
+            not (view.job.source and view.job.source.keys),
+            job_time(view.job.created_at) or 0.0,
+            view.key.job_id,
+        ),
+        reverse=True,
+    )
+    covers = [(view.key, _covers(view.job.source or Source())) for view in order]
+    found: dict[JobKey, tuple[list[str], list[str]]] = {}
+    alien: list[str] = []
+    for place, keys in enumerate((missing, differing)):
+        for key in keys:
+            job = next((job for job, covers_key in covers if covers_key(key)), None)
+            if job is None:
+                alien.append(key)
+            else:
+                found.setdefault(job, ([], []))[place].append(key)
+    by_job = {job: KeysToRepair((*one,), (*other,)) for job, (one, other) in found.items()}
+    return by_job, (*alien,)
+
+
+def _covers(source: Source) -> Callable[[str], bool]:
+    if source.keys:
+        return frozenset(source.keys).__contains__
+    prefix = source.path_prefix or ""
+    return lambda key: key.startswith(prefix)
+
+
+def repair_drafts(job: Job, keys: KeysToRepair, region: str | None = None) -> tuple[Draft, ...]:
+    """Return drafts of exactly these keys, like `retry_drafts`; those that differ are overwritten.
+
+    Missing keys are in drafts of their own, so that what was written to the target meanwhile is
+    overwritten only if the job itself overwrites. Raises NoRetry.
+    """
+    drafts: list[Draft] = []
+    if keys.missing or not keys.differing:
+        drafts += retry_drafts(job, keys.missing, region)
+    if keys.differing:
+        again = retry_drafts(job, keys.differing, region)
+        drafts += [replace(draft, overwrite=True) for draft in again]
+    return (*drafts,)
 
 
 def earlier_retries(

@@ -40,6 +40,10 @@ DIFFERS = FAULTS - {Outcome.MISSING}
 """Outcomes of keys that are in the target, but not as in the source; only an overwrite cures it."""
 
 
+BY_VERIFICATION = "verification"
+"""Stands for the log types of a retry of keys that a verification found."""
+
+
 class Tally(msgspec.Struct, frozen=True):
     """Numbers of objects by outcome.
 

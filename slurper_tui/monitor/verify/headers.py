@@ -203,7 +203,11 @@ async def _both(
 ) -> tuple[ObjectHeaders | None, ObjectHeaders | None]:
     """Ask both sides at the same time, and wait for both also where one fails."""
     one, other = (asyncio.create_task(_asked(side, key)) for side in (expected, actual))
-    await asyncio.wait({one, other})
+    try:
+        await asyncio.wait({one, other})
+    finally:
+        one.cancel()
+        other.cancel()
     return one.result(), other.result()
 
 

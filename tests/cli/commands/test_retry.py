@@ -15,6 +15,9 @@ from slurper_tui.cli.commands import logs as logs_command
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_file
 from slurper_tui.monitor.jobs import draft as retry
+from slurper_tui.monitor.model.verification import Outcome
+from slurper_tui.monitor.verify.compare import Difference
+from slurper_tui.monitor.verify.diff import DiffForm, diff_entry
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.cli.making import SECRET, Person
@@ -382,3 +385,109 @@ def test_jobs_that_cannot_be_retried_together_are_exit_2(words: list[str], said:
     assert (ran.code, ran.out) == (2, [])
     assert said in ran.err[-1]
     assert someone.posts() == []
+
+
+# Keys that a verification found ------------------------------------------------------------------
+
+
+def missing_and_different(form: DiffForm = DiffForm.TEXT) -> str:
+    found = [
+        Difference(Outcome.MISSING, "2024/a"),
+        Difference(Outcome.MISSING, "2024/b c"),
+        Difference(Outcome.SIZE, "2024/short", 5, 3),
+        Difference(Outcome.EMPTY, "2024/empty", 5, 0),
+        Difference(Outcome.ETAG, "2024/other", 5, 5),
+        Difference(Outcome.CHANGED, "2024/changed", 5, 5, 1.8e9),
+        Difference(Outcome.EXPECTED, "2024/failed", 5, log_type="importErrorRetryExhaustion"),
+        Difference(Outcome.EXTRA, "2024/more", None, 5),
+    ]
+    return "".join(diff_entry(each, form) for each in found)
+
+
+@pytest.mark.parametrize("form", DiffForm)
+def test_the_keys_of_a_verification_are_copied_and_overwritten_only_where_they_differ(
+    form: DiffForm,
+) -> None:
+    someone = person()
+    file = someone.file("diff", missing_and_different(form))
+    ran = someone.run("retry", "a1", "--keys-from", file, "--yes")
+    assert (ran.code, len(ran.out)) == (0, 2)
+    missing, differing = someone.posts()
+    assert missing["source"]["keys"] == ["2024/a", "2024/b c"]
+    assert missing["overwrite"] is False
+    assert differing["source"]["keys"] == [
+        *("2024/short", "2024/empty", "2024/other", "2024/changed"),
+    ]
+    assert differing["overwrite"] is True
+    assert (
+        f"slurper-tui: {file}: 2 keys are left out, neither missing nor different: 1 expected, "
+        "1 extra"
+    ) in ran.err
+    assert any("4 keys differ: they are copied with overwrite" in line for line in ran.err)
+    assert links(someone) == dict.fromkeys(ran.out, PLAN.id)
+    again = someone.run("retry", "a1", "--keys-from", file, "--yes")
+    assert (again.code, len(someone.posts())) == (2, 2)
+    assert "give --again" in again.err[-1]
+
+
+def test_a_plain_list_of_keys_is_copied_as_the_job_copies() -> None:
+    someone = person(overwrite=True)
+    file = someone.file("keys", "2024/a\n2024/missing\tb\n")
+    ran = someone.run("retry", "a1", "--keys-from", file, "--draft", "-")
+    request = json.loads("\n".join(ran.out))
+    assert (request["source"]["keys"], request["overwrite"]) == (
+        ["2024/a", "2024/missing\tb"],
+        True,
+    )
+    assert set(someone.methods) == {"GET"}
+
+
+def test_each_key_goes_to_the_job_that_was_to_copy_it() -> None:
+    someone = migration()
+    file = someone.file("diff", "missing\t2023/x\nsize\t2022/y\nmissing\t2024/z\n")
+    ran = someone.run("retry", "--migration", "photos", "--keys-from", file, "--yes")
+    assert (ran.code, len(ran.out)) == (0, 3)
+    assert sorted(post["source"]["keys"] for post in someone.posts()) == [
+        ["2022/y"],
+        ["2023/x"],
+        ["2024/z"],
+    ]
+    assert sorted(links(someone).values()) == sorted([PLAN.id, "b2", "c3"])
+
+
+def test_the_counts_of_a_migration_stay_as_they_are_after_a_repair() -> None:
+    someone = person()
+    names = ("transferred", "skipped", "failed", "objects")
+    [before] = json.loads(someone.run("jobs", "--migrations", "--json").out[0])
+    file = someone.file("diff", "missing\t2024/a\nsize\t2024/b\n")
+    assert someone.run("retry", "a1", "--keys-from", file, "--yes").code == 0
+    [after] = json.loads(someone.run("jobs", "--migrations", "--json").out[0])
+    assert [before.get(name) for name in names] == [after.get(name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("missing\t2023/a\n", "1 keys are of none of the jobs, such as 2023/a"),
+        ("extra\t2024/a\n", " has no key that is missing or different"),
+        ("", " has no key that is missing or different"),
+        ("missing\t2024/a\nb\n", "line 2 tells no outcome, as where a key has a newline"),
+        ('{"outcome": "missing", "key": "2024/a"}\n{"outcome": "mis', "line 2: invalid JSON"),
+        ('{"outcome": "missing"}\n', "line 1 is no entry of a list of differences"),
+        ("[1]", "not every item of the array is a text"),
+    ],
+)
+def test_a_list_that_cannot_be_copied_is_one_line_and_exit_2(text: str, said: str) -> None:
+    someone = person()
+    file = someone.file("diff", text)
+    ran = someone.run("retry", "a1", "--keys-from", file, "--yes")
+    assert (ran.code, ran.out) == (2, [])
+    assert ran.err[-1].startswith(f"slurper-tui: {file}")
+    assert said in ran.err[-1]
+    assert someone.posts() == []
+
+
+def test_a_list_and_a_type_cannot_be_combined() -> None:
+    ran = person().run("retry", "a1", "--keys-from", "x", "--type", "y", "--yes")
+    assert (ran.code, ran.out) == (2, [])
+    assert "not allowed with argument" in ran.err[-1]

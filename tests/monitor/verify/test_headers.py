@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from slurper_tui.api.errors import BucketKeysRefused
-from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectHeaders
+from slurper_tui.api.objects import ListedObject, ObjectHeaders
 from slurper_tui.monitor.verify.headers import (
     LARGE,
     HeaderSampler,
@@ -18,36 +18,27 @@ from slurper_tui.monitor.verify.headers import (
     interval,
     wilson,
 )
+from tests.monitor.verify.buckets import MemoryBucket
 
 OBJECTS = [
     ListedObject(f"{number:05}", LARGE + 1 if number % 10 == 0 else 7) for number in range(3_000)
 ]
 
 
-class Side:
+class Side(MemoryBucket):
     """A bucket of which only the headers are asked for. refused: after so many answers."""
 
-    name = "bucket"
-    requests = 0
-
-    def __init__(self, headers: Mapping[str, ObjectHeaders | None], refused: int = 10**6) -> None:
-        self.asked: list[str] = []
-        self._headers = headers
+    def __init__(self, told: Mapping[str, ObjectHeaders | None], refused: int = 10**6) -> None:
+        super().__init__([])
+        self.heads: list[str] = []
+        self._told = told
         self._refused = refused
 
-    def pages(
-        self, prefix: str = "", after: str | None = None
-    ) -> AsyncIterator[Sequence[ListedObject]]:
-        raise NotImplementedError
-
-    async def level(self, prefix: str = "") -> Sequence[FoundPrefix]:
-        raise NotImplementedError
-
     async def headers(self, key: str) -> ObjectHeaders | None:
-        if len(self.asked) >= self._refused:
+        if len(self.heads) >= self._refused:
             raise BucketKeysRefused("the keys give no access")
-        self.asked.append(key)
-        return self._headers.get(key, ObjectHeaders("text/html"))
+        self.heads.append(key)
+        return self._told.get(key, ObjectHeaders("text/html"))
 
 
 def keys(sampler: HeaderSampler) -> list[str]:
@@ -172,7 +163,7 @@ async def test_what_differs_is_told_by_header_and_by_object() -> None:
     assert by_key[other] == (("Content-Type", "text/html", "image/png"),)
     assert by_key[large] == (("Content-Type", "text/html", None),)
     assert by_key[last] == (("x-amz-meta-a", "1", None), ("x-amz-meta-b", "2", None))
-    assert sorted(expected.asked) == sorted(actual.asked) == sorted(keys(sampler))
+    assert sorted(expected.heads) == sorted(actual.heads) == sorted(keys(sampler))
     assert steps[-1] == (100, 100)
 
 
@@ -182,7 +173,7 @@ async def test_a_side_that_refuses_ends_the_comparison_and_is_named() -> None:
     side = Side({}, refused=20)
     compared = await compare_headers(Side({}), side, sampler, large=300, others=2_700)
     assert compared.sample.problem == "the keys give no access"
-    assert compared.sample.compared == len(side.asked) == 20
+    assert compared.sample.compared == len(side.heads) == 20
 
 
 async def test_without_objects_nothing_is_asked() -> None:
