@@ -47,7 +47,7 @@ def test_json_tells_the_sizes_and_the_time() -> None:
         "key": "\u00e9",
         "size": 5,
         "targetSize": 3,
-        "modified": "2027-01-15T08:00:00Z",
+        "modified": "2027-01-15T08:00:00+00:00",
         "logType": None,
     }
 
