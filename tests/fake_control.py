@@ -42,7 +42,8 @@ class FakeControl:
         newcomers = tuple(view for view in self.others if view.key not in asked)
         if newcomers:
             return AllAborted(
-                ActionRequest(Action.ABORT_ALL, 0.0, RequestState.MOOT, detail="more"), newcomers
+                ActionRequest(Action.ABORT_ALL, 0.0, RequestState.POINTLESS, detail="more"),
+                newcomers,
             )
         return AllAborted(self._answer(Action.ABORT_ALL))
 

@@ -83,7 +83,7 @@ def versions() -> tuple[str, ...]:
     return (*ours, f"python: {sys.version.split()[0]}", f"platform: {platform.platform()}")
 
 
-class _Lines(logging.Formatter):
+class _ScrubbedLines(logging.Formatter):
     """Format a log record as one line with a UTC time, no secrets and no control characters."""
 
     def __init__(self, scrubber: Scrubber) -> None:
@@ -120,7 +120,7 @@ def open_log(path: str, scrubber: Scrubber) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CliError(f"cannot write the log {path}: {reason}") from None
-    handler.setFormatter(_Lines(scrubber))
+    handler.setFormatter(_ScrubbedLines(scrubber))
     logger = logging.getLogger("slurper_tui")
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)

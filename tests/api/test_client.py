@@ -423,7 +423,7 @@ async def test_a_client_can_be_unlocked_and_locked_before_it_is_open(
     assert opened[0] != get_ident()
 
 
-NOT_SENT = [
+POINTLESS = [
     httpx.ConnectError("refused"),
     httpx.ConnectTimeout("slow"),
     httpx.PoolTimeout("busy"),
@@ -447,7 +447,7 @@ async def error_of(reply: httpx.Response | Exception) -> ApiError:
     return caught.value
 
 
-@pytest.mark.parametrize("reply", NOT_SENT, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("reply", POINTLESS, ids=lambda e: type(e).__name__)
 async def test_an_error_without_a_connection_is_decided(reply: Exception) -> None:
     error = await error_of(reply)
     assert isinstance(error, NotSent)

@@ -78,7 +78,7 @@ async def control(context: CommandContext) -> ExitCode:
             return ExitCode.OK
         try:
             requests, newcomers = await _send(change, context)
-            while newcomers and requests[0].state is RequestState.MOOT:
+            while newcomers and requests[0].state is RequestState.POINTLESS:
                 change = change._replace(views=(*change.views, *newcomers))
                 context.out.note(
                     f"nothing was sent: jobs are live that the list above lacks: {len(newcomers)}"
@@ -218,7 +218,7 @@ async def _send(
 ) -> tuple[Sequence[ActionRequest], Sequence[JobView]]:
     """Send a request for each part of the change; return their states, and unconfirmed jobs.
 
-    With unconfirmed jobs, a request of ABORT_ALL that is MOOT has not been sent.
+    With unconfirmed jobs, a request of ABORT_ALL that is POINTLESS has not been sent.
     """
     control = (await context.session.services()).control
     control.unlock()

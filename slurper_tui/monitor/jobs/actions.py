@@ -58,7 +58,7 @@ _CHANGED = {
 class AllAborted(NamedTuple):
     """Result of the request to abort every job of an account.
 
-    newcomers: jobs that the user has not confirmed. If the request is MOOT, nothing was sent;
+    newcomers: jobs that the user has not confirmed. If the request is POINTLESS, nothing was sent;
     otherwise they were created while it was being sent.
     """
 
@@ -120,14 +120,14 @@ class JobControl:
         left = [view for view in listed if not view.ended]
         left += [view for view in followed if view.key not in listed_keys]
         newcomers = tuple(view for view in left if view.key not in asked)
-        moot = replace(request, state=RequestState.MOOT)
+        unsent = replace(request, state=RequestState.POINTLESS)
         if newcomers:
             self._job_store.read_lists()
             ids = ", ".join(view.key.job_id for view in newcomers)
-            moot = replace(moot, detail=f"not asked about yet, and not ended: {ids}")
-            return AllAborted(moot, newcomers)
+            unsent = replace(unsent, detail=f"not asked about yet, and not ended: {ids}")
+            return AllAborted(unsent, newcomers)
         if not left:
-            return AllAborted(replace(moot, detail=NO_JOB_LEFT))
+            return AllAborted(replace(unsent, detail=NO_JOB_LEFT))
         keys = [view.key for view in left]
         pending = [self._pending(action, key) for key in keys]
         if pending[0] and all(pending):
@@ -165,7 +165,9 @@ class JobControl:
             return self._finish([key], replace(request, error=_unread(error)))
         if reason := _why_pointless(view, action):
             self._job_store.ask(key)
-            return self._finish([key], replace(request, state=RequestState.MOOT, detail=reason))
+            return self._finish(
+                [key], replace(request, state=RequestState.POINTLESS, detail=reason)
+            )
         if pending := self._pending(action, key):  # sent while the state was read for this one
             return pending
         api = self._metered.of(key.account_id).api
@@ -208,7 +210,7 @@ class JobControl:
         return self._finish(keys, sent)
 
     def _finish(self, keys: Sequence[JobKey], request: ActionRequest) -> ActionRequest:
-        """Attach the outcome to the jobs, and record it unless the request was sent or moot."""
+        """Attach the outcome to the jobs, and record a refused or undecided one."""
         if what := _OUTCOMES.get(request.state):
             message = "" if request.error is None else str(request.error)
             at, action = self._metered.now().wall, str(request.action)

@@ -53,14 +53,14 @@ class RequestState(StrEnum):
     UNDECIDED: no answer arrived, so it may or may not have taken effect; it is not sent again.
     DONE: a poll confirmed it.
     REFUSED: the API rejected it, or the request could not be sent.
-    MOOT: the job was no longer in a suitable status, so no request was sent.
+    POINTLESS: the job was no longer in a suitable status, so no request was sent.
     """
 
     SENT = "sent"
     UNDECIDED = "undecided"
     DONE = "done"
     REFUSED = "refused"
-    MOOT = "moot"
+    POINTLESS = "pointless"
 
     @property
     def open(self) -> bool:
@@ -73,7 +73,7 @@ class ActionRequest(msgspec.Struct, frozen=True):
 
     at: when it was sent, or would have been sent, UTC seconds.
     error: why it was refused, or why its outcome is unknown.
-    detail: for MOOT the reason; while the request is open, a note that no poll has confirmed it.
+    detail: for POINTLESS the reason; while it is open, a note that no poll has confirmed it.
     """
 
     action: Action

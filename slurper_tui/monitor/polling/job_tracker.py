@@ -47,7 +47,7 @@ NOTHING_YET = "no poll has shown it so far"
 
 _SHOWN_ROUNDS: Mapping[RequestState, int] = {
     RequestState.DONE: 2,
-    RequestState.MOOT: 2,
+    RequestState.POINTLESS: 2,
     RequestState.REFUSED: 12,
 }
 """How many rounds a closed request stays visible."""

@@ -94,7 +94,7 @@ def request_words(request: ActionRequest) -> str:
     if request.state.open:
         detail = f"; {request.detail}" if request.detail else ""
         return f"{action} sent, waiting for the API to confirm{detail}"
-    if request.state is RequestState.MOOT:
+    if request.state is RequestState.POINTLESS:
         return f"nothing was sent: {request.detail}" if request.detail else "nothing was sent"
     if request.state is not RequestState.REFUSED:
         return action.done

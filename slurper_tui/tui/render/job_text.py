@@ -66,7 +66,7 @@ REQUEST_STYLES = {
     RequestState.SENT: "accent",
     RequestState.UNDECIDED: "warning",
     RequestState.REFUSED: "error",
-    RequestState.MOOT: "muted",
+    RequestState.POINTLESS: "muted",
     RequestState.DONE: "success",
 }
 
@@ -94,9 +94,9 @@ def requests_words(
         parts.append(f"{unanswered} without an answer, not sent again")
     reasons: dict[str, list[str]] = {}
     for name, request in zip(names, requests, strict=True):
-        if request.state in (RequestState.REFUSED, RequestState.MOOT):
-            moot = request.state is RequestState.MOOT and request.detail
-            reasons.setdefault(moot or request_words(request), []).append(name)
+        if request.state in (RequestState.REFUSED, RequestState.POINTLESS):
+            unsent = request.state is RequestState.POINTLESS and request.detail
+            reasons.setdefault(unsent or request_words(request), []).append(name)
     for reason, whose in reasons.items():
         more = f" and {len(whose) - 1} more" if len(whose) > 1 else ""
         parts.append(f"{whose[0]}{more}: {look.sanitise(reason)}")
@@ -106,7 +106,7 @@ def requests_words(
 def request_lines(view: JobView, look: Look, width: int) -> Iterator[Line]:
     """Yield the state of the job's request; nothing once it is done or was not needed."""
     request = view.request
-    if request is None or request.state in (RequestState.DONE, RequestState.MOOT):
+    if request is None or request.state in (RequestState.DONE, RequestState.POINTLESS):
         return
     words = look.sentence(request_words(request))
     yield from text_lines(words, width, REQUEST_STYLES[request.state])

@@ -60,7 +60,9 @@ class SentChange:
                 self.requests[view.key] = after
             elif not view.live or snapshot.taken_at > before.at:
                 detail = "no poll has shown it" if view.live else f"{view.word} meanwhile"
-                self.requests[view.key] = replace(before, state=RequestState.MOOT, detail=detail)
+                self.requests[view.key] = replace(
+                    before, state=RequestState.POINTLESS, detail=detail
+                )
             settled |= not self.requests[view.key].state.open
         return settled
 
@@ -191,7 +193,7 @@ class JobActions:
         if change.action is Action.ABORT_ALL:
             outcome = await control.abort_all(change.account_id, keys)
             note = request_words(outcome.request)
-            if outcome.request.state is not RequestState.MOOT and outcome.newcomers:
+            if outcome.request.state is not RequestState.POINTLESS and outcome.newcomers:
                 ids = ", ".join(view.key.job_id[:SHORT_ID] for view in outcome.newcomers)
                 note += f"; created meanwhile: {ids}"
             self._ask_about_newcomers(change, outcome)
@@ -208,7 +210,7 @@ class JobActions:
         from slurper_tui.tui.screens.confirm import question_for
 
         snapshot = self._main.newest or self._main.state.snapshot
-        unsent = outcome.newcomers and outcome.request.state is RequestState.MOOT
+        unsent = outcome.newcomers and outcome.request.state is RequestState.POINTLESS
         if not unsent or snapshot is None or self._main.app.screen is not self._main:
             return
         jobs = {view.key: view for view in (*snapshot.jobs, *outcome.newcomers)}

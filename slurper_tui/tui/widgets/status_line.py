@@ -161,7 +161,7 @@ def _replay(state: ScreenState, look: Look) -> Iterator[Line]:
 def _request(state: ScreenState, note: str, look: Look) -> Iterator[Line]:
     """Yield the state of the highlighted job's request, unless it is settled or a note is shown."""
     request = state.line.view.request if state.line and not note else None
-    if request and request.state not in (RequestState.DONE, RequestState.MOOT):
+    if request and request.state not in (RequestState.DONE, RequestState.POINTLESS):
         from slurper_tui.monitor.reports.wording import request_words  # only for a request
         from slurper_tui.tui.render.job_text import REQUEST_STYLES
 

@@ -142,7 +142,7 @@ async def test_action_on_a_job_that_completed_meanwhile_is_not_sent() -> None:
         assert h.b.job("soon").status == "running"
         await asyncio.sleep(3)  # no poll
         request = await h.ask(Action.ABORT, "soon")
-        assert (request.state, request.detail) == (RequestState.MOOT, "it completed meanwhile")
+        assert (request.state, request.detail) == (RequestState.POINTLESS, "it completed meanwhile")
         assert h.changing() == []
         await h.b.until(lambda s: h.b.job("soon").status == "completed", within=6)
         assert h.state("soon") == request
@@ -171,7 +171,7 @@ async def test_action_that_another_client_performed_is_not_sent(
         for step in ("abort", "delete") if other == "gone" else (other,):
             await by_another(h.b, step, job_id)
         request = await h.ask(action, job_id)
-        assert (request.state, request.detail) == (RequestState.MOOT, news)
+        assert (request.state, request.detail) == (RequestState.POINTLESS, news)
         assert h.changing() == []
 
 
@@ -386,7 +386,7 @@ async def test_several_jobs_get_one_request_each_in_order() -> None:
         requests = await h.control.request(Action.PAUSE, [h.key(job_id) for job_id in jobs])
         assert [r.state for r in requests] == [
             RequestState.SENT,
-            RequestState.MOOT,
+            RequestState.POINTLESS,
             RequestState.SENT,
         ]
         assert sorted(h.changing()) == sorted(
@@ -516,7 +516,7 @@ async def test_abort_all_sends_nothing_if_no_job_is_live() -> None:
         await h.b.until(lambda s: now() >= 10)
         await asyncio.sleep(3)  # no poll
         request, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
-        assert (request.state, request.detail) == (RequestState.MOOT, NO_JOB_LEFT)
+        assert (request.state, request.detail) == (RequestState.POINTLESS, NO_JOB_LEFT)
         assert h.changing() == []
 
 
@@ -526,7 +526,7 @@ async def test_abort_all_sends_nothing_if_a_live_job_was_not_confirmed() -> None
         account, asked = h.b.account, all_live(h)
         job_id = create_elsewhere(account)
         request, [newcomer] = await h.control.abort_all(account.account_id, asked)
-        assert request.state is RequestState.MOOT
+        assert request.state is RequestState.POINTLESS
         assert newcomer.key == h.key(job_id)
         assert job_id in request.detail
         assert h.changing() == []

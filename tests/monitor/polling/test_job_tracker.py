@@ -39,7 +39,7 @@ SENT = ActionRequest(Action.PAUSE, 100.0, RequestState.SENT)
 LOST = ActionRequest(Action.PAUSE, 100.0, RequestState.UNDECIDED, Unreachable("no answer"))
 DELETED = ActionRequest(Action.DELETE, 100.0, RequestState.SENT)
 REFUSED = ActionRequest(Action.PAUSE, 100.0, RequestState.REFUSED, Refused("no"))
-MOOT = ActionRequest(Action.PAUSE, 100.0, RequestState.MOOT, detail="it completed meanwhile")
+UNSENT = ActionRequest(Action.PAUSE, 100.0, RequestState.POINTLESS, detail="it completed meanwhile")
 
 
 def tracker_of(request: ActionRequest, *, polling: bool = False) -> RequestTracker:
@@ -118,7 +118,7 @@ def test_a_deletion_is_confirmed_when_the_job_is_gone() -> None:
     assert other.request is None
 
 
-@pytest.mark.parametrize(("request_", "rounds"), [(REFUSED, 12), (MOOT, 2)])
+@pytest.mark.parametrize(("request_", "rounds"), [(REFUSED, 12), (UNSENT, 2)])
 def test_a_closed_request_is_shown_for_some_rounds(request_: ActionRequest, rounds: int) -> None:
     tracker = tracker_of(request_)
     for _ in range(rounds):
@@ -182,7 +182,7 @@ def test_a_closed_request_never_opens_again(
         ("running", "aborted", SENT, What.ELSEWHERE),
         ("running", "completed", SENT, What.ITSELF),
         ("running", "paused", REFUSED, What.ELSEWHERE),
-        ("running", "paused", MOOT, What.ELSEWHERE),
+        ("running", "paused", UNSENT, What.ELSEWHERE),
         ("running", "paused", ActionRequest(Action.PAUSE, 1.0, RequestState.DONE), What.ELSEWHERE),
         ("running", "aborted", ActionRequest(Action.ABORT_ALL, 1.0, RequestState.SENT), What.HERE),
     ],

@@ -260,9 +260,11 @@ async def test_the_dialog_goes_with_the_news_and_closes_when_the_job_has_ended(
         assert stage.control.asked == []
 
 
-async def test_a_moot_request_is_reported() -> None:
-    moot = ActionRequest(Action.PAUSE, NOW, RequestState.MOOT, detail="it completed meanwhile")
-    async with changing(answer=moot) as stage:
+async def test_a_request_that_was_not_sent_is_reported() -> None:
+    unsent = ActionRequest(
+        Action.PAUSE, NOW, RequestState.POINTLESS, detail="it completed meanwhile"
+    )
+    async with changing(answer=unsent) as stage:
         await stage.ask("P")
         await stage.press("y")
         await stage.until(lambda: "nothing was sent: it completed meanwhile" in stage.status)
@@ -549,7 +551,7 @@ def test_several_answers_are_summed_up() -> None:
             RequestState.SENT,
             RequestState.UNDECIDED,
             RequestState.REFUSED,
-            RequestState.MOOT,
+            RequestState.POINTLESS,
         )
     ]
     said = requests_words(Action.PAUSE, ["2018/", "2019/", "2020/", "2021/"], requests, LOOK)
