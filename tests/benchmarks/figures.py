@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -26,6 +28,7 @@ from tests.benchmarks.history import DAYS, month
 from tests.benchmarks.log import followed
 from tests.benchmarks.remembered import known_account
 from tests.benchmarks.terminal import PATIENCE, TerminalRun, cpu_seconds
+from tests.monitor.verify.migration import PAGE, known_differences
 
 HERE = Path(__file__).parent
 PROGRAM = str(Path(sys.executable).with_name("slurper-tui"))
@@ -346,6 +349,41 @@ def history(effort: Effort) -> Iterator[Figure]:
     yield _ratio("history-samples", "all of it, every sample", beside, "ms", wholes, 3.0)
 
 
+PAIRS, EXACT = 10_000_000, 1_000_000
+"""Objects on each side of the two verifications that are measured."""
+
+
+def verification(effort: Effort) -> Iterator[Figure]:
+    """Measure a comparison of long listings, and the exactness of one that was killed."""
+    told = _verified(effort, PAIRS)
+    what = f"{PAIRS:,} pairs compared, besides the network"
+    yield absolute("verify", what, "s", told["seconds"], PAIRS / 100_000)
+    yield absolute("verify-memory", "resident memory of it", "MiB", told["resident"] / 2**20, 150)
+    _verified(effort, EXACT, "--die-at", str(EXACT // PAGE))
+    found = _verified(effort, EXACT)["differences"]
+    known = known_differences(EXACT)
+    wrong = sum(one not in known for one in found) + sum(one not in found for one in known)
+    wrong += found != known
+    what = f"wrong keys of {EXACT:,}, killed in the middle"
+    yield absolute("verify-killed", what, "keys", wrong, 0)
+
+
+def _verified(effort: Effort, objects: int, *options: str) -> Any:
+    """Return what a verification of known faults tells; None if it was killed."""
+    program = (sys.executable, "-m", "tests.monitor.verify.migration", str(objects))
+    done = subprocess.run(
+        [*program, "--work", str(effort.home / f"verify-{objects}"), *options],
+        env=effort.environment() | {"PYTHONPATH": os.getcwd()},
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if options:
+        assert done.returncode == -signal.SIGKILL
+        return None
+    done.check_returncode()
+    return json.loads(done.stdout)
+
+
 MEASURES: Mapping[str, Callable[[Effort], Iterator[Figure]]] = {
     "launch": launch,
     "launch-1000": launch_of_many,
@@ -361,6 +399,7 @@ MEASURES: Mapping[str, Callable[[Effort], Iterator[Figure]]] = {
     "jobs": jobs_as_json,
     "forecast": forecast,
     "history": history,
+    "verify": verification,
 }
 """Measurements by the names for `--only`; some yield several figures."""
 

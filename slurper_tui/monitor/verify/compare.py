@@ -6,6 +6,7 @@ consumed yet, so that its memory does not depend on the number of objects.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -74,7 +75,8 @@ class Judge:
     """Tells the outcome of a key.
 
     started_at: when the listing began, UTC seconds. created_at: returns when the job that last
-        copied a key was created, UTC seconds; None if that is not known.
+        copied a key was created, UTC seconds; None if that is not known. first_created_at: the
+        earliest of these times.
     explained: log types by key of the objects that, as the log says, were not copied.
     """
 
@@ -83,10 +85,12 @@ class Judge:
         started_at: float,
         created_at: Callable[[str], float | None] = lambda key: None,
         explained: Mapping[str, str] | None = None,
+        first_created_at: float = -math.inf,
     ) -> None:
         # Times of listings are cut to whole seconds.
         self.started_at = float(int(started_at))
         self._created_at = created_at
+        self._first_created_at = first_created_at
         self._explained = explained or {}
 
     def missing(self, expected: ListedObject) -> Difference:
@@ -107,10 +111,9 @@ class Judge:
         """Return the outcome of a key that both sides have."""
         if self._is_new(expected):
             return Outcome.UNJUDGED
-        size_agrees = expected.size in (None, actual.size)
+        size_agrees = expected.size is None or expected.size == actual.size
         both = is_md5(expected.etag) and is_md5(actual.etag)
-        equal = both and _lower(expected.etag) == _lower(actual.etag)
-        if equal and size_agrees:
+        if both and size_agrees and _lower(expected.etag) == _lower(actual.etag):
             return Outcome.SAME
         if self._has_changed(expected):
             return Outcome.CHANGED
@@ -124,7 +127,7 @@ class Judge:
         return expected.modified is not None and expected.modified >= self.started_at
 
     def _has_changed(self, expected: ListedObject) -> bool:
-        if expected.modified is None:
+        if expected.modified is None or expected.modified <= self._first_created_at:
             return False
         created_at = self._created_at(expected.key)
         return created_at is not None and expected.modified > created_at
@@ -132,7 +135,7 @@ class Judge:
 
 def is_md5(etag: str | None) -> bool:
     """Return whether an ETag looks like the MD5 of the whole object."""
-    return etag is not None and _MD5.fullmatch(etag) is not None
+    return etag is not None and len(etag) == 32 and _MD5.fullmatch(etag) is not None
 
 
 def _lower(etag: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -114,6 +115,11 @@ class Scope(msgspec.Struct, frozen=True):
             return first if first is None else max([first, *times])
 
         return created_at
+
+    @property
+    def first_created_at(self) -> float:
+        """When the first of the jobs was created, UTC seconds; infinite if none is known."""
+        return min((j.created_at for j in self.jobs if j.created_at is not None), default=math.inf)
 
     def fingerprint(self) -> str:
         """Return a text that another scope does not have."""

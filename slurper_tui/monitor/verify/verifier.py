@@ -382,7 +382,12 @@ class Verifier:
     async def _compare_shards(self) -> None:
         """Compare the shards that are not done, several at the same time."""
         assert self._begun is not None
-        judge = Judge(self._begun.started_at, self.scope.created_at(), self._explained)
+        judge = Judge(
+            self._begun.started_at,
+            self.scope.created_at(),
+            self._explained,
+            self.scope.first_created_at,
+        )
         waiting = deque(shard for shard in self._shards if not shard.done)
 
         async def work() -> None:
