@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.logs.ended import EndedLogs
     from slurper_tui.monitor.logs.reader import LogReader
     from slurper_tui.monitor.model.plans import Plan
+    from slurper_tui.monitor.model.verification import Verification
     from slurper_tui.monitor.polling.poller import Monitor
     from slurper_tui.monitor.reports.digest import Digest
     from slurper_tui.monitor.reports.receipt import ReceiptMaker
@@ -200,6 +201,13 @@ class Session:
         return await read_digest(
             history.recorder, views, since, monitor.latest(), zone, away_since=history.away_since
         )
+
+    async def keep_verification(self, result: Verification) -> None:
+        """Record a verification, and show it; on disk when this returns, if the disk works."""
+        await self._made.wait()
+        monitor = self.start()
+        await monitor.history.recorder.notes.keep_verification(result)
+        monitor.job_store.add_verification(result)
 
     @property
     def waiting_plans(self) -> tuple[Plan, ...]:

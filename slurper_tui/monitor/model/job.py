@@ -29,6 +29,7 @@ from slurper_tui.monitor.model.events import (
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.logs import LogCounts
     from slurper_tui.monitor.model.timeline import Trace
+    from slurper_tui.monitor.model.verification import Verification
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -155,6 +156,7 @@ class State(StrEnum):
     """Status shown to the user: the API's status combined with the phase and the counts.
 
     WAITING: of a migration, no job runs, and plans have jobs to start.
+    VERIFIED: completed, and a verification after the end found every object in the target.
     FAILING: it runs, and too many objects have failed lately.
     COMPLETED_UNREAD: nothing is known to be lost, but why objects were skipped is not known.
     COMPLETED_WITH_LOSS: objects failed, were not copied or are unaccounted for.
@@ -165,6 +167,7 @@ class State(StrEnum):
     STALLED = "stalled"
     FAILING = "failing"
     PAUSED = "paused"
+    VERIFIED = "verified"
     COMPLETED = "completed"
     COMPLETED_UNREAD = "completed ?"
     COMPLETED_WITH_LOSS = "completed !"
@@ -175,7 +178,7 @@ class State(StrEnum):
 
 
 class Sign(NamedTuple):
-    """The sign of a state, one cell wide, and the same in ASCII."""
+    """The sign of a state, at most two cells wide, and the same in ASCII, one cell wide."""
 
     sign: str
     plain: str
@@ -187,6 +190,7 @@ SIGNS: Mapping[State, Sign] = {
     State.STALLED: Sign("▲", "!"),
     State.FAILING: Sign("▼", "v"),
     State.PAUSED: Sign("‖", "="),
+    State.VERIFIED: Sign("✔✔", "#"),
     State.COMPLETED: Sign("✔", "+"),
     State.COMPLETED_UNREAD: Sign("✔", "+"),
     State.COMPLETED_WITH_LOSS: Sign("✔", "+"),
@@ -390,6 +394,9 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     partial: this is a sum of jobs, and the counts of some are unknown.
     parts: the jobs of which this is the sum; empty for a job.
     moved_at: when a counter was last seen to change; None if that was not seen.
+    verification: the one that counts, see `model.verification.latest`; of a sum, that of all jobs
+        or else of some; None if there was none.
+    parts_verified: of a sum, every object of every job is proven to be in the target.
     unchanged_since: since when neither counts nor status changed; set only for a live job with an
         undocumented status.
     """
@@ -435,6 +442,8 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     parts: tuple[JobView, ...] = ()
     unchanged_since: float | None = None
     moved_at: float | None = None
+    verification: Verification | None = None
+    parts_verified: bool = False
 
     @cached_property
     def key(self) -> JobKey:
@@ -447,6 +456,8 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
         if self.gone:
             return State.GONE
         if self.status == "completed":
+            if self.verified:
+                return State.VERIFIED
             verdict = self.verdict
             if verdict is not None and verdict.lost:
                 return State.COMPLETED_WITH_LOSS
@@ -466,6 +477,14 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
         return {"paused": State.PAUSED, "aborted": State.ABORTED}.get(
             self.status or "", State.OTHER
         )
+
+    @cached_property
+    def verified(self) -> bool:
+        """Whether a verification after the end found every object in the target."""
+        if self.parts:
+            return self.parts_verified
+        proof = self.verification
+        return proof is not None and self.ended and proof.proves(job_time(self.job.finished_at))
 
     @property
     def since(self) -> float | None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from operator import attrgetter
 
 import msgspec
+from msgspec.structs import replace
+
+from slurper_tui.monitor.model.base import JobKey
 
 
 class Outcome(StrEnum):
@@ -125,4 +130,96 @@ class Verification(msgspec.Struct, frozen=True):
     @property
     def verified(self) -> bool:
         """Whether the target holds everything that was expected, as far as was compared."""
-        return self.whole and not self.tally.faults and not self.tally.of(Outcome.EXPECTED)
+        return self.whole and not self.lacks
+
+    @property
+    def lacks(self) -> bool:
+        """Whether an object is missing in the target or differs."""
+        return bool(self.tally.faults or self.tally.of(Outcome.EXPECTED))
+
+    def proves(self, ended_at: float | None) -> bool:
+        """Whether it shows that the target holds everything that a job was to copy.
+
+        ended_at: when the job ended, by the API's clock, UTC seconds; None if that is not known.
+        """
+        return self.verified and self.began_after(ended_at)
+
+    def began_after(self, ended_at: float | None) -> bool:
+        """Whether it began after the end of a job, as far as is known; see `proves`."""
+        # The two clocks may differ: without a live job, every job was known to have ended.
+        slack = 0.0 if self.live else CLOCK_SLACK
+        return not self.live if ended_at is None else ended_at <= self.started_at + slack
+
+
+CLOCK_SLACK = 300.0
+"""Seconds by which the clock here may be behind the API's."""
+
+MOST_PREFIXES = 200
+"""Prefixes of which the tally is kept, at most."""
+
+
+def latest(results: Iterable[Verification]) -> Verification | None:
+    """Return the verification that counts: the latest one that was whole or found a fault.
+
+    If there is none, the latest.
+    """
+    newest_first = sorted(results, key=attrgetter("started_at"), reverse=True)
+    decisive = (result for result in newest_first if result.whole or result.tally.faults)
+    return next(decisive, newest_first[0] if newest_first else None)
+
+
+def by_job(results: Iterable[Verification]) -> dict[JobKey, Verification]:
+    """Return the verification that counts for each job."""
+    found: dict[JobKey, list[Verification]] = {}
+    for result in results:
+        for job_id in result.jobs:
+            found.setdefault(JobKey(result.account_id, job_id), []).append(result)
+    return {key: counts for key, of_job in found.items() if (counts := latest(of_job))}
+
+
+def sum_of(results: Sequence[Verification]) -> Verification | None:
+    """Return verifications of different jobs with the same target as one, with their sums.
+
+    None if two of them have a job in common, or if one was limited to prefixes. Samples of headers
+    cannot be added up.
+    """
+    if len(results) == 1:
+        return results[0]
+    jobs = [job_id for result in results for job_id in result.jobs]
+    if not results or len(jobs) > len({*jobs}) or any(result.prefixes for result in results):
+        return None
+    parts: dict[str, list[Tally]] = {}
+    for result in results:
+        for prefix, tally in result.by_prefix:
+            parts.setdefault(prefix, []).append(tally)
+    by_prefix = [(prefix, _sum(tallies)) for prefix, tallies in parts.items()]
+    by_prefix.sort(key=lambda item: (-item[1].faults, item[0]))
+    problems = [result.problem for result in results if result.problem is not None]
+    return replace(
+        results[0],
+        jobs=tuple(jobs),
+        expected=", ".join(dict.fromkeys(result.expected for result in results)),
+        actual=", ".join(dict.fromkeys(result.actual for result in results)),
+        started_at=min(result.started_at for result in results),
+        ended_at=max(result.ended_at for result in results),
+        tally=_sum([result.tally for result in results]),
+        by_prefix=tuple(by_prefix[:MOST_PREFIXES]),
+        headers=None,
+        live=any(result.live for result in results),
+        problem=problems[0] if problems else None,
+    )
+
+
+def _sum(tallies: Sequence[Tally]) -> Tally:
+    counts: Counter[Outcome] = Counter()
+    reasons: Counter[str] = Counter()
+    for tally in tallies:
+        counts.update(tally.counts)
+        reasons.update(tally.not_compared)
+    return Tally(
+        counts,
+        sum(tally.size_unknown for tally in tallies),
+        sum(tally.etags for tally in tallies),
+        reasons,
+        sum(tally.bytes for tally in tallies),
+    )

@@ -49,7 +49,8 @@ RECALL_SECONDS = 2.0
 """How long the first poll waits for each of stored samples and stored notes, in seconds."""
 
 PLAN_SECONDS = 30.0
-"""Seconds between two readings of the plans, which other programs may have created or changed."""
+"""Seconds between two readings of the plans and verifications, which other programs may have added
+or changed."""
 
 
 class StoredHistory(NamedTuple):
@@ -130,7 +131,7 @@ class HistorySync:
         unlisted: dict[JobKey, tuple[Recorded, ...]],
         now: Callable[[], Moment],
     ) -> None:
-        """Seed the estimates of live jobs with stored samples; load links, log counts and plans.
+        """Seed the estimates of live jobs with stored samples; load the notes of all jobs.
 
         unlisted: receives the samples of jobs that have no track yet.
 
@@ -158,6 +159,7 @@ class HistorySync:
                 store.log_counts = {**await notes.counts(store.ids), **store.log_counts}
                 plans = {plan.id: plan for plan in await notes.plans(store.ids)}
                 store.plans = {**store.plans, **plans}
+                store.set_verifications(await notes.verifications(store.ids))
 
     async def seed_samples(self, key: JobKey, now: float, *, jobs: int = 1) -> tuple[Recorded, ...]:
         """Return the samples that seed a job's estimate, oldest first.
@@ -204,9 +206,9 @@ class HistorySync:
         return self._events
 
     def read_plans(self, now: float) -> None:
-        """Read the plans if the number of jobs changed or `PLAN_SECONDS` have passed.
+        """Read plans and verifications if the number of jobs changed or `PLAN_SECONDS` have passed.
 
-        Another program may have created or changed a plan. now: monotonic seconds.
+        Another program may have added or changed one. now: monotonic seconds.
         """
         jobs = len(self._job_store.tracks())
         reading = self._reads.get("plans")
@@ -217,13 +219,17 @@ class HistorySync:
             self._start("plans", self._load_plans())
 
     async def _load_plans(self) -> None:
-        """Load the plans; discard them if one changed here meanwhile, because ours is newer."""
+        """Load plans and verifications; discard them if ours changed meanwhile and are newer."""
         store = self._job_store
         before = store.plans
         plans = {plan.id: plan for plan in await self._recorder.notes.plans(store.ids)}
         if store.plans is before and plans != before:
             store.plans = {**before, **plans}
             store.wake()
+        known = store.verifications
+        results = await self._recorder.notes.verifications(store.ids)
+        if store.verifications is known:  # none was made here meanwhile
+            store.set_verifications(results)
 
     async def _read_trace(self, now: float, rest: float = 0.0) -> None:
         await asyncio.sleep(rest)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.model.logs import LogCounts
     from slurper_tui.monitor.model.plans import Plan
     from slurper_tui.monitor.model.samples import Recorded, StoredJob
+    from slurper_tui.monitor.model.verification import Verification
     from slurper_tui.monitor.polling.scheduler import Ask
 
 
@@ -264,6 +265,7 @@ class JobStore:
     wake: called after a change that needs a poll and a new snapshot.
     links: between a retry and its original job. plans: by id; replaced at every change.
     log_counts: counts of logs whose jobs are not listed yet.
+    verifications: of all jobs, oldest first; set them with `set_verifications`.
     """
 
     def __init__(
@@ -274,6 +276,8 @@ class JobStore:
         self.links: tuple[RetryLink, ...] = ()
         self.plans: Mapping[int, Plan] = {}
         self.log_counts: dict[JobKey, LogCounts] = {}
+        self.verifications: tuple[Verification, ...] = ()
+        self._verified: Mapping[JobKey, Verification] = {}
         self.wake = wake
         self._now = now
 
@@ -312,7 +316,11 @@ class JobStore:
             if track := self.track(key):
                 track.set_log_counts(counts)
                 del self.log_counts[key]
-        return tuple(track.view for track in self.tracks())
+        tracks = self.tracks()
+        if self._verified:
+            for track in tracks:
+                track.set_verification(self._verified.get(track.key))
+        return tuple(track.view for track in tracks)
 
     def ask(self, key: JobKey) -> None:
         """Poll one job now."""
@@ -359,6 +367,20 @@ class JobStore:
         else:
             self.log_counts[key] = counts
         self.wake()
+
+    def set_verifications(self, results: Iterable[Verification]) -> None:
+        """Set all verifications: each job has the one that counts."""
+        results = tuple(results)
+        if results == self.verifications:
+            return
+        from slurper_tui.monitor.model.verification import by_job  # only if there is one
+
+        self.verifications, self._verified = results, by_job(results)
+        self.wake()
+
+    def add_verification(self, result: Verification) -> None:
+        """Add a verification that was made here."""
+        self.set_verifications((*self.verifications, result))
 
     def add_link(self, link: RetryLink) -> None:
         """Add a link between a retry and its original job."""

@@ -36,6 +36,7 @@ from slurper_tui.monitor.model.verdict import end_of, with_log
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Job, LogRow, Progress
+    from slurper_tui.monitor.model.verification import Verification
 
 NOTHING_YET_POLLS = 3
 """After this many polls without the expected status, the request's `detail` mentions it."""
@@ -447,6 +448,11 @@ class JobTrack:
         self._log, before = log, self.view
         view = with_log(before, log)
         self.view = replace(view, verdict=view.verdict if before.verdict else None)
+
+    def set_verification(self, result: Verification | None) -> None:
+        """Set the job's verification."""
+        if self.view.verification is not result:
+            self.view = replace(self.view, verification=result)
 
     def note_rows(self, rows: Iterable[LogRow]) -> None:
         """Keep the newest of these rows, and the reasons of the newest failures of a live job."""

@@ -37,6 +37,7 @@ from slurper_tui.monitor.reports.observed import (
     spans,
     unobserved,
 )
+from slurper_tui.monitor.reports.verification import verdict_words
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder
@@ -71,6 +72,7 @@ class ChangeKind(StrEnum):
     PAUSED = "paused"
     UNOBSERVED = "unobserved"
     FINISH = "finish"
+    VERIFIED = "verified"
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -206,6 +208,17 @@ def failing_changes(
         yield Change(ChangeKind.FAILING, begun, None, text)
 
 
+def verified_changes(view: JobView, since: float, calendar: Calendar) -> Iterator[Change]:
+    """Yield what a verification that ended after `since` has found."""
+    result = view.verification
+    if result is None or not since < result.ended_at <= calendar.now:
+        return
+    more = len(result.jobs) - 1
+    beside = f" with {more:,} other {'job' if more == 1 else 'jobs'}" if more else ""
+    text = f"compared{beside} at {calendar.moment(result.ended_at)}: {verdict_words(result)}"
+    yield Change(ChangeKind.VERIFIED, result.ended_at, None, text)
+
+
 def finish_moved(
     before: Forecast | None, after: Forecast | None, calendar: Calendar
 ) -> Iterator[Change]:
@@ -269,6 +282,7 @@ _RANKS = {
     State.RUNNING: 9,
     State.LISTING: 9,
     State.COMPLETED: 10,
+    State.VERIFIED: 11,
 }
 _FAILED = 7
 """Rank of a job of which objects have failed, unless its state is worse."""
@@ -277,6 +291,10 @@ _FAILED = 7
 def rank(view: JobView) -> int:
     """Return a sort key, the worst jobs first; a job gone after its end has the rank of its end."""
     state = _state(view)
+    if state is State.VERIFIED:
+        return _RANKS[state]
+    if view.ended and view.verification is not None and view.verification.lacks:
+        return _RANKS[State.COMPLETED_WITH_LOSS]
     verdict = view.verdict
     if state in (State.COMPLETED, State.COMPLETED_UNREAD):
         unproven = state is State.COMPLETED and not (verdict and verdict.clean)
@@ -318,10 +336,19 @@ def advice(view: JobView, samples: Sequence[Recorded], calendar: Calendar) -> st
     if view.live:
         failed = view.counts.failed
         return f"{failed:,} failed so far: read its log" if failed else NOTHING
-    verdict = view.verdict
+    return _after_end(view)
+
+
+def _after_end(view: JobView) -> str:
+    """Return the advice for an ended job: a verification knows more than the counters."""
+    verdict, result = view.verdict, view.verification
+    if view.verified:
+        return NOTHING
+    if result is not None and result.lacks:
+        return f"{verdict_words(result)}: copy what is missing or differs"
     if verdict is None or verdict.failed is None or verdict.unaccounted is None:
         return f"{view.status}, counts unknown: look in the dashboard"
-    if state is State.ABORTED:
+    if _state(view) is State.ABORTED:
         return f"aborted, {verdict.unaccounted:,} not done: start it again if needed"
     return _after_completion(verdict)
 
@@ -484,7 +511,9 @@ def make_digest(
 
 def _has_loss(view: JobView) -> bool:
     """Whether objects of an ended job are lost, or its counts are unknown."""
-    verdict = view.verdict
+    verdict, result = view.verdict, view.verification
+    if result is not None and (view.verified or result.lacks):
+        return not view.verified
     if verdict is None or verdict.clean:
         return False
     return verdict.counts_unknown or _state(view) is not State.COMPLETED_UNREAD
@@ -493,6 +522,8 @@ def _has_loss(view: JobView) -> bool:
 def _quiet(view: JobView, samples: tuple[Recorded, ...], since: float) -> bool:
     """Whether a job is no news: it had ended or was gone well before `since`."""
     last = samples[-1] if samples else None
+    if view.verification is not None and view.verification.ended_at > since:
+        return False
     if not view.ended:
         return view.gone and last is not None and last.at < since - _JUST_BEFORE
     if last is None or last.at <= since:
@@ -581,7 +612,7 @@ def _less(new: int | None, old: int | None) -> int | None:
 def _changes(
     view: JobView, samples: tuple[Recorded, ...], since: float, calendar: Calendar
 ) -> tuple[Change, ...]:
-    """Return the status changes, fallen counters, failing times and the shift of the finish."""
+    """Return the status changes, fallen counters, failing times, shift of the finish and proof."""
     place = max(0, bisect_right(samples, since, key=attrgetter("at")) - 1)
     compared = samples[place:]
     ended_at = parse_time(view.job.finished_at) if view.ended else None
@@ -598,6 +629,7 @@ def _changes(
         *restarts(compared, calendar),
         *failing_changes(samples, since, calendar),
         *finish_moved(then, view.forecast, calendar),
+        *verified_changes(view, since, calendar),
     )
 
 

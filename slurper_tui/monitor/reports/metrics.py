@@ -134,7 +134,7 @@ def _of_views(prefix: str, of: str, labels: tuple[str, ...]) -> dict[str, Metric
         Metric(f"{prefix}_status", f"{of}: 1 for its status.", (*labels, "status")),
         Metric(
             f"{prefix}_verdict",
-            f"{of}: 1 for its verdict after the end: complete, incomplete or unknown.",
+            f"{of}: 1 for its verdict after the end: verified, complete, incomplete or unknown.",
             (*labels, "verdict"),
         ),
     ]
@@ -329,5 +329,10 @@ def _of_view(prefix: str, view: JobView, labels: tuple[str, ...], now: float) ->
         yield f"{prefix}_{name}", labels, value(view, now)
     if view.verdict is not None and view.ended:
         verdict = view.verdict
+        proof = view.verification
         word = "incomplete" if verdict.lost else "complete" if verdict.clean else "unknown"
+        if view.verified:
+            word = "verified"
+        elif proof is not None and proof.lacks:
+            word = "incomplete"
         yield f"{prefix}_verdict", (*labels, word), 1

@@ -36,6 +36,7 @@ from slurper_tui.monitor.model.job import (
 )
 from slurper_tui.monitor.model.logs import BROKE_TYPE, NEWEST_REASONS, reason_of
 from slurper_tui.monitor.model.verdict import doubt_words
+from slurper_tui.monitor.model.verification import sum_of
 from slurper_tui.monitor.reports.retries import (
     Overlap,
     Together,
@@ -48,6 +49,7 @@ from slurper_tui.monitor.reports.retries import (
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.events import RetryLink
+    from slurper_tui.monitor.model.verification import Verification
 
 MOST_CHARTED = 60
 """The history of at most this many jobs is read to draw the charts of their migration."""
@@ -259,6 +261,9 @@ def family_view(views: Sequence[JobView], links: Sequence[RetryLink]) -> JobView
     elif any(view.provisional for view in live_roots):
         least_final = Total.PROVISIONAL
     times = [view.as_of for view in live or views if view.as_of is not None]
+    proof, proven = (
+        _proof(roots, retries) if any(view.verification for view in views) else (None, False)
+    )
     view = JobView(
         account_id=views[0].account_id,
         job=_job(views, ended=not live),
@@ -275,8 +280,42 @@ def family_view(views: Sequence[JobView], links: Sequence[RetryLink]) -> JobView
         as_of=(min if live else max)(times, default=None),
         missed=max((view.missed for view in live), default=0),
         from_history=any(view.from_history for view in live or views),
+        verification=proof,
+        parts_verified=proven,
     )
     return _live_view(view, live) if live else _ended_view(view, roots)
+
+
+def _proof(
+    roots: Sequence[JobView], retries: Sequence[tuple[RetryLink, JobView]]
+) -> tuple[Verification | None, bool]:
+    """Return the verification of all jobs, or else the latest one, and whether all are proven.
+
+    Jobs that were verified one by one have the sum. A retry copies keys of the job that it retries,
+    so that a later verification of that job proves the retry too.
+    """
+    by_key = {view.key: view for view in (*roots, *(child for _, child in retries))}
+    results = {id(v.verification): v.verification for v in by_key.values() if v.verification}
+    newest_first = sorted(results.values(), key=lambda v: v.started_at, reverse=True)
+    ids = {view.key.job_id for view in roots}
+    of_all = [result for result in newest_first if ids <= {*result.jobs}]
+    of_roots = {id(v.verification): v.verification for v in roots if v.verification}
+    summed = sum_of([*of_roots.values()])
+    proven = all(view.verified for view in roots) and all(
+        child.verified or (child.ended and _is_proven(child, by_key.get(link.parent)))
+        for link, child in retries
+    )
+    if of_all and (proven or of_all[0] is newest_first[0]):
+        return of_all[0], proven
+    if summed is not None:
+        return summed, proven and ids <= {*summed.jobs}
+    return newest_first[0], False
+
+
+def _is_proven(child: JobView, parent: JobView | None) -> bool:
+    """Whether the verification of a retried job proves what its retry copied."""
+    proof = parent.verification if parent else None
+    return proof is not None and proof.proves(job_time(child.job.finished_at))
 
 
 def _live_view(view: JobView, live: Sequence[JobView]) -> JobView:
@@ -628,6 +667,7 @@ def _as_lower_bound(view: JobView) -> JobView:
         if_resumed=view.if_resumed and replace(view.if_resumed, at_least=True),
         percent=None,
         verdict=None,
+        parts_verified=False,
         total=Total.INCOMPLETE,
     )
     if view.live:

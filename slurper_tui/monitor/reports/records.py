@@ -11,6 +11,7 @@ from slurper_tui import format as fmt
 from slurper_tui.api.models import LogRow, Source, Target, surrogate_invalid_bytes
 from slurper_tui.monitor.model.job import Counts, Forecast, JobView, shown_forecast, shown_rate
 from slurper_tui.monitor.model.logs import reason_of
+from slurper_tui.monitor.model.verification import DIFFERS, Outcome
 from slurper_tui.monitor.reports.observed import SpanKind
 from slurper_tui.monitor.reports.receipt import JobReceipt, Reason, Receipt, reasons_of
 
@@ -48,6 +49,26 @@ def job_record(view: JobView) -> dict[str, Any]:
             "notCopied": verdict.not_copied,
             "unaccounted": verdict.unaccounted,
         },
+        "verified": verified_record(view),
+    }
+
+
+def verified_record(view: JobView) -> dict[str, Any] | None:
+    """Return the numbers of the verification that counts; None if there was none.
+
+    at: its end. missing: those that a log explains included. proven: it was whole, began after the
+    end, and found no fault.
+    """
+    result = view.verification
+    if result is None:
+        return None
+    tally = result.tally
+    return {
+        "at": _time(result.ended_at),
+        "same": tally.of(Outcome.SAME),
+        "missing": tally.of(Outcome.MISSING) + tally.of(Outcome.EXPECTED),
+        "differs": sum(tally.of(outcome) for outcome in DIFFERS),
+        "proven": view.verified,
     }
 
 

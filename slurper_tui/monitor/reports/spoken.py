@@ -8,6 +8,7 @@ from slurper_tui.monitor.model.job import JobView, State, shown_forecast
 _STATES = {
     State.LISTING: "listing, so the total still grows",
     State.FAILING: "running, but many objects fail",
+    State.VERIFIED: "completed, and every object is proven to be in the target",
     State.COMPLETED_UNREAD: "completed, but why objects were skipped is not known yet",
     State.COMPLETED_WITH_LOSS: "completed, but objects are missing",
     State.ABORTED: "aborted",

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui import format as fmt
+from slurper_tui.monitor.model.job import job_time
 from slurper_tui.monitor.model.verification import FAULTS, Outcome, Tally
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.model.verification import HeaderSample, Verification
 
 LABELS: Mapping[Outcome, str] = {
@@ -94,6 +96,36 @@ def _limits(result: Verification) -> str:
     return f" below {result.prefixes[0]}" + (f" and {fmt.count(more)} more" if more else "")
 
 
+def outdated_words(view: JobView) -> str:
+    """Return why a job's or migration's verification is no proof of what is there now; or "".
+
+    Its faults aside, which `verdict_words` tells.
+    """
+    result = view.verification
+    if result is None or view.verified:
+        return ""
+    parts = view.parts or (view,)
+    compared = [part for part in parts if part.key.job_id in result.jobs]
+    live = sum(part.live for part in compared)
+    later = sum(
+        part.ended and not result.began_after(job_time(part.job.finished_at)) for part in compared
+    )
+    clauses = (
+        (len(parts) - len(compared), "was not part of it", "were not part of it"),
+        (live, "has not ended", "have not ended"),
+        (later, "ended after it began", "ended after it began"),
+    )
+    found = [(number, one, many) for number, one, many in clauses if number]
+    if not view.parts:
+        return f"the job {found[0][1]}: verify it again" if found else ""
+    texts = [f"{_jobs(number)} {one if number == 1 else many}" for number, one, many in found]
+    return f"{', '.join(texts)}: verify again" if texts else ""
+
+
+def _jobs(number: int) -> str:
+    return "1 job" if number == 1 else f"{fmt.count(number)} jobs"
+
+
 class CountRow(NamedTuple):
     """A line of the table of counts. is_fault: the objects are missing or differ."""
 
@@ -122,8 +154,7 @@ def sides_words(result: Verification) -> tuple[str, str]:
 
 def scope_words(result: Verification) -> str:
     """Return which objects were expected: `all objects of 12 jobs`, or those below prefixes."""
-    number = len(result.jobs)
-    jobs = "1 job" if number == 1 else f"{fmt.count(number)} jobs"
+    jobs = _jobs(len(result.jobs))
     if not result.prefixes:
         return f"all objects of {jobs}"
     return f"only the objects of {jobs}{_limits(result)}"
@@ -187,6 +218,11 @@ class PrefixRow(NamedTuple):
     expected: int
     same: int
     faults: str
+
+    @property
+    def name(self) -> str:
+        """The prefix, or words for objects whose keys have no `/`."""
+        return self.prefix or "keys without a prefix"
 
 
 def prefix_rows(result: Verification) -> Iterator[PrefixRow]:

@@ -246,8 +246,9 @@ def state_age(view: JobView, now: float) -> str:
 def _status(view: JobView, context: DrawContext, width: int) -> Line:
     """Return the sign and the word of the status, and the time in it if there is room."""
     look, style = context.look, style_of(view)
-    word = shorten(look.sanitise(view.word), max(0, width - 2), look.ellipsis)
-    status = Piece(look.sign(view.state) + (f" {word}" if width > 1 else ""), style)
+    sign = look.sign(view.state)[:width]
+    word = shorten(look.sanitise(view.word), max(0, width - len(sign) - 1), look.ellipsis)
+    status = Piece(sign + (f" {word}" if width > 1 else ""), style)
     age = state_age(view, context.now)
     fits = age and cell_len(status.text) + 1 + len(age) <= width
     return (status, Piece(f" {age}", "muted")) if fits else (status,)

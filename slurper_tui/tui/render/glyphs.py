@@ -28,6 +28,7 @@ _STYLES: Mapping[State, str] = {
     State.STALLED: "warning",
     State.FAILING: "error",
     State.PAUSED: "secondary",
+    State.VERIFIED: "success",
     State.COMPLETED: "success",
     State.COMPLETED_UNREAD: "neutral",
     State.COMPLETED_WITH_LOSS: "warning",
@@ -111,7 +112,7 @@ class Look(msgspec.Struct, frozen=True):
         return self.to_ascii("…")
 
     def sign(self, state: State) -> str:
-        """Return the one-cell sign of a state."""
+        """Return the sign of a state, at most two cells wide."""
         status = STATUS[state]
         return status.plain if self.ascii_only else status.sign
 

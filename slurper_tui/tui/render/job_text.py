@@ -1,4 +1,4 @@
-"""Sentences about one job: its events and its action requests."""
+"""Sentences about one job: its events, its action requests and its verification."""
 
 from __future__ import annotations
 
@@ -13,13 +13,22 @@ from slurper_tui.monitor.model.events import (
     RequestState,
     What,
 )
+from slurper_tui.monitor.model.job import State
+from slurper_tui.monitor.reports.verification import (
+    count_rows,
+    detail_words,
+    outdated_words,
+    prefix_rows,
+    verdict_words,
+)
 from slurper_tui.monitor.reports.wording import event_words, request_words
 from slurper_tui.tui.render.columns import DrawContext, short_id
-from slurper_tui.tui.render.lines import Line, Piece, pad, text_lines, wrap_words
+from slurper_tui.tui.render.lines import Line, Piece, pad, shorten, text_lines, wrap_words
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.base import JobKey
     from slurper_tui.monitor.model.job import JobView
+    from slurper_tui.monitor.model.verification import Verification
     from slurper_tui.tui.render.glyphs import Look
 
 GAP = 2
@@ -113,3 +122,43 @@ def request_lines(view: JobView, look: Look, width: int) -> Iterator[Line]:
     if request.state is RequestState.UNDECIDED and request.error:
         why = f"{look.sanitise(request.error.message)}; it is not sent again"
         yield from text_lines(why, width, "muted")
+
+
+MOST_FAULTY = 5
+"""Prefixes with faults that are named, at most."""
+
+_NUMBER = 13
+"""Cells for a number of objects."""
+
+
+def proof_lines(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield the verdict of the last verification, and why it is no proof of the present state."""
+    result, look = view.verification, context.look
+    if result is None:
+        return
+    sign = f"{look.sign(State.VERIFIED)} " if view.verified else ""
+    style = "success" if view.verified else "warning"
+    at = fmt.moment(result.ended_at, context.now, look.zone)
+    yield from text_lines(f"{sign}{look.sentence(verdict_words(result))} · {at}", width, style)
+    if words := outdated_words(view):
+        yield from text_lines(words, width, "warning")
+
+
+def verification_lines(result: Verification, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield the counts by outcome, what was compared and what was not, and the worst prefixes."""
+    look = context.look
+    began = fmt.moment(result.started_at, context.now, look.zone)
+    took = fmt.duration(result.ended_at - result.started_at)
+    yield (Piece("compared", "heading"), Piece(f" {began}, in {took}", "muted"))
+    for count in count_rows(result.tally):
+        style = "error" if count.is_fault and count.number else ""
+        number = Piece(pad(fmt.count(count.number), _NUMBER, right=True), style)
+        label = shorten(count.label, max(1, width - _NUMBER - GAP), look.ellipsis)
+        yield (number, Piece(f"{' ' * GAP}{label}", style or "muted"))
+    for words in detail_words(result):
+        yield from text_lines(look.sentence(words), width, "muted")
+    faulty = [row for row in prefix_rows(result) if row.faults]
+    for row in faulty[:MOST_FAULTY]:
+        yield from text_lines(look.sentence(f"{row.name}: {row.faults}"), width, "error")
+    if len(faulty) > MOST_FAULTY:
+        yield (Piece(f"and {len(faulty) - MOST_FAULTY} more prefixes", "muted"),)

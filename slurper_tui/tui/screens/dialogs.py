@@ -259,6 +259,7 @@ _STATE_HELP = {
     State.STALLED: "It should run, but nothing has moved for too long.",
     State.FAILING: "It runs, but many objects have failed lately.",
     State.PAUSED: "It was paused.",
+    State.VERIFIED: "Completed, and every object is proven to be in the target.",
     State.COMPLETED: "Ended with nothing failed; grey while its counts are not known yet.",
     State.COMPLETED_UNREAD: "Ended, but why objects were skipped is not known (yet).",
     State.COMPLETED_WITH_LOSS: "Ended, but objects failed, were not copied or are unaccounted for.",

@@ -137,11 +137,12 @@ def detail_lines(
         charts = chart_lines(view, trace, context, width, key=key, beside=roomy)
     failing, why = [*_failing(view, context, column)], [*_newest_reasons(view, context, width)]
     rows, below = [*_newest_rows((view,), context, width)], [*identity, *earlier]
+    proof = _verification(view, context, width)
     if not roomy:
         above = [*failing, *why, *pace, *newest]
-        return _in_one_column(heading, [*numbers], above, charts, rows, below)
-    above = [*failing, *pace, *newest]
-    return _in_two_columns(heading, [*numbers], above, [charts, why], below, [], rows, column)
+        return _in_one_column(heading, [*numbers], above, proof, charts, rows, below)
+    above, middle = [*failing, *pace, *newest], [proof, charts, why]
+    return _in_two_columns(heading, [*numbers], above, middle, below, [], rows, column)
 
 
 def migration_lines(
@@ -182,15 +183,16 @@ def migration_lines(
         [*_failing(one.view, context, column)],
         [*_newest_reasons(one.view, context, width)],
     )
-    rows = [*_newest_rows(one.jobs, context, width)]
+    rows, proof = [*_newest_rows(one.jobs, context, width)], _verification(one.view, context, width)
     if not roomy:
         above = [*failing, *why, *rest]
         return _in_one_column(
-            heading, numbers, above, reasons, charts, happened[1:], rows, identity
+            heading, numbers, above, proof, reasons, charts, happened[1:], rows, identity
         )
     right = [*reasons, *(happened if reasons else happened[1:])]
     rest = [*failing, *rest]
-    return _in_two_columns(heading, numbers, rest, [charts, why], identity, right, rows, column)
+    middle = [proof, charts, why]
+    return _in_two_columns(heading, numbers, rest, middle, identity, right, rows, column)
 
 
 def _in_one_column(*parts: Sequence[Line]) -> tuple[Line, ...]:
@@ -327,6 +329,7 @@ def _pace(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
         style = "neutral" if view.state is State.COMPLETED_UNREAD else style
         style = "error" if view.verdict.listing_broke else style
         yield from _wrapped(context.look.sentence(view.verdict.text), width, style)
+    yield from _proof(view, context, width)
     if view.live:
         if view.state is State.STALLED and view.stalled_since is not None and not view.parts:
             since = fmt.moment(view.stalled_since, context.now, context.look.zone)
@@ -341,6 +344,24 @@ def _pace(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     elif view.lifetime_rate is not None:
         yield (Piece(fmt.rate(view.lifetime_rate)), Piece("/s on average", "muted"))
     yield from _notes(view, context, width)
+
+
+def _proof(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield the verdict of the last verification, and why it is no proof any more."""
+    if view.verification is None:
+        return
+    from slurper_tui.tui.render.job_text import proof_lines
+
+    yield from proof_lines(view, context, width)
+
+
+def _verification(view: JobView, context: DrawContext, width: int) -> Sequence[Line]:
+    """Return what the last verification has found and compared."""
+    if view.verification is None:
+        return ()
+    from slurper_tui.tui.render.job_text import verification_lines
+
+    return [*verification_lines(view.verification, context, width)]
 
 
 def _failing(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:

@@ -26,6 +26,7 @@ FIELDS = [
     *("objects", "transferredObjects", "skippedObjects", "failedObjects"),
     *("done", "percent", "perSecond"),
     *("etaSeconds", "etaLowSeconds", "etaHighSeconds", "etaAtLeast", "phase", "verdict"),
+    "verified",
 ]
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey, Window
 from slurper_tui.monitor.model.job import JobView, Phase, Snapshot, State
 from slurper_tui.monitor.model.samples import HistoryView, Keeping, snapshot_from_history
 from slurper_tui.monitor.model.selection import ALL_JOBS, Selection
+from slurper_tui.monitor.model.verification import Outcome, Tally, Verification
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.monitor.bench import EPOCH, Bench, Request, bench, make_accounts, now, wall
 from tests.monitor.inline_history import InlineHistory
+from tests.monitor.verifications import verified
 from tests.virtual_time import timeless
 
 
@@ -427,3 +430,39 @@ async def test_the_trace_of_an_ended_job_ends_with_the_job() -> None:
         for trace in (found.trace, b.last.trace):
             assert trace is not None
             assert (trace.ended, trace.until) == (finished, finished)
+
+
+def proof_of(b: Bench, job_id: str) -> Verification:
+    """A verification of one job that begins now and finds no fault."""
+    return verified(job_id, account_id=b.account.account_id, started_at=wall(), ended_at=wall() + 1)
+
+
+@timeless
+async def test_a_verification_is_shown_at_once_and_by_the_next_run() -> None:
+    accounts, history = make_accounts(1), InlineHistory()
+    async with bench(accounts, history=StoredHistory(history)) as b:
+        await b.seconds(30)
+        [job_id, *_] = with_status(b.account, "completed")
+        assert b.job(job_id).verification is None
+        result = proof_of(b, job_id)
+        await b.session.keep_verification(result)
+        await b.until(lambda snapshot: any(view.verified for view in snapshot.jobs), within=10)
+        assert (b.job(job_id).verification, b.job(job_id).state) == (result, State.VERIFIED)
+    async with bench(accounts, history=StoredHistory(history)) as b:
+        await b.seconds(30)
+        assert b.job(job_id).state is State.VERIFIED
+
+
+@timeless
+async def test_a_verification_of_another_program_is_shown_soon() -> None:
+    history = InlineHistory()
+    async with bench(history=StoredHistory(history)) as b:
+        await b.seconds(30)
+        [job_id, *_] = with_status(b.account, "completed")
+        history.store.notes.keep((), {}, (), [proof_of(b, job_id)])
+        await b.until(lambda snapshot: any(view.verified for view in snapshot.jobs), within=60)
+        ours = replace(proof_of(b, job_id), tally=Tally({Outcome.MISSING: 1}))
+        await b.session.keep_verification(ours)
+        await b.seconds(60)
+        assert b.job(job_id).verification == ours
+        assert not b.job(job_id).verified

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
@@ -15,6 +16,7 @@ from slurper_tui.monitor.model.job import Counts, Forecast, JobView, Phase, Stat
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.verdict import verdict, with_log
+from slurper_tui.monitor.model.verification import Outcome
 from slurper_tui.monitor.reports.digest import (
     NOTHING,
     Calendar,
@@ -22,11 +24,13 @@ from slurper_tui.monitor.reports.digest import (
     Digest,
     JobDigest,
     advice,
+    job_words,
     make_digest,
     quiet_words,
     rank,
 )
 from slurper_tui.monitor.reports.observed import Span, SpanKind
+from tests.monitor.verifications import BAD, SAME, verified
 from tests.tui.jobs import NOW, iso, view
 
 H = 3600.0
@@ -410,3 +414,44 @@ def test_a_job_with_unexplained_skips_is_counted_apart_and_its_log_asked_for(
     unread = ", 1 skipped objects for unknown reasons" if quiet else ", 1 with losses"
     assert quiet_words(found) == f"1 other job ended before{unread}: nothing new"
     assert advice(made, samples, Calendar(NOW, UTC)) == advised
+
+
+def test_a_verification_in_the_period_is_news_even_of_a_job_that_ended_long_ago() -> None:
+    last = sample(NOW - 100 * H, 1000, "completed")
+    counts = Counts(1000, 990, 0, 10)
+    ended = view(1, "completed", counts=counts, verdict=verdict(counts, "completed"), as_of=last.at)
+    ended = replace(ended, job=replace(ended.job, finished_at=iso(last.at)))
+
+    def made(counts: Mapping[Outcome, int], at: float) -> tuple[Digest, JobDigest | None]:
+        result = verified(ended, "job2", counts=counts, at=at - 600)
+        digest = make_digest([(replace(ended, verification=result), (last,))], SINCE, NOW, UTC)
+        return digest, digest.jobs[0] if digest.jobs else None
+
+    digest, one = made(SAME, -H)
+    assert one is not None
+    [change] = [change for change in one.changes if change.kind is ChangeKind.VERIFIED]
+    assert change.text == (
+        "compared with 1 other job at 08:46: verified: all 1,000 objects are in the target"
+    )
+    assert change.text in list(job_words(one, digest))
+    assert one.advice == NOTHING
+
+    _, one = made(BAD, -H)
+    assert one is not None
+    assert one.advice == (
+        "not verified: 37 missing · 5 of another size · 2 empty in the target ·"
+        " 11 changed in the source since, of 1,000,000 objects: copy what is missing or differs"
+    )
+    before, none = made(SAME, -20 * H)
+    assert none is None
+    assert (before.quiet, before.quiet_loss) == (1, 0)
+    before, none = made(BAD, -20 * H)
+    assert (none, before.quiet, before.quiet_loss) == (None, 1, 1)
+
+
+def test_verified_jobs_are_the_last_of_a_digest() -> None:
+    counts = Counts(1000, 990, 0, 10)
+    lossy = view(1, "completed", counts=counts, verdict=verdict(counts, "completed"))
+    proven = replace(lossy, verification=verified(lossy))
+    faulty = replace(view(1, "completed"), verification=verified(counts=BAD))
+    assert rank(faulty) == rank(lossy) < rank(view()) < rank(proven)

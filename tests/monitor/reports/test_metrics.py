@@ -21,6 +21,7 @@ from slurper_tui.monitor.reports.metrics import DAY, KEPT_DAYS, METRICS, MOST_JO
 from slurper_tui.monitor.reports.records import job_record
 from slurper_tui.simulated.account import Fault, Kind
 from tests.monitor.bench import EPOCH, bench, make_accounts, wall
+from tests.monitor.verifications import BAD, verified
 from tests.virtual_time import timeless
 
 Found = dict[str, dict[tuple[str, ...], float]]
@@ -244,6 +245,23 @@ def test_the_verdict_of_an_ended_job(status: str, counts: Counts, word: str) -> 
     view = replace(job("j", status), counts=counts, verdict=verdict(counts, status))
     assert [labels[-1] for labels in shown(view)["slurper_job_verdict"]] == [word]
     assert shown(job("j"))["slurper_job_verdict"] == {}
+
+
+def test_a_verification_decides_the_verdict() -> None:
+    counts = Counts(100, 97, 0, 3)
+    view = replace(job("j", "completed"), counts=counts, verdict=verdict(counts, "completed"))
+    for result, word in (
+        (verified("j", started_at=EPOCH), "verified"),
+        (verified("j", counts=BAD), "incomplete"),
+        (verified("j", problem="no answer"), "incomplete"),
+    ):
+        checked = replace(view, verification=result)
+        assert [labels[-1] for labels in shown(checked)["slurper_job_verdict"]] == [word]
+    clean = Counts(100, 100, 0, 0)
+    found = replace(
+        view, counts=clean, verdict=verdict(clean, "completed"), verification=verified(counts=BAD)
+    )
+    assert [labels[-1] for labels in shown(found)["slurper_job_verdict"]] == ["incomplete"]
 
 
 def test_jobs_that_are_gone_or_not_confirmed_have_no_values() -> None:

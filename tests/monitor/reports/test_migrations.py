@@ -19,9 +19,11 @@ from slurper_tui.monitor.model.job import (
     Total,
 )
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState, unstarted
+from slurper_tui.monitor.model.verification import Outcome, Verification
 from slurper_tui.monitor.reports.migrations import family, migration_of, migrations
 from slurper_tui.monitor.reports.wording import if_resumed_words
 from tests.monitor.reports.family_jobs import PARENT, job, retry, tied, when
+from tests.monitor.verifications import BAD, verified
 from tests.tui.jobs import ACCOUNT, NOW, forecast, view
 
 
@@ -547,3 +549,96 @@ def test_a_migration_is_made_anew_only_where_its_plans_have_moved() -> None:
     [other] = migrations(running, before=before)
     assert same is before[same.key]
     assert other.unstarted == 0
+
+
+ONE, TWO = job(1, "completed"), job(2, "completed")
+"""They ended one and two seconds before NOW."""
+
+OF_ONE, OF_TWO, OF_BOTH = verified(ONE, at=1), verified(TWO, at=2), verified(ONE, TWO)
+MENDED = when(retry(3, Counts(10, 10, 0, 0)), created=0.1, finished=0.2)
+
+
+def proven(*pairs: tuple[JobView, Verification | None], links: Any = ()) -> JobView:
+    return family([replace(one, verification=result) for one, result in pairs], links).view
+
+
+def test_a_migration_is_verified_by_one_verification_of_all_jobs() -> None:
+    found = proven((ONE, OF_BOTH), (TWO, OF_BOTH))
+    assert (found.state, found.verification) == (State.VERIFIED, OF_BOTH)
+
+
+def test_a_migration_is_verified_by_one_verification_of_each_job() -> None:
+    found = proven((ONE, OF_ONE), (TWO, OF_TWO))
+    assert found.state is State.VERIFIED
+    assert found.verification is not None
+    assert found.verification.tally.of(Outcome.SAME) == 2_000
+    assert found.verification.jobs == (ONE.key.job_id, TWO.key.job_id)
+
+
+def test_a_later_verification_of_one_job_leaves_the_proof_of_all() -> None:
+    found = proven((ONE, OF_BOTH), (TWO, OF_TWO))
+    assert (found.state, found.verification) == (State.VERIFIED, OF_BOTH)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "shown"),
+    [
+        (None, None, None),
+        (OF_ONE, None, OF_ONE),
+        (verified(ONE, TWO, counts=BAD), verified(ONE, TWO, counts=BAD), None),
+        (OF_BOTH, verified(TWO, at=5, counts=BAD), verified(TWO, at=5, counts=BAD)),
+        (verified(ONE, TWO, live=True, at=-50), verified(ONE, TWO, live=True, at=-50), None),
+    ],
+)
+def test_a_migration_is_not_verified_unless_every_job_is(
+    one: Verification | None, two: Verification | None, shown: Verification | None
+) -> None:
+    found = proven((ONE, one), (TWO, two))
+    assert found.state is not State.VERIFIED
+    assert found.verification == (shown or one)
+
+
+def test_faults_of_jobs_that_were_verified_one_by_one_are_added_up() -> None:
+    found = proven((ONE, verified(ONE, counts=BAD)), (TWO, OF_TWO))
+    assert found.verification is not None
+    assert found.verification.tally.expected == 1_001_000
+    assert found.state is not State.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("of_parent", "of_retry", "state"),
+    [
+        (verified(ONE), None, State.COMPLETED_WITH_LOSS),  # the retry ended later
+        (verified(ONE, at=3600), None, State.VERIFIED),
+        (verified(ONE), verified(MENDED, at=3600), State.VERIFIED),
+        (verified(ONE, counts=BAD), verified(MENDED, at=3600), State.COMPLETED_WITH_LOSS),
+    ],
+)
+def test_a_retry_is_proven_with_the_job_that_it_retries(
+    of_parent: Verification, of_retry: Verification | None, state: State
+) -> None:
+    link = tied(MENDED, ONE)
+    assert proven((ONE, of_parent), (MENDED, of_retry), links=[link]).state is state
+
+
+def test_a_new_job_makes_the_proof_of_a_migration_outdated() -> None:
+    later = job(3)
+    found = proven((ONE, OF_BOTH), (TWO, OF_BOTH), (later, None))
+    assert (found.state, found.verified) == (State.RUNNING, False)
+    ended = proven((ONE, OF_BOTH), (TWO, OF_BOTH), (job(3, "completed"), None))
+    assert (ended.state, ended.verification) == (State.COMPLETED_WITH_LOSS, OF_BOTH)
+
+
+def test_a_superseded_job_needs_no_proof() -> None:
+    old = when(job(1, "completed", None), created=-9, finished=-8)
+    new = when(job(2, "completed", None), created=-5, finished=-4)
+    found = proven((old, None), (new, verified(new)))
+    assert found.state is State.VERIFIED
+
+
+def test_a_migration_with_jobs_to_start_is_not_verified() -> None:
+    key = migration_of(ONE)
+    assert key is not None
+    plan = Plan(1, ACCOUNT, NOW, (Step(1, Draft("s3", "photos", "media", "9/")),))
+    [found] = migrations([replace(ONE, verification=OF_ONE)], unstarted=unstarted([plan]))
+    assert (found.view.state, found.view.verified) == (State.WAITING, False)

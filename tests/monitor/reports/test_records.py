@@ -5,17 +5,20 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, parse
 from slurper_tui.monitor.model.job import Forecast, JobView, Phase, Verdict
+from slurper_tui.monitor.model.verification import Outcome
 from slurper_tui.monitor.reports.records import job_record
+from tests.monitor.verifications import BAD, verified
 from tests.tui.jobs import ACCOUNT, NOW, view
 
 NAMES = [
     *("accountId", "id", "status", "createdAt", "finishedAt", "overwrite", "source", "target"),
     *("objects", "transferredObjects", "skippedObjects", "failedObjects", "done", "percent"),
     *("perSecond", "etaSeconds", "etaLowSeconds", "etaHighSeconds", "etaAtLeast"),
-    *("phase", "verdict"),
+    *("phase", "verdict", "verified"),
 ]
 
 
@@ -57,6 +60,22 @@ def test_verdict_has_its_counts() -> None:
         "notCopied": None,
         "unaccounted": 0,
     }
+
+
+def test_the_numbers_of_the_last_verification() -> None:
+    ended = view(1, "completed")
+    assert job_record(ended)["verified"] is None
+    counts = {**BAD, Outcome.EXPECTED: 3, Outcome.ETAG: 1, Outcome.EXTRA: 9, Outcome.UNJUDGED: 8}
+    faulty = replace(ended, verification=verified(ended, counts=counts))
+    assert job_record(faulty)["verified"] == {
+        "at": "2026-03-20T09:56:40Z",
+        "same": 999_945,
+        "missing": 40,
+        "differs": 19,
+        "proven": False,
+    }
+    record = job_record(replace(ended, verification=verified(ended)))["verified"]
+    assert (record["same"], record["proven"]) == (1_000, True)
 
 
 def etas(job: JobView) -> list[object]:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
-from slurper_tui.monitor.model.verification import HeaderSample, Outcome, Tally, Verification
+import pytest
+from msgspec.structs import replace
+
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.verification import HeaderSample, Outcome, Tally
+from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.verification import (
     LABELS,
     MEANINGS,
@@ -13,32 +20,15 @@ from slurper_tui.monitor.reports.verification import (
     etag_words,
     header_words,
     not_compared_words,
+    outdated_words,
     prefix_rows,
     verdict_words,
 )
+from tests.monitor.reports.family_jobs import job
+from tests.monitor.verifications import BAD, verified
 
 GOOD = {Outcome.SAME: 999_945}
-BAD = {
-    Outcome.SAME: 999_945,
-    Outcome.MISSING: 37,
-    Outcome.SIZE: 5,
-    Outcome.EMPTY: 2,
-    Outcome.CHANGED: 11,
-}
-
-
-def result(counts: dict[Outcome, int], **fields: object) -> Verification:
-    values: dict[str, object] = {
-        "account_id": "account",
-        "jobs": ("job1",),
-        "bucket": "media",
-        "expected": "S3 bucket photos at s3.example.com",
-        "actual": "R2 bucket media",
-        "started_at": 1_800_000_000.0,
-        "ended_at": 1_800_000_600.0,
-        "tally": Tally(counts),
-    }
-    return Verification(**{**values, **fields})  # type: ignore[arg-type]
+result = partial(verified, "job1")
 
 
 @pytest.mark.parametrize(
@@ -93,9 +83,9 @@ def result(counts: dict[Outcome, int], **fields: object) -> Verification:
     ],
 )
 def test_the_verdict_says_verified_or_what_is_wrong(
-    counts: dict[Outcome, int], fields: dict[str, object], text: str
+    counts: Mapping[Outcome, int], fields: dict[str, Any], text: str
 ) -> None:
-    verdict = verdict_words(result(counts, **fields))
+    verdict = verdict_words(result(counts=counts, **fields))
     assert verdict == text
     assert verdict.startswith("verified") is (
         counts is not BAD and not fields and Outcome.EXPECTED not in counts
@@ -183,30 +173,30 @@ def test_a_sample_of_headers_is_told_with_its_confidence(
 
 def test_what_was_not_compared_is_said() -> None:
     headers = HeaderSample(7, 400)
-    assert not_compared_words(result(GOOD)) == (
+    assert not_compared_words(result(counts=GOOD)) == (
         "not compared: the bytes of the content, headers, versions, tags and ACLs"
     )
-    assert not_compared_words(result(GOOD, headers=headers)) == (
+    assert not_compared_words(result(counts=GOOD, headers=headers)) == (
         "not compared: the bytes of the content, headers outside the sample, versions, tags and"
         " ACLs"
     )
 
 
 def test_the_details_name_both_sides_and_the_scope() -> None:
-    assert list(detail_words(result(GOOD, jobs=("job1", "job2")))) == [
+    assert list(detail_words(verified("job1", "job2", counts=GOOD))) == [
         "expected: S3 bucket photos at s3.example.com",
         "found: R2 bucket media",
         "all objects of 2 jobs",
         "the MD5 was compared for 0 of 999,945 objects that agree",
         "not compared: the bytes of the content, headers, versions, tags and ACLs",
     ]
-    limited = result(GOOD, prefixes=("2023/",))
+    limited = result(counts=GOOD, prefixes=("2023/",))
     assert "only the objects of 1 job below 2023/" in detail_words(limited)
 
 
 def test_prefixes_are_told_in_the_order_of_the_result() -> None:
     by_prefix = (("2024/", Tally(BAD)), ("2023/", Tally({Outcome.SAME: 3, Outcome.EXTRA: 9})))
-    rows = list(prefix_rows(result(BAD, by_prefix=by_prefix)))
+    rows = list(prefix_rows(result(counts=BAD, by_prefix=by_prefix)))
     assert [tuple(row) for row in rows] == [
         (
             "2024/",
@@ -217,3 +207,41 @@ def test_prefixes_are_told_in_the_order_of_the_result() -> None:
         ),
         ("2023/", 3, 3, ""),
     ]
+
+
+DONE, RUNNING = job(1, "completed"), job(2, "running")
+LATER = job(3, "completed")
+
+
+@pytest.mark.parametrize(
+    ("view", "text"),
+    [
+        (DONE, ""),
+        (replace(DONE, verification=verified(DONE)), ""),
+        (replace(DONE, verification=verified(DONE, counts=BAD)), ""),
+        (
+            replace(RUNNING, verification=verified(RUNNING, live=True)),
+            "the job has not ended: verify it again",
+        ),
+        (
+            replace(DONE, verification=verified(DONE, live=True, at=-100)),
+            "the job ended after it began: verify it again",
+        ),
+        (
+            family([replace(DONE, verification=verified(DONE)), LATER]).view,
+            "1 job was not part of it: verify again",
+        ),
+        (
+            family(
+                [
+                    replace(one, verification=verified(DONE, RUNNING, live=True))
+                    for one in (DONE, RUNNING)
+                ]
+                + [LATER, job(4, "paused")]
+            ).view,
+            "2 jobs were not part of it, 1 job has not ended: verify again",
+        ),
+    ],
+)
+def test_why_a_verification_proves_nothing_any_more(view: JobView, text: str) -> None:
+    assert outdated_words(view) == text

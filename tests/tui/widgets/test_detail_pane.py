@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
@@ -19,11 +20,13 @@ from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.timeline import Trace
 from slurper_tui.monitor.model.verdict import with_log
+from slurper_tui.monitor.model.verification import HeaderSample, Outcome, Tally, Verification
 from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.tui.render.columns import DrawContext
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import text_of, width_of
+from slurper_tui.tui.render.lines import Line, text_of, width_of
 from slurper_tui.tui.widgets.detail_pane import detail_lines, migration_lines
+from tests.monitor.verifications import BAD, verified
 from tests.tui.jobs import ACCOUNT, NOW, forecast, harmless, iso, snapshot, view
 from tests.tui.test_app import staged
 
@@ -437,3 +440,65 @@ async def test_at_200_by_50_reasons_charts_events_and_rows_are_on_one_page() -> 
             *("rate · 1 h", "progress", "failing: 300 of", "no ETA"),
         ):
             assert part in stage.text, part
+
+
+COMPARED = verified(
+    "job0001",
+    "job0002",
+    counts=BAD,
+    at=-1200,
+    headers=HeaderSample(7, 400, 3, 0.002, 0.0218, {"Content-Type": 3}),
+    by_prefix=(("2024/", Tally(BAD)), ("2023/", Tally({Outcome.SAME: 3}))),
+)
+
+
+@pytest.mark.parametrize("width", [40, 100])
+def test_what_a_verification_has_found(width: int) -> None:
+    text = drawn(view(1, "completed", verification=COMPARED), width)
+    flat = " ".join(text.split())
+    for part in (
+        "not verified: 37 missing",
+        "compared 09:26, in 10 min",
+        "999,945 same",
+        "37 missing in the target",
+        "5 size differs",
+        "2 empty in the target only",
+        "expected: S3 bucket photos",
+        "found: R2 bucket media",
+        "all objects of 2 jobs",
+        "3 differ (3 Content-Type)",
+        "not compared: the bytes of the content",
+        "2024/: 37 missing",
+    ):
+        assert part in flat
+    assert "2023/:" not in flat
+    assert all(width_of(line) <= width for line in lines_of(COMPARED, width))
+    assert "11  changed in the source since the job began" in text or width < 60
+
+
+def lines_of(result: Verification, width: int) -> Sequence[Line]:
+    return detail_lines(view(1, "completed", verification=result), CONTEXT, width)
+
+
+def test_a_verified_job_says_so_and_one_that_changed_later_too() -> None:
+    done = view(1, "completed", verification=verified("job0001"))
+    text = drawn(done)
+    assert "✔✔ verified  09:46" in text
+    assert " ".join(text.split()).count("✔✔ verified: all 1,000 objects are in the target") == 1
+    assert "verify it again" not in text
+    later = drawn(view(1, "completed", verification=verified("job0001", at=-100, live=True)))
+    assert "✔✔" not in later
+    assert "the job ended after it began: verify it again" in " ".join(later.split())
+    plain = drawn(done, 40, DrawContext(Look(zone=UTC, ascii_only=True), NOW))
+    assert "# verified: all 1,000 objects" in plain
+
+
+def test_a_migration_shows_its_proof_and_the_jobs_that_it_lacks() -> None:
+    one, two = (view(n, "completed", source="photos", prefix=f"{n}/") for n in (1, 2))
+    of_one = replace(one, verification=verified(one))
+    for members, word in (([of_one], "✔✔ verified"), ([of_one, two], "✔ completed")):
+        lines = migration_lines(family(members), CONTEXT, 100)
+        text = "\n".join(map(text_of, lines))
+        assert word in text
+        assert "verified: all 1,000 objects are in the" in text
+        assert ("1 job was not part of it: verify again" in text) is (two in members)
