@@ -58,6 +58,10 @@ _TABLES = (
     ) WITHOUT ROWID
     """,
     "CREATE INDEX by_outcome ON differences (outcome)",
+    # The objects whose headers are to be compared, so far.
+    "CREATE TABLE sampled (key BLOB PRIMARY KEY, priority INTEGER, large INTEGER) WITHOUT ROWID",
+    # found: the headers that differ, in JSON.
+    "CREATE TABLE headers (key BLOB PRIMARY KEY, found BLOB NOT NULL) WITHOUT ROWID",
     # what: an outcome, or a count of something else.
     "CREATE TABLE totals (what TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
     """
@@ -69,7 +73,7 @@ _TABLES = (
     ) WITHOUT ROWID
     """,
 )
-_NAMES = ("run", "shards", "differences", "totals", "parts")
+_NAMES = ("run", "shards", "differences", "totals", "parts", "sampled", "headers")
 
 _ADD_TOTAL = """
     INSERT INTO totals VALUES (?, ?) ON CONFLICT DO UPDATE SET number = number + excluded.number
@@ -113,7 +117,8 @@ class Checkpoint(NamedTuple):
     """What a shard has found since its last checkpoint.
 
     last: the last key that was compared. compared: all keys of the shard so far.
-    parts: counts by part of the bucket.
+    parts: counts by part of the bucket. sampled: priority, key, and whether it is large, of objects
+        that joined the sample whose headers are to be compared.
     """
 
     number: int
@@ -122,6 +127,7 @@ class Checkpoint(NamedTuple):
     compared: int
     parts: Mapping[str, Mapping[str, int]]
     differences: Sequence[StoredDifference]
+    sampled: Sequence[tuple[int, str, bool]] = ()
 
 
 class Busy(HistoryError):
@@ -226,6 +232,10 @@ class WorkFile:
                 "INSERT OR REPLACE INTO differences VALUES (?, ?, ?, ?, ?, ?)",
                 ((_raw(each.key), *each[1:]) for each in made.differences),
             )
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO sampled (priority, key, large) VALUES (?, ?, ?)",
+                ((priority, _raw(key), large) for priority, key, large in made.sampled),
+            )
             self._connection.executemany(_ADD_TOTAL, totals.items())
             self._connection.executemany(
                 _ADD_PART,
@@ -235,6 +245,23 @@ class WorkFile:
                     for what, number in made.parts[part].items()
                 ),
             )
+
+    def sampled(self) -> list[tuple[int, str, bool]]:
+        """Return every object that joined the sample, also those that others have replaced."""
+        rows = self._connection.execute("SELECT priority, key, large FROM sampled").fetchall()
+        return [(priority, _text(key), bool(large)) for priority, key, large in rows]
+
+    def keep_headers(self, found: Iterable[tuple[str, bytes]]) -> None:
+        """Store the keys whose headers differ, with those headers in JSON."""
+        with transaction(self._connection):
+            self._connection.execute("DELETE FROM headers")
+            rows = ((_raw(key), headers) for key, headers in found)
+            self._connection.executemany("INSERT INTO headers VALUES (?, ?)", rows)
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """Return what `keep_headers` stored, in the order of the keys."""
+        rows = self._connection.execute("SELECT key, found FROM headers ORDER BY key").fetchall()
+        return [(_text(key), bytes(found)) for key, found in rows]
 
     def finish(self, result: bytes) -> None:
         """Store the result."""

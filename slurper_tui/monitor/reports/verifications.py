@@ -117,6 +117,7 @@ class Verifications:
         objects: int | None = None,
         pace: float | None = None,
         headers: int = 0,
+        seed: int | None = None,
         anew: bool = False,
     ) -> Verifier:
         """Return a verifier; arguments as there. Close it after use.
@@ -134,6 +135,7 @@ class Verifications:
             objects=objects,
             pace=pace,
             headers=headers,
+            seed=seed,
             anew=anew,
             clock=lambda: self._metered.now().wall,
         )

@@ -182,11 +182,18 @@ class Parts:
 class Merge:
     """Walks two listings in step: add pages, then `advance`.
 
-    parts: collects the counts. last: the last key that was compared; every key up to it was.
+    parts: collects the counts. pairs: collects the expected objects that the target has too; None
+    if nobody asks for them. last: the last key that was compared; every key up to it was.
     compared: the number of keys so far.
     """
 
-    def __init__(self, judge: Judge, parts: Parts, after: str | None = None) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        parts: Parts,
+        after: str | None = None,
+        pairs: list[ListedObject] | None = None,
+    ) -> None:
         self._judge = judge
         self._parts = parts
         self._pages: list[Sequence[ListedObject]] = [(), ()]
@@ -194,6 +201,7 @@ class Merge:
         self._ended = [False, False]
         self._newest: list[str | None] = [after, after]
         self._differences: list[Difference] = []
+        self._pairs = pairs
         self.last = after
         self.compared = 0
 
@@ -278,6 +286,7 @@ class Merge:
             else:
                 self._pair(one, other)
         _add_same(parts.counter, same, size)
+        self._collect(expected[self._at[0] : i], actual[self._at[1] : j])
         for side, page, at in ((0, expected, i), (1, actual, j)):
             if self._ended[1 - side] and at < len(page):
                 for alone in islice(page, at, None):
@@ -289,6 +298,12 @@ class Merge:
         self._at = [i, j]
         self.last = key if i + j > before else self.last
         self.compared += i + j - before - pairs
+
+    def _collect(self, expected: Sequence[ListedObject], actual: Sequence[ListedObject]) -> None:
+        """Collect the expected objects whose keys the target has too, if they are asked for."""
+        if self._pairs is not None:
+            keys = {each.key for each in actual}
+            self._pairs += [each for each in expected if each.key in keys]
 
     def _alone(self, listed: ListedObject, *, is_expected: bool) -> None:
         judge, counter = self._judge, self._parts.counter

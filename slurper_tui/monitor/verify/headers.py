@@ -143,13 +143,15 @@ async def compare_headers(
     large: int,
     others: int,
     workers: int = WORKERS,
+    go: asyncio.Event | None = None,
     progress: Callable[[int, int], None] = lambda done, whole: None,
 ) -> ComparedHeaders:
     """Ask both sides for the headers of the sample, and compare them.
 
-    large, others: numbers of objects that both sides have, over 100 MiB and up to it. progress:
-    called with the number of objects asked for, and that of the sample. An object that has gone
-    meanwhile is left out; an ApiError ends the comparison and is its `problem`.
+    large, others: numbers of objects that both sides have, over 100 MiB and up to it. go: no
+    request is sent while it is not set. progress: called with the number of objects that were
+    asked for, and that of the sample. An object that has gone meanwhile is left out; an ApiError
+    ends the comparison and is its `problem`.
     """
     chosen = sampler.chosen()
     waiting = iter(chosen)
@@ -161,6 +163,8 @@ async def compare_headers(
     async def work() -> None:
         nonlocal done
         for each in waiting:
+            if go is not None:
+                await go.wait()
             if problems:
                 return
             try:

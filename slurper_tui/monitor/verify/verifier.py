@@ -9,13 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import random
 import time
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import suppress
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
@@ -28,7 +37,14 @@ from slurper_tui.monitor.history.workfile import (
     StoredShard,
     WorkFile,
 )
-from slurper_tui.monitor.model.verification import FAULTS, Outcome, Tally, Verification
+from slurper_tui.monitor.model.verification import (
+    DIFFERS,
+    FAULTS,
+    HeaderSample,
+    Outcome,
+    Tally,
+    Verification,
+)
 from slurper_tui.monitor.verify.compare import (
     Difference,
     Judge,
@@ -36,6 +52,13 @@ from slurper_tui.monitor.verify.compare import (
     OrderBroken,
     Parts,
     tally_of,
+)
+from slurper_tui.monitor.verify.headers import (
+    LARGE,
+    HeaderDifference,
+    HeaderSampler,
+    Sampled,
+    compare_headers,
 )
 from slurper_tui.monitor.verify.listing import ListingCost, ObjectListing
 from slurper_tui.monitor.verify.scope import Range, Scope, cut, just_before
@@ -69,6 +92,11 @@ _DEEPEST = 8
 
 MOST_PARTS = 200
 """Parts of the bucket that the result tells."""
+
+_LARGE = "large"
+"""What a count is of: objects over 100 MiB that both sides have."""
+
+_IN_BOTH = (Outcome.SAME, *DIFFERS)
 
 _FAULTS = frozenset(map(str, FAULTS))
 _DIFFERENT = tuple(outcome for outcome in Outcome if outcome is not Outcome.SAME)
@@ -127,6 +155,7 @@ class VerifyProgress(msgspec.Struct, frozen=True):
     compared: keys so far, those of an earlier run included. per_second: keys a second lately; None
     at first. position: the last key of the shard that moved last. share: 0 to 1, None if not known.
     eta: seconds that are left; None if not known. requests: sent by each side in this run.
+    heads: objects whose headers were compared, and all of the sample; None before.
     """
 
     compared: int = 0
@@ -139,6 +168,7 @@ class VerifyProgress(msgspec.Struct, frozen=True):
     shards: int = 0
     shards_done: int = 0
     paused: bool = False
+    heads: tuple[int, int] | None = None
     sorting: str | None = None
     done: bool = False
 
@@ -146,7 +176,7 @@ class VerifyProgress(msgspec.Struct, frozen=True):
 class _Begun(msgspec.Struct, frozen=True):
     """What the work file tells of the run.
 
-    sorted: the sides, 0 and 1, whose listing is not in order.
+    sorted: the sides, 0 and 1, whose listing is not in order. headers, seed: of the sample.
     """
 
     fingerprint: str
@@ -155,6 +185,15 @@ class _Begun(msgspec.Struct, frozen=True):
     started_at: float
     live: bool
     sorted: tuple[int, ...] = ()
+    headers: int = 0
+    seed: int = 0
+
+
+class _Found(NamedTuple):
+    """What a shard has found since its last checkpoint."""
+
+    differences: list[Difference]
+    sampled: list[Sampled]
 
 
 class _Shard:
@@ -176,6 +215,7 @@ class Verifier:
     memory. workers: shards that are compared at the same time. explained: log types by key of the
     objects that, as the log says, were not copied. objects: of the jobs, by their counters.
     pace: keys a second of an earlier verification. anew: do not go on with an earlier run.
+    headers: objects in the sample whose headers are compared. seed: of this sample; None for any.
     """
 
     def __init__(
@@ -190,6 +230,7 @@ class Verifier:
         objects: int | None = None,
         pace: float | None = None,
         headers: int = 0,
+        seed: int | None = None,
         anew: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -204,6 +245,10 @@ class Verifier:
         self._objects = objects
         self._pace = pace
         self._headers = headers
+        self._seed = seed
+        self._sampler: HeaderSampler | None = None
+        self._heads: tuple[int, int] | None = None
+        self._compared_headers: HeaderSample | None = None
         self._anew = anew
         self._clock = clock
         self._thread = OneThread("verify")
@@ -324,6 +369,7 @@ class Verifier:
                     break
                 except OrderBroken as broken:
                     await self._start_sorting(broken.side)
+            await self._compare_headers()
         except ApiError as error:
             self.problem = error
 
@@ -335,6 +381,7 @@ class Verifier:
             self._begun = found
             self._shards = [_Shard(each) for each in await self._stored(self._work.shards)]
             self._totals = Counter(await self._stored(self._work.totals))
+            self._make_sampler(await self._stored(self._work.sampled))
             for side in found.sorted:
                 await self._sort(side)
 
@@ -346,6 +393,8 @@ class Verifier:
             self._clock() if started_at is None else started_at,
             self.scope.live,
             sides,
+            self._headers,
+            random.SystemRandom().randrange(2**31) if self._seed is None else self._seed,
         )
         ranges = [part for each in self.scope.ranges() for part in await self._divided(each)]
         stored = [
@@ -361,6 +410,36 @@ class Verifier:
         await self._stored(lambda: self._work.begin(msgspec.json.encode(begun), stored))
         self._begun, self._shards = begun, [_Shard(each) for each in stored]
         self._totals = Counter()
+        self._make_sampler(())
+
+    def _make_sampler(self, kept: Iterable[tuple[int, str, bool]]) -> None:
+        assert self._begun is not None
+        if self._headers:
+            earlier = (Sampled(*each) for each in kept)
+            self._sampler = HeaderSampler(self._headers, self._begun.seed, earlier)
+
+    async def _compare_headers(self) -> None:
+        """Ask both sides for the headers of the sample, once all keys have been compared."""
+        if self._sampler is None:
+            return
+
+        def show(done: int, whole: int) -> None:
+            self._heads = (done, whole)
+            self._changed.set()
+
+        pairs = sum(self._totals[outcome] for outcome in _IN_BOTH)
+        large = self._totals[_LARGE]
+        compared = await compare_headers(
+            *self._listings,
+            self._sampler,
+            large=large,
+            others=max(0, pairs - large),
+            go=self._go,
+            progress=show,
+        )
+        rows = [(each.key, msgspec.json.encode(each.headers)) for each in compared.differing]
+        await self._stored(lambda: self._work.keep_headers(rows))
+        self._compared_headers = compared.sample
 
     async def _divided(self, whole: Range) -> list[Range]:
         """Divide a range into shards, by the folders below it."""
@@ -408,9 +487,11 @@ class Verifier:
 
     async def _compare(self, shard: _Shard, judge: Judge) -> None:
         parts = Parts(self.scope.common)
-        merge = Merge(judge, parts, shard.last if shard.last is not None else shard.range.after)
+        pairs: list[ListedObject] | None = [] if self._sampler is not None else None
+        after = shard.last if shard.last is not None else shard.range.after
+        merge = Merge(judge, parts, after, pairs)
         before, stored_at = shard.compared, time.monotonic()
-        found: list[Difference] = []
+        found = _Found([], [])
         readers = [_Reader(self._pages(side, shard)) for side in self._sides]
         try:
             while not merge.done:
@@ -422,10 +503,15 @@ class Verifier:
                     page = await readers[side].page()
                     merge.end(side) if page is None else merge.add(side, page)
                 merge.advance()
-                found += merge.take()
+                found.differences.extend(merge.take())
+                if pairs and self._sampler is not None:
+                    found.sampled.extend(self._sampler.offer(pairs))
+                    parts.counter[_LARGE] += sum((one.size or 0) > LARGE for one in pairs)
+                    pairs.clear()
                 shard.compared = before + merge.compared
                 self._position = merge.last
-                due = time.monotonic() - stored_at >= CHECKPOINT_SECONDS or len(found) >= _MANY
+                due = time.monotonic() - stored_at >= CHECKPOINT_SECONDS
+                due = due or len(found.differences) >= _MANY
                 if due and not merge.done:
                     await self._keep(shard, merge, parts, found)
                     stored_at = time.monotonic()
@@ -435,9 +521,7 @@ class Verifier:
                 await reader.close()
             await self._keep(shard, merge, parts, found)
 
-    async def _keep(
-        self, shard: _Shard, merge: Merge, parts: Parts, found: list[Difference]
-    ) -> None:
+    async def _keep(self, shard: _Shard, merge: Merge, parts: Parts, found: _Found) -> None:
         """Store a checkpoint of a shard, and forget what it holds."""
         shard.last, shard.done = merge.last, merge.done
 
@@ -452,14 +536,16 @@ class Verifier:
                     StoredDifference(
                         d.key, d.outcome, d.size, d.actual_size, d.modified, d.log_type
                     )
-                    for d in found
+                    for d in found.differences
                 ],
+                found.sampled,
             )
             self._work.checkpoint(made, _FAULTS)
             # With the transaction or not at all, so that a cancelled task stores nothing twice.
             self._totals = sum(parts.counts.values(), self._totals)
             parts.clear()
-            found.clear()
+            found.differences.clear()
+            found.sampled.clear()
 
         await self._stored(keep)
 
@@ -558,6 +644,7 @@ class Verifier:
             shards=len(self._shards),
             shards_done=sum(shard.done for shard in self._shards),
             paused=self.paused,
+            heads=self._heads,
             sorting=self._sorting,
             done=done,
         )
@@ -572,7 +659,7 @@ class Verifier:
         problem = None
         if self.problem is not None:
             problem = str(self.problem)
-        elif not complete:
+        elif not complete or (self._headers and self._compared_headers is None):
             problem = "it was stopped before its end"
         return Verification(
             account_id=self.scope.account_id,
@@ -587,6 +674,7 @@ class Verifier:
             by_prefix=tuple(
                 (part, tally_of(counts)) for part, counts in self._work.parts(MOST_PARTS, _FAULTS)
             ),
+            headers=self._compared_headers,
             live=self._begun.live,
             problem=problem,
         )
@@ -594,6 +682,10 @@ class Verifier:
     def differences(self, outcomes: Sequence[Outcome] = _DIFFERENT) -> Iterator[Difference]:
         """Yield the differences of some outcomes in the order of their keys."""
         return differences(self._work, outcomes)
+
+    def differing_headers(self) -> list[HeaderDifference]:
+        """Return the objects of the sample whose headers differ, in the order of their keys."""
+        return differing_headers_in(self._work)
 
     async def close(self) -> None:
         """Close the work file."""
@@ -620,7 +712,9 @@ class Verifier:
             return None
         with suppress(msgspec.MsgspecError):
             begun = msgspec.json.decode(raw, type=_Begun)
-            if (begun.fingerprint, begun.sides) == (self.scope.fingerprint(), self._names):
+            same = (begun.fingerprint, begun.sides) == (self.scope.fingerprint(), self._names)
+            sample = begun.headers == self._headers and self._seed in (None, begun.seed)
+            if same and sample:
                 return begun
         return None
 
@@ -637,6 +731,15 @@ def differences(work: WorkFile, outcomes: Sequence[Outcome] = _DIFFERENT) -> Ite
     for one in work.differences(outcomes):
         known = (one.size, one.actual_size, one.modified, one.log_type)
         yield Difference(Outcome(one.outcome), one.key, *known)
+
+
+def differing_headers_in(work: WorkFile) -> list[HeaderDifference]:
+    """Return the objects of the sample whose headers differ, in the order of their keys."""
+    rows = tuple[tuple[str, str | None, str | None], ...]
+    return [
+        HeaderDifference(key, msgspec.json.decode(found, type=rows))
+        for key, found in work.headers()
+    ]
 
 
 class _Reader:

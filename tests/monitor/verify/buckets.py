@@ -35,6 +35,7 @@ class MemoryBucket:
     """A listing in memory. in_order: sort its objects.
 
     before_page: called with the number of the request before each page; its exception is raised.
+    told: the headers of some objects, None for one that has gone. before_head: like before_page.
     """
 
     def __init__(
@@ -46,11 +47,16 @@ class MemoryBucket:
         in_order: bool = True,
         before_page: Callable[[int], None] = lambda number: None,
         cost: ListingCost | None = None,
+        told: Mapping[str, ObjectHeaders | None] | None = None,
+        before_head: Callable[[int], None] = lambda number: None,
     ) -> None:
         self.name = name
         self.requests = 0
         self.cost = cost or ListingCost(page=page)
         self.asked: list[tuple[str, str | None]] = []
+        self.heads: list[str] = []
+        self._told = told or {}
+        self._before_head = before_head
         self._page = page
         self._objects = sorted(listed, key=lambda o: o.key) if in_order else list(listed)
         self._keys = [one.key for one in self._objects] if in_order else None
@@ -88,7 +94,9 @@ class MemoryBucket:
         return [FoundPrefix(name, is_object) for name, is_object in names.items()]
 
     async def headers(self, key: str) -> ObjectHeaders | None:
-        raise NotImplementedError
+        self.heads.append(key)
+        self._before_head(len(self.heads))
+        return self._told.get(key, ObjectHeaders("text/html"))
 
 
 def fails_at(*numbers: int) -> Callable[[int], None]:

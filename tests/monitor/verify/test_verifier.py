@@ -13,11 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slurper_tui.api.objects import ListedObject
+from slurper_tui.api.errors import ApiError
+from slurper_tui.api.objects import ListedObject, ObjectHeaders
 from slurper_tui.monitor.history.workfile import Busy, WorkFile
-from slurper_tui.monitor.model.verification import Outcome, Verification
+from slurper_tui.monitor.model.verification import HeaderSample, Outcome, Verification
 from slurper_tui.monitor.verify import verifier as engine
 from slurper_tui.monitor.verify.compare import Difference
+from slurper_tui.monitor.verify.headers import LARGE, wilson
 from slurper_tui.monitor.verify.listing import ListingCost
 from slurper_tui.monitor.verify.scope import JobScope, Scope
 from slurper_tui.monitor.verify.verifier import Verifier, VerifyProgress
@@ -386,3 +388,107 @@ def test_runs_that_are_cut_off_find_together_what_one_run_finds(
     assert [one.key for one in differences] == sorted(expected ^ actual)
     assert result.tally.of(Outcome.SAME) == len(expected & actual)
     assert result.tally.of(Outcome.MISSING) == len(expected - actual)
+
+
+# Headers -----------------------------------------------------------------------------------------
+
+BARE = ObjectHeaders()
+
+
+async def test_the_headers_of_a_sample_are_compared_after_the_keys() -> None:
+    large = an_object("h/large", LARGE + 1)
+    source = MemoryBucket([*objects(*FOLDERS), large], "source", told={})
+    target = MemoryBucket([*objects(*FOLDERS[:30]), large], "target", told={"h/large": BARE})
+    made = verifier(source, target, workers=3, headers=10, seed=7)
+    heads = [progress.heads for progress in await run(made)]
+    result, differing = made.result(), made.differing_headers()
+    await made.close()
+    assert result.headers is not None
+    assert (result.headers.seed, result.headers.compared, result.headers.large) == (7, 10, 1)
+    assert result.headers.by_header == {"Content-Type": 1}
+    # The large object is all there are of its kind; of 30 others, 9 were compared.
+    assert result.headers.low == pytest.approx(1 / 31)
+    assert result.headers.high == pytest.approx((1 + 30 * wilson(0, 9)[1]) / 31)
+    assert [(each.key, each.headers) for each in differing] == [
+        ("h/large", (("Content-Type", "text/html", None),))
+    ]
+    assert heads[-1] == (10, 10)
+    assert sorted(source.heads) == sorted(target.heads)
+    assert {*source.heads} <= {*FOLDERS[:30], "h/large"}
+    assert result.tally.of(Outcome.MISSING) == len(FOLDERS) - 30
+
+
+@pytest.mark.parametrize("stop", [2, 5, 9])
+async def test_a_sample_is_the_same_after_a_fault_in_the_middle(stop: int, tmp_path: Path) -> None:
+    async def sampled(*stops: int) -> tuple[list[str], HeaderSample | None]:
+        source = MemoryBucket(objects(*FOLDERS), "source", before_page=fails_at(*stops))
+        for _ in range(len(stops) + 1):
+            target = MemoryBucket(objects(*FOLDERS), "target", told={FOLDERS[0]: BARE})
+            work = WorkFile(tmp_path / f"work{len(stops)}")
+            made = verifier(source, target, work=work, headers=8, seed=3)
+            result, _ = await compared(made)
+        return sorted(target.heads), result.headers
+
+    assert await sampled(stop) == await sampled()
+
+
+async def test_another_sample_begins_anew_and_the_same_goes_on(tmp_path: Path) -> None:
+    async def resumes(**options: object) -> tuple[int, int]:
+        source = MemoryBucket(objects(*FOLDERS), "source", before_page=fails_at(6))
+        target = MemoryBucket(objects(*FOLDERS), "target")
+        work = WorkFile(tmp_path / "work")
+        made = verifier(source, target, work=work, **options)  # type: ignore[arg-type]
+        found = (await made.plan()).resumes
+        await run(made)
+        result = made.result()
+        await made.close()
+        return found, 0 if result.headers is None else result.headers.seed
+
+    assert await resumes(headers=8, seed=3) == (0, 0)
+    assert (await resumes(headers=8))[0] > 0
+    assert (await resumes(headers=9))[0] == 0
+
+
+async def test_a_side_that_tells_no_headers_is_named_and_the_keys_are_compared() -> None:
+    def refuse(number: int) -> None:
+        raise ApiError("no HEAD here")
+
+    target = MemoryBucket(objects(*FOLDERS), "target", before_head=refuse)
+    result, _ = await compared(verifier(MemoryBucket(objects(*FOLDERS)), target, headers=8))
+    assert result.headers is not None
+    assert (result.headers.problem, result.headers.compared) == ("no HEAD here", 0)
+    assert (result.problem, result.tally.of(Outcome.SAME)) == (None, len(FOLDERS))
+
+
+async def test_a_stop_while_headers_are_compared_can_be_gone_on_with(tmp_path: Path) -> None:
+    def stop(number: int) -> None:
+        if number == 10:
+            made.stop()
+
+    source = MemoryBucket(objects(*FOLDERS), "source", before_head=stop)
+    target = MemoryBucket(objects(*FOLDERS), "target")
+    made = verifier(source, target, work=WorkFile(tmp_path / "work"), headers=40)
+    result, _ = await compared(made)
+    assert (result.problem, result.headers) == ("it was stopped before its end", None)
+    pages = source.requests
+    result, _ = await compared(
+        verifier(source, target, work=WorkFile(tmp_path / "work"), headers=40)
+    )
+    assert result.headers is not None
+    assert (result.problem, result.headers.compared) == (None, 40)
+    assert source.requests == pages
+
+
+async def test_no_header_is_asked_for_during_a_pause() -> None:
+    def pause(number: int) -> None:
+        if number == 10:
+            made.pause()
+
+    source = MemoryBucket(objects(*FOLDERS), "source", before_head=pause)
+    made = verifier(source, MemoryBucket(objects(*FOLDERS), "target"), headers=40)
+    async for _ in made.run():
+        if made.paused:
+            assert len(source.heads) < 20
+            made.resume()
+    assert len(source.heads) == 40
+    await made.close()
