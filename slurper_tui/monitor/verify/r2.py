@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 from slurper_tui.api.errors import BadAnswer
 from slurper_tui.api.listing import Fetch, objects_of, read_level, read_pages, repeated
 from slurper_tui.api.objects import MOST_LISTED, ObjectPage
-from slurper_tui.monitor.polling.budget import MOST_READS
+from slurper_tui.monitor.polling.budget import GRANTED, MOST_READS, SHARE, WINDOW
 from slurper_tui.monitor.verify.listing import ListingCost
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Answer
     from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectHeaders, R2Page
     from slurper_tui.monitor.polling.budget import Metered
+
+_PER_SECOND = min(MOST_READS, GRANTED * SHARE / WINDOW / 2)
+"""The requests a second that `Metered.in_turn` sends at most."""
 
 DEMO_PAUSE = 0.01
 """Seconds between two requests to the simulated account, so that the screen stays responsive."""
@@ -42,7 +45,7 @@ class R2Listing:
     ) -> None:
         self.name = name or f"R2 bucket {bucket}, through the API"
         self.requests = 0
-        self.cost = ListingCost(MOST_LISTED, None if demo else MOST_READS, in_r2=True)
+        self.cost = ListingCost(MOST_LISTED, None if demo else _PER_SECOND, in_r2=True)
         self._metered = metered.of(account_id)
         self._demo = demo
         self._read = partial(self._metered.api.r2_objects, account_id, bucket, jurisdiction)

@@ -1,0 +1,135 @@
+"""Verifications of jobs on the simulated account: their scope, the log, and the work file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slurper_tui.api.errors import NotFound
+from slurper_tui.api.models import Target
+from slurper_tui.format import parse_time
+from slurper_tui.monitor.history.opening import open_file
+from slurper_tui.monitor.history.workfile import Busy
+from slurper_tui.monitor.model.verification import Outcome
+from slurper_tui.monitor.polling.history_sync import StoredHistory
+from slurper_tui.monitor.reports.verifications import Verifications
+from slurper_tui.monitor.verify.scope import JobScope
+from slurper_tui.simulated.account import Fault
+from slurper_tui.simulated.jobs import incident_key
+from tests.monitor.bench import EPOCH, Bench, bench
+from tests.monitor.inline_history import InlineHistory
+from tests.monitor.reports.ended import account, key_of, plan, watch_to_end
+from tests.monitor.verify.buckets import MemoryBucket, an_object, by_key
+from tests.virtual_time import timeless
+
+SHORT: dict[str, Any] = {"objects": 50, "seconds": 10.0, "listing": 2.0}
+
+
+async def verifications(b: Bench) -> Verifications:
+    return (await b.session.services()).verifications
+
+
+@timeless
+async def test_the_scope_is_that_of_the_jobs() -> None:
+    jobs = plan(prefix="a/"), plan("job-2", keys=("k", "l"), overwrite=False)
+    async with bench(account(*jobs)) as b:
+        await b.rounds(1)
+        made = await verifications(b)
+        scope = await made.scope([key_of(b), key_of(b, "job-2")], ["a/b/"])
+        first, second = (parse_time(b.job(name).job.created_at) for name in ("job-1", "job-2"))
+    assert scope.jobs == (
+        JobScope("job-1", "a/", None, first, overwrite=True, ended=False),
+        JobScope("job-2", "", ("k", "l"), second, overwrite=False, ended=False),
+    )
+    assert (scope.bucket, scope.prefixes, scope.live) == ("media", ("a/b/",), True)
+
+
+@timeless
+async def test_the_keys_of_a_job_from_the_history_are_fetched() -> None:
+    history = InlineHistory()
+    accounts = account(plan(keys=("k",)))
+    async with bench(accounts, history=StoredHistory(history)) as b:
+        await b.rounds(1)
+    stored = history.stored(accounts[0].account_id)
+    assert stored.jobs[0].job.source is not None
+    assert stored.jobs[0].job.source.keys is None
+    async with bench(accounts, history=stored) as b:
+        scope = await (await verifications(b)).scope([key_of(b)])
+        assert [request.path for request in b.requests] == ["jobs/job-1"]
+    assert scope.jobs[0].keys == ("k",)
+
+
+@timeless
+async def test_jobs_with_several_targets_are_refused() -> None:
+    jobs = plan(), plan("job-2", target=Target("r2", "another"))
+    async with bench(account(*jobs)) as b:
+        await b.rounds(1)
+        with pytest.raises(ValueError, match="the same account and target"):
+            await (await verifications(b)).scope([key_of(b), key_of(b, "job-2")])
+
+
+@timeless
+async def test_the_log_explains_what_failed_or_was_not_copied() -> None:
+    mixed = plan(failed=3, not_copied=2, **SHORT)
+    async with bench(account(mixed)) as b:
+        await watch_to_end(b)
+        progress = list[object]()
+        found = await (await verifications(b)).explained([key_of(b)], progress.append)
+    assert found.keys() == {incident_key(mixed, number) for number in range(5)}
+    assert sorted(found.values()).count("importErrorRetryExhaustion") == 3
+    assert progress
+
+
+@timeless
+async def test_a_log_that_cannot_be_read_explains_nothing() -> None:
+    async with bench(account(plan(failed=3, **SHORT))) as b:
+        await watch_to_end(b)
+        b.account.faults.add(Fault(operation="logs", status=404))
+        with pytest.raises(NotFound):
+            await (await verifications(b)).explained([key_of(b)])
+
+
+@timeless
+async def test_objects_of_single_keys_are_counted_once() -> None:
+    jobs = plan(**SHORT), plan("job-2", keys=("k",), **SHORT | {"objects": 1})
+    async with bench(account(*jobs)) as b:
+        made = await verifications(b)
+        keys = [key_of(b), key_of(b, "job-2")]
+        assert made.objects(keys) is None
+        await watch_to_end(b, "job-1", "job-2")
+        assert made.objects(keys) == 50
+        assert made.objects(keys[1:]) == 1
+
+
+async def test_the_last_verification_is_kept_beside_the_history(tmp_path: Path) -> None:
+    store, _ = open_file(tmp_path / "history.sqlite3", "https://example.com")
+    history = InlineHistory(store)
+    async with bench(account(plan()), history=StoredHistory(history)) as b:
+        made = await verifications(b)
+        keys = [key_of(b)]
+        scope = await made.scope(keys)
+        assert made.last(keys) is None
+        one, other = an_object("a", modified=EPOCH - 1), an_object("b", modified=EPOCH - 1)
+        verifier = made.make(scope, MemoryBucket([one, other]), MemoryBucket([one]))
+        with pytest.raises(Busy):
+            made.last(keys)
+        async for _ in verifier.run():
+            pass
+        await verifier.close()
+        last = made.last(keys)
+        assert last is not None
+        assert last.result == verifier.result()
+        assert by_key(last.differences([Outcome.MISSING])) == {"b": "missing"}
+        last.close()
+    store.close()
+    assert any(name.startswith("verify-") for name in os.listdir(tmp_path))
+
+
+@timeless
+async def test_without_a_file_a_verification_is_in_memory() -> None:
+    async with bench(account(plan())) as b:
+        made = await verifications(b)
+        assert made.last([key_of(b)]) is None
