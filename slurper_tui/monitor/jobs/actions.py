@@ -164,7 +164,7 @@ class JobControl:
         except ApiError as error:
             return self._finish([key], replace(request, error=_unread(error)))
         if reason := _why_pointless(view, action):
-            self._job_store.ask(key)
+            self._job_store.poll(key)
             return self._finish(
                 [key], replace(request, state=RequestState.POINTLESS, detail=reason)
             )

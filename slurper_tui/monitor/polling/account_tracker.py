@@ -39,7 +39,7 @@ class Listing:
     Pages are read in turn, from the first to the last and again. All times are monotonic seconds.
 
     offset: the row where the next page of the turn begins.
-    extra: the request under way reads the first page outside the turn; `asked_at` ignores it.
+    extra: the request under way reads the first page outside the turn; `polled_at` ignores it.
     hurried: read pages without a pause; at the start and on request.
     complete: the whole list was read at least once.
     over: the first reading has ended, even with missing pages.
@@ -48,7 +48,7 @@ class Listing:
     urgent: something changed, so the first page, which shows new jobs, is read soon.
     verifying: the last page was short; the next one shows whether the list ends there.
     pause: least seconds between two pages, from the size and duration of the last one.
-    asked_at: when a page of the turn was last requested.
+    polled_at: when a page of the turn was last requested.
     read_at: when any page was last requested.
     retry_at: no request before this time.
     failing_since: None if the last answer was good.
@@ -66,7 +66,7 @@ class Listing:
         self.under_way = False
         self.verifying = False
         self.pause = 0.0
-        self.asked_at = -math.inf
+        self.polled_at = -math.inf
         self.read_at = -math.inf
         self.retry_at = -math.inf
         self.failing_since: float | None = None
@@ -115,7 +115,7 @@ class Listing:
         """Record that a request is about to be sent. now: monotonic seconds."""
         self.read_at = now
         self.extra = self.urgent and not self.hurried and self.offset > 0
-        self.asked_at = self.asked_at if self.extra else now
+        self.polled_at = self.polled_at if self.extra else now
         self.under_way, self.urgent = True, False
 
     def cost(self, seconds: float, size: int) -> None:
@@ -270,7 +270,7 @@ class AccountTrack:
         if track is None:
             self.listing.begin(now)
         else:
-            track.under_way, track.urgent, track.asked_at = True, False, now
+            track.under_way, track.urgent, track.polled_at = True, False, now
         self.under_way += 1
         self.probes += probe
 
@@ -281,20 +281,20 @@ class AccountTrack:
         if track is not None:
             track.sent_at = math.inf
         if unasked:
-            asked.asked_at = -math.inf
+            asked.polled_at = -math.inf
         self.under_way -= 1
 
     def probe_soon(self, now: float) -> None:
         """Probe the account within a second. now: monotonic seconds."""
         self.retry_at = min(self.retry_at, now + 1.0)
 
-    def ask_now(self, now: float) -> None:
+    def poll_now(self, now: float) -> None:
         """Read the list and poll every job that may still change, now."""
         self.listing.restart()
         self.probe_soon(now)
         for track in self.jobs.values():
             if track.mode is not PollMode.CLOSED:
-                track.ask_now()
+                track.poll_now()
 
     def succeeded(self, now: Moment) -> None:
         """Apply a success: end the outage, if any, and poll what was missed."""

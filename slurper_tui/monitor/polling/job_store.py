@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.model.plans import Plan
     from slurper_tui.monitor.model.samples import Recorded, StoredJob
     from slurper_tui.monitor.model.verification import Verification
-    from slurper_tui.monitor.polling.scheduler import Ask
+    from slurper_tui.monitor.polling.scheduler import Poll
 
 
 _JUMP_SECONDS = 5.0
@@ -114,13 +114,13 @@ class AnswerApplier:
                     before = track.view
                     track.unlisted()
                     self._watch_leaving(track, before, now)
-        self._ask_by_id(account)
+        self._poll_by_id(account)
 
     def lose_time(self) -> None:
         """Treat the time before every job's next sample as a gap of unknown length."""
         self._gaps += 1
 
-    def _ask_by_id(self, account: AccountTrack) -> None:
+    def _poll_by_id(self, account: AccountTrack) -> None:
         """Poll the requested ids as complete job ids if the list could not be read whole."""
         if not (self._eager and account.listing.over and account.listing.problem):
             return
@@ -193,47 +193,47 @@ class AnswerApplier:
             _log.info("job %s: now %s", track.job_id, track.view.status)
             account.listing.urgent = True
 
-    def apply_error(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> None:
+    def apply_error(self, poll: Poll, error: ApiError, now: Moment, interval: float) -> None:
         """Apply an error, other than a 429, to the job, the list or the account."""
-        account, track = ask.account, ask.track
+        account, track = poll.account, poll.track
         failing = account.problem is not None
-        alone = self._is_alone(ask, error)
-        since = self._record_failure(ask, error, now, interval)
-        self._ask_by_id(account)
+        alone = self._is_alone(poll, error)
+        since = self._record_failure(poll, error, now, interval)
+        self._poll_by_id(account)
         if track is not None and track.unlisted_id:
             account.jobs.pop(track.job_id, None)
         if track is not None and isinstance(error, _ABOUT_THE_JOB):
             account.succeeded(now)
         elif not alone:
-            account.failed(error, now, since, self._wait(account.misses + 1, interval), ask.probe)
-        if account.problem is not None and (ask.probe or not failing):
+            account.failed(error, now, since, self._wait(account.misses + 1, interval), poll.probe)
+        if account.problem is not None and (poll.probe or not failing):
             account.everyone_missed(track, just_begun=not failing)
             _log.warning("account %s fails: %s", account.account_id, error)
 
-    def _is_alone(self, ask: Ask, error: ApiError) -> bool:
+    def _is_alone(self, poll: Poll, error: ApiError) -> bool:
         """Return whether the failure concerns only one page or one job, not the account."""
         if isinstance(error, BadAddress):
-            return ask.track is not None
+            return poll.track is not None
         if isinstance(error, Rejected):
             return False
-        if ask.track is not None:
-            return self._eager or (ask.track.unseen > 0 and ask.track.is_absence(error))
-        later = ask.account.listing.asking > 0
+        if poll.track is not None:
+            return self._eager or (poll.track.unseen > 0 and poll.track.is_absence(error))
+        later = poll.account.listing.asking > 0
         return (later or self._eager) if isinstance(error, BadAnswer) else later and self._eager
 
-    def _record_failure(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> float:
+    def _record_failure(self, poll: Poll, error: ApiError, now: Moment, interval: float) -> float:
         """Record the failure on its list or job; return since when that has been failing.
 
         The result is in monotonic seconds.
         """
-        asked = ask.account.listing if ask.track is None else ask.track
-        first, before = asked.failing_since is None, ask.track.view if ask.track else None
-        since = asked.asked_at if asked.failing_since is None else asked.failing_since
+        asked = poll.account.listing if poll.track is None else poll.track
+        first, before = asked.failing_since is None, poll.track.view if poll.track else None
+        since = asked.polled_at if asked.failing_since is None else asked.failing_since
         asked.failed(error, now, self._wait(asked.failures + 1, interval))
-        if ask.track is not None and isinstance(error, NotFound) and first:
-            ask.account.listing.urgent = True
-        if ask.track is not None and before is not None:
-            self._watch_leaving(ask.track, before, now)
+        if poll.track is not None and isinstance(error, NotFound) and first:
+            poll.account.listing.urgent = True
+        if poll.track is not None and before is not None:
+            self._watch_leaving(poll.track, before, now)
         return since
 
     def _watch_leaving(self, track: JobTrack, before: JobView, now: Moment) -> None:
@@ -322,10 +322,10 @@ class JobStore:
                 track.set_verification(self._verified.get(track.key))
         return tuple(track.view for track in tracks)
 
-    def ask(self, key: JobKey) -> None:
+    def poll(self, key: JobKey) -> None:
         """Poll one job now."""
         if track := self.track(key):
-            track.ask_now()
+            track.poll_now()
             self._by_id[key.account_id].probe_soon(self._now().mono)
         self.wake()
 
@@ -343,10 +343,10 @@ class JobStore:
         if failing:
             self.wake()
 
-    def ask_all(self) -> None:
+    def poll_all(self) -> None:
         """Read every list and poll every job that may still change, now."""
         for account in self.accounts:
-            account.ask_now(self._now().mono)
+            account.poll_now(self._now().mono)
         self.wake()
 
     def set_request(self, key: JobKey, request: ActionRequest) -> None:
@@ -356,7 +356,7 @@ class JobStore:
             return
         track.set_request(request)
         if request.state.open:
-            self.ask(key)
+            self.poll(key)
         else:
             self.wake()
 

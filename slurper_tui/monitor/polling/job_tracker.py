@@ -160,8 +160,8 @@ class PollMode(Enum):
 class JobTrack:
     """The mutable state of a followed job; private to the monitor, others see its `view`.
 
-    answered: a poll was answered. asked_at, retry_at: monotonic seconds of the last ask, and of the
-        earliest next one.
+    answered: a poll was answered. polled_at, retry_at: monotonic seconds of the last poll, and of
+        the earliest next one.
     sent_at: when the request under way was sent, in monotonic seconds; infinite if there is none.
     confirmed: the last status of a progress answer, in this run or an earlier one; None before.
     unseen: number of whole readings of the list in a row that lack the job.
@@ -178,7 +178,7 @@ class JobTrack:
         self.series = Series()
         self.mode = PollMode.LAZY if self.view.ended else PollMode.ACTIVE
         self.answered = False
-        self.asked_at = -math.inf
+        self.polled_at = -math.inf
         self.sent_at = math.inf
         self.retry_at = -math.inf
         self.failing_since: float | None = None
@@ -249,7 +249,7 @@ class JobTrack:
         brisk = highlighted or self.view.status == "running" or self.view.ended
         return interval if brisk else interval * PAUSED_ROUNDS
 
-    def ask_now(self) -> None:
+    def poll_now(self) -> None:
         """Poll it now, even if it was waiting for a retry."""
         self.urgent = True
         self.retry_at = -math.inf
@@ -257,7 +257,7 @@ class JobTrack:
     def catch_up(self) -> None:
         """Poll it now if polls were missed, because its account answers again."""
         if self.view.missed:
-            self.asked_at = self.retry_at = -math.inf
+            self.polled_at = self.retry_at = -math.inf
 
     def listed(self, job: Job) -> None:
         """Apply a row of the list.
@@ -266,12 +266,12 @@ class JobTrack:
         """
         view = self.view
         if job.status != view.job.status:
-            self.asked_at = -math.inf
+            self.polled_at = -math.inf
             if view.from_history or not has_ended(job):
                 self.mode = PollMode.ACTIVE
                 self.answered = self.answered and not view.from_history
         if view.gone:
-            self.asked_at = self.retry_at = -math.inf
+            self.polled_at = self.retry_at = -math.inf
         self.unseen, self.doubted, self.denied = 0, False, False
         status = view.status if self.answered else job.status
         from_history = view.from_history and self.mode is not PollMode.CLOSED

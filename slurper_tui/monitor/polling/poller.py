@@ -1,7 +1,7 @@
 """The poll loop: `Monitor` plans rounds of requests and yields a `Snapshot` after each.
 
-Data flow: `scheduler` finds the asks that are due, the `Pacing` of each user chooses those that the
-user's budget allows, the user's ten workers send them, `AnswerApplier` applies the answers to the
+Data flow: `scheduler` finds the polls that are due, the `Pacing` of each credential chooses those
+that its budget allows, its ten workers send them, `AnswerApplier` applies the answers to the
 tracks. `snapshots` yields when a round is over, or at most a second after the first answer of a
 slow round. New samples, jobs and events go to `HistorySync` before each snapshot. API errors never
 end the loop; only a bug does.
@@ -21,20 +21,20 @@ from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.samples import final
 from slurper_tui.monitor.model.selection import ALL_JOBS, Selection
+from slurper_tui.monitor.polling.account_group import AccountGroup, budget_of_all
 from slurper_tui.monitor.polling.budget import GRANTED, UNLIMITED, Metered
 from slurper_tui.monitor.polling.clock import MachineClock
 from slurper_tui.monitor.polling.history_sync import HistorySync, StoredHistory
 from slurper_tui.monitor.polling.job_store import AnswerApplier, JobStore
 from slurper_tui.monitor.polling.scheduler import (
-    Ask,
     Finder,
     Focus,
+    Poll,
     Rank,
     demand,
-    due_asks,
-    focused_asks,
+    due_polls,
+    focused_polls,
 )
-from slurper_tui.monitor.polling.user import User, budget_of_all
 
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
@@ -49,7 +49,7 @@ WORKERS = 10
 MIN_INTERVAL = 2.0
 
 _ORDER = 1e-6
-"""Seconds between the times of two asks queued together, so that they keep their order later."""
+"""Seconds between the times of two polls queued together, so that they keep their order later."""
 
 NEWS_SECONDS = 1.0
 """Yield a snapshot at most this many seconds after an answer, even if other requests hang."""
@@ -108,15 +108,17 @@ class Monitor:
         self._answers = AnswerApplier(selection, rng or random.Random(), eager=eager, needs=needs)
         if history.clock_was_set:
             self._answers.lose_time()
-        self._users = self._make_users(clients)
-        self._user_of = {each.account_id: user for user in self._users for each in user.accounts}
-        self.metered = self._users[0].metered
+        self._groups = self._make_groups(clients)
+        self._group_of = {
+            each.account_id: group for group in self._groups for each in group.accounts
+        }
+        self.metered = self._groups[0].metered
         self._history_sync = HistorySync(
             history.recorder, self.job_store, lambda: self._wake(snapshot=True)
         )
         self._focus = Focus()
         self._woken = asyncio.Event()
-        self._find_due: Finder = partial(due_asks, lazy_look=None) if eager else due_asks
+        self._find_due: Finder = partial(due_polls, lazy_look=None) if eager else due_polls
         self._find: Finder | None = self._find_due
         self._round_begun: Moment | None = None
         self._next_round, self._rounds = -math.inf, 0
@@ -132,20 +134,20 @@ class Monitor:
             ended = filter(None, map(final, self._stored_jobs))
             self._answers.ends = {job.key: job for job in ended}
 
-    def _make_users(self, clients: Mapping[str, SlurperClient]) -> list[User]:
+    def _make_groups(self, clients: Mapping[str, SlurperClient]) -> list[AccountGroup]:
         """Group the accounts by their clients."""
-        groups: dict[SlurperClient, list[AccountTrack]] = {}
+        by_client: dict[SlurperClient, list[AccountTrack]] = {}
         for account in self._accounts:
-            groups.setdefault(clients[account.account_id], []).append(account)
+            by_client.setdefault(clients[account.account_id], []).append(account)
         answered, peers = self.job_store.answered, dict[str, Metered]()
         shared = (self._now, self._demand, answered, peers)
-        users = [
-            User(api, accounts, *shared, eager=self.eager, granted=self._granted)
-            for api, accounts in groups.items()
+        groups = [
+            AccountGroup(api, accounts, *shared, eager=self.eager, granted=self._granted)
+            for api, accounts in by_client.items()
         ]
-        for user in users:
-            peers.update({account.account_id: user.metered for account in user.accounts})
-        return users
+        for group in groups:
+            peers.update({account.account_id: group.metered for account in group.accounts})
+        return groups
 
     def look_at(
         self,
@@ -162,7 +164,7 @@ class Monitor:
         alone = () if highlighted is None else (highlighted,)
         self._history_sync.look_at(charted or alone, self._clock())
         if focus != self._focus:
-            self._focus, self._find = focus, self._find or focused_asks
+            self._focus, self._find = focus, self._find or focused_polls
             self._woken.set()
 
     def set_window(self, window: Window) -> None:
@@ -171,11 +173,11 @@ class Monitor:
 
     def refresh(self, key: JobKey) -> None:
         """Poll one job now."""
-        self.job_store.ask(key)
+        self.job_store.poll(key)
 
     def refresh_all(self) -> None:
         """Read every list and poll every job that may still change, now."""
-        self.job_store.ask_all()
+        self.job_store.poll_all()
 
     def set_interval(self, seconds: float) -> None:
         """Set the seconds between rounds, at least 2."""
@@ -199,10 +201,10 @@ class Monitor:
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Yield a snapshot at once, after every round, and while a first list is being read."""
         await self._history_sync.load(self._stored_jobs, self._answers.unlisted, self._now)
-        users = [user for user in self._users for _ in range(WORKERS)]
-        workers = [asyncio.create_task(self._work(user)) for user in users]
+        groups = [group for group in self._groups for _ in range(WORKERS)]
+        workers = [asyncio.create_task(self._work(group)) for group in groups]
         if self._watches_tokens:
-            workers += [asyncio.create_task(user.watch_token()) for user in self._users]
+            workers += [asyncio.create_task(group.watch_token()) for group in self._groups]
         for worker in workers:
             worker.add_done_callback(lambda _: self._woken.set())
         try:
@@ -221,35 +223,35 @@ class Monitor:
             await self._history_sync.close()
 
     def _plan(self) -> None:
-        """Begin a round if it is time, queue asks that may go, end the round if none is left."""
+        """Begin a round if it is time, queue polls that may go, end the round if none is left."""
         now = self._now()
         begins = now.mono >= self._next_round
         if begins:
             self._begin_round(now)
         if self._find is not None:
-            asks = self._find(self._accounts, now.mono, self.interval, self._focus)
+            polls = self._find(self._accounts, now.mono, self.interval, self._focus)
             self._find = None
             if self.eager:
-                asks = [ask for ask in asks if ask.is_first]
+                polls = [poll for poll in polls if poll.is_first]
             elif not begins:  # in the middle of a round
-                asks = [ask for ask in asks if ask.cannot_wait]
-            for user in self._users:
-                own = asks if len(self._users) == 1 else self._asks_of(user, asks)
-                chosen = user.pacing.choose(
-                    own, now.mono, self.interval, len(user.queue), eager=self.eager
+                polls = [poll for poll in polls if poll.cannot_wait]
+            for group in self._groups:
+                own = polls if len(self._groups) == 1 else self._polls_of(group, polls)
+                chosen = group.pacing.choose(
+                    own, now.mono, self.interval, len(group.queue), eager=self.eager
                 )
-                user.waiting = len(own) - len(chosen)
-                for place, ask in enumerate(chosen):
+                group.waiting = len(own) - len(chosen)
+                for place, poll in enumerate(chosen):
                     # From now on it is under way, so that it is not planned twice.
-                    ask.account.begin(ask.track, now.mono + place * _ORDER, probe=ask.probe)
-                    user.put(ask, first=ask.rank <= Rank.FIRST_LIST)
-        if not any(user.under_way for user in self._users):
+                    poll.account.begin(poll.track, now.mono + place * _ORDER, probe=poll.probe)
+                    group.put(poll, first=poll.rank <= Rank.FIRST_LIST)
+        if not any(group.under_way for group in self._groups):
             self._end_round()
             if self._snapshot_by < math.inf:
                 self._snapshot_by = -math.inf
 
-    def _asks_of(self, user: User, asks: Sequence[Ask]) -> list[Ask]:
-        return [ask for ask in asks if self._user_of[ask.account.account_id] is user]
+    def _polls_of(self, group: AccountGroup, polls: Sequence[Poll]) -> list[Poll]:
+        return [poll for poll in polls if self._group_of[poll.account.account_id] is group]
 
     def _begin_round(self, now: Moment) -> None:
         """Begin the next round; hanging requests of the last one do not delay it."""
@@ -257,9 +259,9 @@ class Monitor:
         self._round_begun, self._find = now, self._find_due
         late = now.mono - self._next_round > self.interval
         self._next_round = (now.mono if late else self._next_round) + self.interval
-        for user in self._users:
-            blocked = now.mono < user.budget.blocked_until
-            for account in user.accounts:
+        for group in self._groups:
+            blocked = now.mono < group.budget.blocked_until
+            for account in group.accounts:
                 account.round_begins(now.mono, self.interval, blocked=blocked)
         if not self.eager:
             self._history_sync.read_plans(now.mono)
@@ -273,24 +275,24 @@ class Monitor:
         self._rounds += 1
         self._snapshot_by = -math.inf
 
-    async def _work(self, user: User) -> None:
-        """Send a user's queued asks forever.
+    async def _work(self, group: AccountGroup) -> None:
+        """Send the queued polls of a credential forever.
 
-        Without budget, or if the account began to fail meanwhile, nothing is sent and the ask is
+        Without budget, or if the account began to fail meanwhile, nothing is sent and the poll is
         due again.
         """
         while True:
-            ask = await user.take()
-            account = ask.account
+            poll = await group.take()
+            account = poll.account
             failing, hurried = account.problem is not None, account.listing.hurried
-            if not user.budget.available(self._now().mono) or (failing and not ask.probe):
-                account.end(ask.track, unasked=True)
+            if not group.budget.available(self._now().mono) or (failing and not poll.probe):
+                account.end(poll.track, unasked=True)
                 listed = replan = False
             else:
-                listed = await self._send(user, ask) and ask.track is None
+                listed = await self._send(group, poll) and poll.track is None
                 recovered = failing and account.problem is None
                 replan = listed or recovered or account.listing.urgent
-            user.under_way -= 1
+            group.under_way -= 1
             if replan:
                 self._find = self._find_due
             # A page of a first reading is shown soon if it is the first or the last one, or if the
@@ -305,37 +307,37 @@ class Monitor:
             self._snapshot_by = min(self._snapshot_by, now + wait)
             self._woken.set()
 
-    async def _send(self, user: User, ask: Ask) -> bool:
+    async def _send(self, group: AccountGroup, poll: Poll) -> bool:
         """Send one request and apply its answer or its error; return whether it was an answer."""
-        account, track, sent = ask.account, ask.track, self._now().mono
-        user.budget.record_request(sent)
+        account, track, sent = poll.account, poll.track, self._now().mono
+        group.budget.record_request(sent)
         if track is not None:
             track.sent_at = sent
         try:
             if track is None:
                 offset = account.listing.asking
-                page = await user.api.list_jobs(account.account_id, offset=offset)
+                page = await group.api.list_jobs(account.account_id, offset=offset)
                 now = self._now()
                 account.listing.cost(now.mono - sent, page.size)
-                user.budget.record_headers(page.limit, now.mono)
+                group.budget.record_headers(page.limit, now.mono)
                 account.end(track)
                 self._answers.apply_page(account, page.value, now, page.total)
             else:
-                answer = await user.api.progress(account.account_id, track.job_id)
+                answer = await group.api.progress(account.account_id, track.job_id)
                 now = self._now()
-                user.budget.record_headers(answer.limit, now.mono)
+                group.budget.record_headers(answer.limit, now.mono)
                 account.end(track)
                 self._answers.apply_progress(account, track, answer.value, now, self.interval)
         except ApiError as error:
             now = self._now()
-            user.budget.record_headers(error.limit, now.mono)
+            group.budget.record_headers(error.limit, now.mono)
             account.end(track, unasked=isinstance(error, RateLimited))
             if isinstance(error, RateLimited):
-                user.rate_limited(error, now)
+                group.rate_limited(error, now)
             else:
-                self._answers.apply_error(ask, error, now, self.interval)
+                self._answers.apply_error(poll, error, now, self.interval)
             return False
-        user.answered()
+        group.answered()
         return True
 
     async def _rest(self, workers: list[asyncio.Task[None]]) -> None:
@@ -345,9 +347,9 @@ class Monitor:
         probes = (a.retry_at for a in self._accounts if a.problem and not a.under_way)
         deadlines += [at for at in probes if at > now]
         if self.eager:
-            waiting = (user for user in self._users if user.waiting and not user.under_way)
-            deadlines += [user.budget.ready_at(now) for user in waiting]
-        busy = any(user.under_way for user in self._users)
+            waiting = (group for group in self._groups if group.waiting and not group.under_way)
+            deadlines += [group.budget.ready_at(now) for group in waiting]
+        busy = any(group.under_way for group in self._groups)
         if await self._timer.wait(self._woken, min(deadlines), busy=busy):
             self.refresh_all()
         self._woken.clear()
@@ -375,13 +377,13 @@ class Monitor:
 
     def _snapshot(self) -> Snapshot:
         now = self._now()
-        budgets = [user.budget_view(now, self.interval, self._focus) for user in self._users]
+        budgets = [group.budget_view(now, self.interval, self._focus) for group in self._groups]
         budget = budget_of_all(budgets)
         blocked = budget.blocked_until is not None
         views = {
             view.account_id: view
-            for user, own in zip(self._users, budgets, strict=True)
-            for view in user.account_views(own, alone=blocked)
+            for group, own in zip(self._groups, budgets, strict=True)
+            for view in group.account_views(own, alone=blocked)
         }
         return Snapshot(
             taken_at=now.wall,
@@ -400,5 +402,5 @@ class Monitor:
         )
 
     def _is_complete(self) -> bool:
-        under_way = any(user.under_way for user in self._users)
+        under_way = any(group.under_way for group in self._groups)
         return not under_way and all(account.complete for account in self._accounts)

@@ -28,11 +28,11 @@ LIST_ROUNDS = 2
 """A list is read again after `LIST_SECONDS` or this many rounds, whichever is later."""
 
 _SLACK = 0.05
-"""Seconds by which an ask may be early, because rounds are never quite evenly spaced."""
+"""Seconds by which a poll may be early, because rounds are never quite evenly spaced."""
 
 
 class Rank(IntEnum):
-    """The priority of an ask; a lower rank goes first, however long others have waited."""
+    """The priority of a poll; a lower rank goes first, however long others have waited."""
 
     ASKED_FOR = 0
     FIRST_LIST = 1
@@ -41,7 +41,7 @@ class Rank(IntEnum):
     LAZY = 4
 
 
-class Ask(NamedTuple):
+class Poll(NamedTuple):
     """A request to send: a job's progress, or without `track` the next page of the list.
 
     overdue: time since the last request, in periods; infinite if there was none.
@@ -78,46 +78,46 @@ class Focus(NamedTuple):
 LAZY_LOOK = 500
 """Ended jobs examined in one pass; the next pass continues, so that its cost stays bounded."""
 
-Finder = Callable[[Iterable["AccountTrack"], float, float, Focus], list[Ask]]
-"""Finds the asks of some accounts, given monotonic seconds, the interval in seconds and the
+Finder = Callable[[Iterable["AccountTrack"], float, float, Focus], list[Poll]]
+"""Finds the polls of some accounts, given monotonic seconds, the interval in seconds and the
 focus."""
 
 
-def due_asks(
+def due_polls(
     accounts: Iterable[AccountTrack],
     now: float,
     interval: float,
     focus: Focus,
     lazy_look: int | None = LAZY_LOOK,
-) -> list[Ask]:
-    """Return the asks due at `now`, the most urgent first.
+) -> list[Poll]:
+    """Return the polls due at `now`, the most urgent first.
 
     lazy_look: number of ended jobs examined; None for all.
     """
     found = [
-        ask
+        poll
         for account in accounts
-        for ask in _account_asks(account, now, interval, focus, lazy_look)
+        for poll in _account_polls(account, now, interval, focus, lazy_look)
     ]
     return sorted(found, key=_urgency)
 
 
-def focused_asks(
+def focused_polls(
     accounts: Iterable[AccountTrack], now: float, interval: float, focus: Focus
-) -> list[Ask]:
-    """Return the asks due at `now` for the jobs in focus, fast enough to run at every key press."""
-    found: list[Ask] = []
+) -> list[Poll]:
+    """Return the polls due at `now` for the jobs in focus, fast enough for every key press."""
+    found: list[Poll] = []
     for account in accounts:
         if account.problem is None:
             shown = _ids_in_focus(account, focus)
             tracks = (track for job_id, track in account.jobs.items() if job_id in shown)
-            asks = (_job_ask(account, track, now, interval, focus) for track in tracks)
-            found += islice(filter(None, asks), LAZY_LOOK)
+            polls = (_job_poll(account, track, now, interval, focus) for track in tracks)
+            found += islice(filter(None, polls), LAZY_LOOK)
     return sorted(found, key=_urgency)
 
 
-def _urgency(ask: Ask) -> tuple[Rank, float]:
-    return ask.rank, -ask.overdue
+def _urgency(poll: Poll) -> tuple[Rank, float]:
+    return poll.rank, -poll.overdue
 
 
 def list_period(interval: float, pause: float = 0.0) -> float:
@@ -139,34 +139,34 @@ def demand(accounts: Iterable[AccountTrack], interval: float, focus: Focus) -> f
     return total
 
 
-def _account_asks(
+def _account_polls(
     account: AccountTrack,
     now: float,
     interval: float,
     focus: Focus,
     lazy_look: int | None,
-) -> Iterator[Ask]:
+) -> Iterator[Poll]:
     if account.problem is not None:
         yield from _probe(account, now)
         return
-    if ask := _list_ask(account, now, interval):
-        yield ask
+    if poll := _list_poll(account, now, interval):
+        yield poll
     lazy = []
     for track in account.jobs.values():
         if track.rests:
             continue
         if track.mode is not PollMode.ACTIVE and not (track.urgent or track.doubted):
             lazy.append(track)
-        elif ask := _job_ask(account, track, now, interval, focus):
-            yield ask
+        elif poll := _job_poll(account, track, now, interval, focus):
+            yield poll
     shown = _ids_in_focus(account, focus)
     visible = (track for track in lazy if track.job_id in shown)
-    asks = (ask for track in visible if (ask := _job_ask(account, track, now, interval, focus)))
-    yield from islice(asks, lazy_look)
+    polls = (poll for track in visible if (poll := _job_poll(account, track, now, interval, focus)))
+    yield from islice(polls, lazy_look)
     if account.listing.settled:
         turn = [t for t in _lazy_turn(account, lazy, lazy_look) if t.job_id not in shown]
-        due = [ask for track in turn if (ask := _job_ask(account, track, now, interval, focus))]
-        if not any(math.isinf(ask.overdue) for ask in due):
+        due = [poll for track in turn if (poll := _job_poll(account, track, now, interval, focus))]
+        if not any(math.isinf(poll.overdue) for poll in due):
             account.lazy_turn += len(turn)
         yield from due
 
@@ -199,51 +199,51 @@ def _lazy_turn(account: AccountTrack, lazy: list[JobTrack], most: int | None) ->
     return [*lazy[start : start + most], *lazy[: max(0, start + most - len(lazy))]]
 
 
-def _probe(account: AccountTrack, now: float) -> Iterator[Ask]:
+def _probe(account: AccountTrack, now: float) -> Iterator[Poll]:
     """Yield one request for an account that fails as a whole: its list and a job by turns."""
     if account.under_way or now < account.retry_at:
         return
     live = [
         track for track in account.jobs.values() if not track.over and track.mode is PollMode.ACTIVE
     ]
-    job = min(live, key=lambda track: track.asked_at, default=None) if account.probes % 2 else None
-    yield Ask(Rank.FIRST_LIST, 0.0, account, job, probe=True)
+    job = min(live, key=lambda track: track.polled_at, default=None) if account.probes % 2 else None
+    yield Poll(Rank.FIRST_LIST, 0.0, account, job, probe=True)
 
 
-def _list_ask(account: AccountTrack, now: float, interval: float) -> Ask | None:
+def _list_poll(account: AccountTrack, now: float, interval: float) -> Poll | None:
     listing = account.listing
     if listing.under_way or now < listing.retry_at:
         return None
     if listing.hurried and not listing.complete:
-        return Ask(Rank.FIRST_LIST, 0.0, account)
-    overdue = (now - listing.asked_at + _SLACK) / list_period(interval, listing.pause)
+        return Poll(Rank.FIRST_LIST, 0.0, account)
+    overdue = (now - listing.polled_at + _SLACK) / list_period(interval, listing.pause)
     rests = listing.pause > LIST_SECONDS and now < listing.read_at + listing.pause
     if listing.hurried or ((listing.urgent or listing.pressing) and not rests):
-        return Ask(Rank.VISIBLE, overdue, account)
-    return Ask(Rank.DUE, overdue, account) if overdue >= 1 else None
+        return Poll(Rank.VISIBLE, overdue, account)
+    return Poll(Rank.DUE, overdue, account) if overdue >= 1 else None
 
 
-def _job_ask(
+def _job_poll(
     account: AccountTrack, track: JobTrack, now: float, interval: float, focus: Focus
-) -> Ask | None:
+) -> Poll | None:
     if track.under_way or now < track.retry_at:
         return None
     if track.urgent:
-        return Ask(Rank.VISIBLE, 0.0, account, track)
+        return Poll(Rank.VISIBLE, 0.0, account, track)
     if track.over:
         return None
     highlighted = track.key == focus.highlighted
     if track.doubted and track.view.ended:
-        return Ask(Rank.LAZY, math.inf, account, track)
-    overdue = (now - track.asked_at + _SLACK) / track.period(interval, highlighted)
+        return Poll(Rank.LAZY, math.inf, account, track)
+    overdue = (now - track.polled_at + _SLACK) / track.period(interval, highlighted)
     if overdue < 1:
         return None
     if highlighted:
-        return Ask(Rank.ASKED_FOR, overdue, account, track)
+        return Poll(Rank.ASKED_FOR, overdue, account, track)
     if track.mode is PollMode.ACTIVE:
-        return Ask(Rank.DUE, overdue, account, track)
+        return Poll(Rank.DUE, overdue, account, track)
     seen = track.key in focus.visible
-    return Ask(Rank.VISIBLE if seen else Rank.LAZY, overdue, account, track)
+    return Poll(Rank.VISIBLE if seen else Rank.LAZY, overdue, account, track)
 
 
 BURST = 100
@@ -255,7 +255,7 @@ _LAZY_RATE = (GRANTED * SHARE * LAZY_SHARE - LAZY_BURST) / WINDOW
 
 
 class Pacing:
-    """Distributes the budget over the asks, the most urgent first. granted: see `Budget`."""
+    """Distributes the budget over the polls, the most urgent first. granted: see `Budget`."""
 
     def __init__(self, granted: int = GRANTED) -> None:
         self.budget = Budget(granted)
@@ -263,25 +263,25 @@ class Pacing:
         self._lazy = TokenBucket(LAZY_BURST)
 
     def choose(
-        self, asks: Sequence[Ask], now: float, interval: float, queued: int, *, eager: bool
-    ) -> list[Ask]:
-        """Return the asks that may be sent now, in their order.
+        self, polls: Sequence[Poll], now: float, interval: float, queued: int, *, eager: bool
+    ) -> list[Poll]:
+        """Return the polls that may be sent now, in their order.
 
         interval: seconds between rounds.
-        queued: number of asks chosen earlier but not sent yet.
+        queued: number of polls chosen earlier but not sent yet.
         eager: use the whole budget at once.
         """
         room = self.budget.available(now) - queued
         if eager:
-            return list(asks[: max(0, room)])
+            return list(polls[: max(0, room)])
         reserve = min(int(WINDOW / interval), max(0, room) // 4)
         self._bucket.refill(now, self.ordinary_rate(now, interval))
         self._lazy.refill(now, _LAZY_RATE)
         chosen = []
-        for ask in asks:
-            kept_back = 0 if ask.rank is Rank.ASKED_FOR else reserve
-            if room > kept_back and self._grants(ask):
-                chosen.append(ask)
+        for poll in polls:
+            kept_back = 0 if poll.rank is Rank.ASKED_FOR else reserve
+            if room > kept_back and self._grants(poll):
+                chosen.append(poll)
                 room -= 1
         return chosen
 
@@ -306,13 +306,13 @@ class Pacing:
             short=self.budget.is_short(now),
         )
 
-    def _grants(self, ask: Ask) -> bool:
-        """Take the tokens that an ask costs; return False if there are not enough."""
-        if ask.rank is Rank.ASKED_FOR:
+    def _grants(self, poll: Poll) -> bool:
+        """Take the tokens that a poll costs; return False if there are not enough."""
+        if poll.rank is Rank.ASKED_FOR:
             return True
-        if ask.rank is not Rank.FIRST_LIST and self._bucket.tokens < 1:
+        if poll.rank is not Rank.FIRST_LIST and self._bucket.tokens < 1:
             return False
-        if ask.rank is Rank.LAZY:
+        if poll.rank is Rank.LAZY:
             if self._lazy.tokens < 1:
                 return False
             self._lazy.take()

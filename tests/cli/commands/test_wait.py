@@ -28,7 +28,7 @@ from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_file
 from slurper_tui.monitor.model.plans import Draft, Step
 from slurper_tui.monitor.model.plans import Plan as Planned
-from slurper_tui.monitor.polling import user
+from slurper_tui.monitor.polling import account_group
 from slurper_tui.monitor.session import Session
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
@@ -353,7 +353,7 @@ def unlocked_client(account: SimulatedAccount) -> Iterator[SlurperClient]:
 
 
 def test_a_token_that_expires_soon_is_told_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(user, "FIRST_LOOK", 0.0)
+    monkeypatch.setattr(account_group, "FIRST_LOOK", 0.0)
     account = SimulatedAccount(plans=[plan("j1", 36_000.0, time.time() - 60)])
     account.token_expires = time.time() + 3600
     words = ("--timeout", "2.5", "--interval", "2")

@@ -133,12 +133,17 @@ def test_a_wanted_list_reads_its_first_page_outside_the_turn() -> None:
     listing, jobs = Listing(), page(0, 120)
     assert read_all(listing, jobs) == ids(120)
     listing.apply_page(jobs[:PAGE_SIZE])
-    listing.asked_at, listing.urgent = 7.0, True
+    listing.polled_at, listing.urgent = 7.0, True
     listing.begin(9.0)
-    assert (listing.asking, listing.offset, listing.asked_at, listing.urgent) == (0, 50, 7.0, False)
+    assert (listing.asking, listing.offset, listing.polled_at, listing.urgent) == (
+        0,
+        50,
+        7.0,
+        False,
+    )
     assert listing.apply_page([Job(id="new"), *jobs[:49]]) is None
     listing.begin(10.0)
-    assert (listing.asking, listing.asked_at) == (50, 10.0)
+    assert (listing.asking, listing.polled_at) == (50, 10.0)
     assert listing.apply_page(jobs[50:100]) is None
     assert listing.apply_page(jobs[100:]) is None
     assert listing.apply_page([]) == ids(120) | {"new"}
@@ -154,7 +159,7 @@ def test_a_hurried_reading_or_a_first_page_needs_no_extra_request() -> None:
     listing.apply_page([])
     listing.urgent = True
     listing.begin(2.0)
-    assert (listing.asking, listing.asked_at) == (0, 2.0)
+    assert (listing.asking, listing.polled_at) == (0, 2.0)
 
 
 def test_an_extra_page_that_fails_stays_wanted() -> None:

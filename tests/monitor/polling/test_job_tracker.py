@@ -464,9 +464,9 @@ def test_a_missing_status_is_taken_from_the_list() -> None:
 def test_a_changed_row_makes_the_job_due_and_an_equal_one_keeps_the_view() -> None:
     track = make("completed")
     feed(track, 0.0, answer(1000, "completed"))
-    track.asked_at = 0.0
+    track.polled_at = 0.0
     track.listed(Job(id="j", status="running", created_at=CREATED))
-    assert (track.mode, track.asked_at) == (PollMode.ACTIVE, -math.inf)
+    assert (track.mode, track.polled_at) == (PollMode.ACTIVE, -math.inf)
     view = track.view
     track.listed(Job(id="j", status="running", created_at=CREATED))
     assert track.view is view

@@ -16,25 +16,25 @@ from slurper_tui.monitor.polling.scheduler import (
     BURST,
     LAZY_BURST,
     LAZY_LOOK,
-    Ask,
     Focus,
     Pacing,
+    Poll,
     Rank,
     demand,
-    due_asks,
-    focused_asks,
+    due_polls,
+    focused_polls,
     list_period,
 )
 
 
-def asks(rank: Rank, number: int) -> list[Ask]:
+def polls(rank: Rank, number: int) -> list[Poll]:
     account = AccountTrack("a")
-    return [Ask(rank, 0.0, account) for _ in range(number)]
+    return [Poll(rank, 0.0, account) for _ in range(number)]
 
 
-def chosen(pacing: Pacing, asks: list[Ask], now: float = 0.0, *, eager: bool = False) -> int:
-    """Return how many asks are granted, and record them as sent."""
-    granted = pacing.choose(asks, now, 5.0, 0, eager=eager)
+def chosen(pacing: Pacing, polls: list[Poll], now: float = 0.0, *, eager: bool = False) -> int:
+    """Return how many polls are granted, and record them as sent."""
+    granted = pacing.choose(polls, now, 5.0, 0, eager=eager)
     for _ in granted:
         pacing.budget.record_request(now)
     return len(granted)
@@ -52,19 +52,19 @@ def chosen(pacing: Pacing, asks: list[Ask], now: float = 0.0, *, eager: bool = F
     ],
 )
 def test_requests_allowed_at_once_by_rank(rank: Rank, most: int) -> None:
-    assert chosen(Pacing(), asks(rank, 1000)) == most
+    assert chosen(Pacing(), polls(rank, 1000)) == most
 
 
 def test_asks_are_granted_in_their_order() -> None:
-    mixed = asks(Rank.DUE, 90) + asks(Rank.LAZY, 50)
+    mixed = polls(Rank.DUE, 90) + polls(Rank.LAZY, 50)
     granted = Pacing().choose(mixed, 0.0, 5.0, 0, eager=False)
     assert granted == mixed[:100]
 
 
 def test_the_burst_is_refilled_at_an_even_rate() -> None:
     pacing = Pacing()
-    assert chosen(pacing, asks(Rank.DUE, 1000)) == BURST
-    a_minute = [chosen(pacing, asks(Rank.DUE, 1000), 5.0 * n) for n in range(1, 13)]
+    assert chosen(pacing, polls(Rank.DUE, 1000)) == BURST
+    a_minute = [chosen(pacing, polls(Rank.DUE, 1000), 5.0 * n) for n in range(1, 13)]
     rate = pacing.ordinary_rate(60.0, 5.0)
     assert sum(a_minute) == pytest.approx(60 * rate, abs=1)
     assert max(a_minute) - min(a_minute) <= 1
@@ -74,24 +74,24 @@ def test_lazy_asks_use_at_most_a_quarter_of_the_budget() -> None:
     pacing = Pacing()
     for window in range(12):
         times = [window * 300.0 + second for second in range(0, 300, 5)]
-        assert sum(chosen(pacing, asks(Rank.LAZY, 1000), at) for at in times) <= 225
+        assert sum(chosen(pacing, polls(Rank.LAZY, 1000), at) for at in times) <= 225
 
 
 def test_queued_asks_count_as_sent() -> None:
-    assert len(Pacing().choose(asks(Rank.ASKED_FOR, 1000), 0.0, 5.0, 890, eager=False)) == 10
+    assert len(Pacing().choose(polls(Rank.ASKED_FOR, 1000), 0.0, 5.0, 890, eager=False)) == 10
 
 
 def test_eager_uses_the_whole_budget_at_once() -> None:
     pacing = Pacing()
-    assert chosen(pacing, asks(Rank.DUE, 2000), eager=True) == 900
-    assert chosen(pacing, asks(Rank.DUE, 2000), 299.0, eager=True) == 0
+    assert chosen(pacing, polls(Rank.DUE, 2000), eager=True) == 900
+    assert chosen(pacing, polls(Rank.DUE, 2000), 299.0, eager=True) == 0
 
 
 def test_nothing_is_granted_while_the_api_blocks() -> None:
     pacing = Pacing()
     pacing.budget.block(0.0, 60.0)
-    assert chosen(pacing, asks(Rank.ASKED_FOR, 5), 59.0) == 0
-    assert chosen(pacing, asks(Rank.ASKED_FOR, 5), 60.0) == 5
+    assert chosen(pacing, polls(Rank.ASKED_FOR, 5), 59.0) == 0
+    assert chosen(pacing, polls(Rank.ASKED_FOR, 5), 60.0) == 5
 
 
 NOW = 1000.0
@@ -110,23 +110,23 @@ def account(*statuses: str, name: str = "acc", answered: bool = True) -> Account
     jobs = [Job(id=f"j{n}", status=status) for n, status in enumerate(statuses)]
     made.listing.apply_page(jobs)
     made.listing.apply_page(())
-    made.listing.asked_at = NOW
+    made.listing.polled_at = NOW
     for job in jobs:
         track = JobTrack(name, job)
         if answered:
             track.update(counted(job.status), Moment(NOW, NOW), interval=5.0)
-        track.asked_at = NOW
+        track.polled_at = NOW
         made.jobs[job.id or ""] = track
     return made
 
 
-def names(asks: list[Ask]) -> list[str]:
-    return [ask.track.job_id if ask.track else "list" for ask in asks]
+def names(polls: list[Poll]) -> list[str]:
+    return [poll.track.job_id if poll.track else "list" for poll in polls]
 
 
 def due(made: AccountTrack, after: float, focus: Focus | None = None) -> list[str]:
     """Return what is due that many seconds later, at an interval of 5 s."""
-    return names(due_asks([made], NOW + after, 5.0, focus or Focus()))
+    return names(due_polls([made], NOW + after, 5.0, focus or Focus()))
 
 
 def test_nothing_is_due_right_after_everything_was_asked() -> None:
@@ -148,8 +148,8 @@ def test_each_kind_of_ask_has_its_period(after: float, asked: set[str]) -> None:
 
 def test_the_most_overdue_ask_comes_first() -> None:
     made = account("running", "running", "paused")
-    made.jobs["j1"].asked_at = NOW - 10
-    made.jobs["j2"].asked_at = NOW - 50
+    made.jobs["j1"].polled_at = NOW - 10
+    made.jobs["j2"].polled_at = NOW - 50
     assert due(made, 5.0) == ["j2", "j1", "j0"]
 
 
@@ -160,10 +160,10 @@ def test_the_list_is_read_every_ten_seconds_or_two_rounds(interval: float, secon
 
 def test_ranks() -> None:
     made = account("running", "running", "running", "aborted", "aborted", answered=False)
-    made.jobs["j2"].ask_now()
+    made.jobs["j2"].poll_now()
     focus = Focus(JobKey("acc", "j0"), frozenset({JobKey("acc", "j3")}))
-    asks = due_asks([made], NOW + 9.0, 5.0, focus)
-    ranked = {ask.track.job_id: ask.rank for ask in asks if ask.track}
+    polls = due_polls([made], NOW + 9.0, 5.0, focus)
+    ranked = {poll.track.job_id: poll.rank for poll in polls if poll.track}
     assert ranked == {
         "j0": Rank.ASKED_FOR,
         "j1": Rank.DUE,
@@ -171,15 +171,15 @@ def test_ranks() -> None:
         "j3": Rank.VISIBLE,
         "j4": Rank.LAZY,
     }
-    assert [ask.rank for ask in asks] == sorted(ask.rank for ask in asks)
+    assert [poll.rank for poll in polls] == sorted(poll.rank for poll in polls)
 
 
 def test_a_first_list_comes_before_all_but_the_highlighted_job() -> None:
     made = account("running", "running")
     fresh = AccountTrack("new")
     focus = Focus(JobKey("acc", "j0"), frozenset({JobKey("acc", "j1")}))
-    asks = due_asks([made, fresh], NOW + 20.0, 5.0, focus)
-    assert [(ask.rank, ask.account.account_id) for ask in asks[:2]] == [
+    polls = due_polls([made, fresh], NOW + 20.0, 5.0, focus)
+    assert [(poll.rank, poll.account.account_id) for poll in polls[:2]] == [
         (Rank.ASKED_FOR, "acc"),
         (Rank.FIRST_LIST, "new"),
     ]
@@ -189,12 +189,12 @@ def test_focused_asks_are_those_of_the_jobs_in_focus() -> None:
     made = account("running", "completed", "completed", "running", answered=False)
     looked_at = frozenset({JobKey("acc", "j1"), JobKey("acc", "j3"), JobKey("acc", "unknown")})
     focus = Focus(JobKey("acc", "j2"), looked_at | {JobKey("other", "j0")})
-    asks = focused_asks([made, account("running", name="failing")], NOW + 60.0, 5.0, focus)
-    assert names(asks) == ["j2", "j1", "j3"]
-    assert [a.rank for a in asks] == [Rank.ASKED_FOR, Rank.VISIBLE, Rank.DUE]
+    polls = focused_polls([made, account("running", name="failing")], NOW + 60.0, 5.0, focus)
+    assert names(polls) == ["j2", "j1", "j3"]
+    assert [a.rank for a in polls] == [Rank.ASKED_FOR, Rank.VISIBLE, Rank.DUE]
     failing = account("running", name="other")
     failing.problem = Problem(Unreachable("x"), NOW)
-    assert focused_asks([failing], NOW + 60.0, 5.0, focus) == []
+    assert focused_polls([failing], NOW + 60.0, 5.0, focus) == []
 
 
 def test_ended_jobs_wait_for_the_whole_list_or_its_failure() -> None:
@@ -223,25 +223,25 @@ def test_jobs_that_are_never_due(kind: str) -> None:
         track.failed(NotFound("the API answered 404"), Moment(NOW, NOW), 5.0)
         track.retry_at, track.urgent = -math.inf, False
     focus = Focus(JobKey("acc", "j0"), frozenset({JobKey("acc", "j0")}))
-    track.asked_at = -math.inf
+    track.polled_at = -math.inf
     assert due(made, 9.0, focus) == []
 
 
 def test_ended_jobs_take_turns_newest_first_and_visible_ones_always() -> None:
     made = account(*["completed"] * (3 * LAZY_LOOK), "running", answered=False)
     for track in made.jobs.values():
-        track.asked_at = -math.inf
+        track.polled_at = -math.inf
     shown = JobKey("acc", f"j{2 * LAZY_LOOK}")
     focus, running = Focus(None, frozenset({shown})), f"j{3 * LAZY_LOOK}"
     newest = [f"j{n}" for n in range(LAZY_LOOK)]
     for _ in range(2):
         assert due(made, 0.0, focus) == [shown.job_id, running, *newest]
     for name in newest:
-        made.jobs[name].asked_at = NOW
+        made.jobs[name].polled_at = NOW
     assert due(made, 0.0, focus) == [shown.job_id, running]
     following = [f"j{n}" for n in range(LAZY_LOOK, 2 * LAZY_LOOK)]
     assert due(made, 0.0, focus) == [shown.job_id, running, *following]
-    every = names(due_asks([made], NOW, 5.0, Focus(), lazy_look=None))
+    every = names(due_polls([made], NOW, 5.0, Focus(), lazy_look=None))
     assert set(every) == set(made.jobs) - set(newest)
 
 
@@ -250,9 +250,9 @@ def test_ended_jobs_that_never_answer_do_not_starve_the_others(answer: int | str
     made = account(*["completed"] * (2 * LAZY_LOOK), answered=False)
     later = NOW + 100.0
     for n, track in enumerate(made.jobs.values()):
-        track.asked_at = -math.inf
+        track.polled_at = -math.inf
         if n < LAZY_LOOK:
-            track.asked_at = NOW
+            track.polled_at = NOW
             if isinstance(answer, int):
                 error = (NotFound if answer == 404 else BadAnswer)("failed", status=answer)
                 track.failed(error, Moment(NOW, NOW), 60.0)
@@ -277,7 +277,7 @@ def test_a_failed_list_waits_for_its_retry_time() -> None:
 
 def test_a_failing_account_is_probed_by_its_list_and_a_job_in_turns() -> None:
     made = account("running", "running", "completed")
-    made.jobs["j1"].asked_at = NOW - 5
+    made.jobs["j1"].polled_at = NOW - 5
     error = Unreachable("no answer")
     for _ in range(3):
         made.failed(error, Moment(NOW, NOW), NOW - 1, 10.0, True)
@@ -286,11 +286,11 @@ def test_a_failing_account_is_probed_by_its_list_and_a_job_in_turns() -> None:
     probed = []
     for step in range(6):
         now = NOW + 10.0 + step
-        (probe,) = due_asks([made], now, 5.0, Focus(JobKey("acc", "j0")))
+        (probe,) = due_polls([made], now, 5.0, Focus(JobKey("acc", "j0")))
         assert probe.probe
         probed += names([probe])
         made.begin(probe.track, now, probe=True)
-        assert due_asks([made], now + 100, 5.0, Focus()) == []
+        assert due_polls([made], now + 100, 5.0, Focus()) == []
         made.end(probe.track)
     assert probed == ["list", "j1", "list", "j0", "list", "j1"]
 
@@ -313,8 +313,8 @@ def test_demand_is_the_sum_of_all_periods() -> None:
 
 def test_which_asks_cannot_wait() -> None:
     made = account("running", "aborted")
-    never = Ask(Rank.DUE, math.inf, made, made.jobs["j0"])
+    never = Poll(Rank.DUE, math.inf, made, made.jobs["j0"])
     assert never.cannot_wait
-    assert Ask(Rank.VISIBLE, 1.0, made).cannot_wait
-    assert not Ask(Rank.DUE, 2.0, made, made.jobs["j0"]).cannot_wait
-    assert not Ask(Rank.LAZY, math.inf, made, made.jobs["j1"]).cannot_wait
+    assert Poll(Rank.VISIBLE, 1.0, made).cannot_wait
+    assert not Poll(Rank.DUE, 2.0, made, made.jobs["j0"]).cannot_wait
+    assert not Poll(Rank.LAZY, math.inf, made, made.jobs["j1"]).cannot_wait

@@ -19,7 +19,7 @@ from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.job import AccountView, BudgetView, Problem
 from slurper_tui.monitor.polling.budget import LONGEST, Metered
-from slurper_tui.monitor.polling.scheduler import Ask, Focus, Pacing, demand
+from slurper_tui.monitor.polling.scheduler import Focus, Pacing, Poll, demand
 
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
@@ -33,14 +33,14 @@ FIRST_LOOK, NEXT_LOOK = 5.0, 3600.0
 _log = logging.getLogger("slurper_tui.monitor")
 
 
-class User:
-    """One credential: its client, its accounts, its budget, and the requests to send.
+class AccountGroup:
+    """The accounts of one credential: their client, their budget, and the polls to send.
 
     now: returns both clocks. demand: returns the requests per second that the polls need.
     answered: called after a good answer to a service.
     granted: requests that the API grants in five minutes.
-    queue: the chosen asks that are not sent yet. waiting: number of asks without budget.
-    under_way: number of asks in the queue or sent.
+    queue: the chosen polls that are not sent yet. waiting: number of polls without budget.
+    under_way: number of polls in the queue or sent.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class User:
         self.accounts = accounts
         self.pacing = Pacing(granted)
         self.budget = self.pacing.budget
-        self.queue: deque[Ask] = deque()
+        self.queue: deque[Poll] = deque()
         self.queued = asyncio.Event()
         self.waiting = 0
         self.under_way = 0
@@ -78,17 +78,17 @@ class User:
             peers,
         )
 
-    def put(self, ask: Ask, *, first: bool) -> None:
-        """Queue an ask. first: before all others."""
+    def put(self, poll: Poll, *, first: bool) -> None:
+        """Queue a poll. first: before all others."""
         if first:
-            self.queue.appendleft(ask)
+            self.queue.appendleft(poll)
         else:
-            self.queue.append(ask)
+            self.queue.append(poll)
         self.under_way += 1
         self.queued.set()
 
-    async def take(self) -> Ask:
-        """Wait for the next ask and return it."""
+    async def take(self) -> Poll:
+        """Wait for the next poll and return it."""
         while not self.queue:
             self.queued.clear()
             await self.queued.wait()
