@@ -66,6 +66,7 @@ from slurper_tui.api.scrub import Scrubber
 if TYPE_CHECKING:
     import httpx
 
+    from slurper_tui.api.s3 import S3Bucket
     from slurper_tui.api.transport import Exchange
 
 T = TypeVar("T")
@@ -123,6 +124,8 @@ class SlurperClient:
         self._exchange: Exchange | None = None
         self._opening: Future[None] | None = None
         self._traffic: dict[str, Traffic] = {}
+        self._buckets: list[S3Bucket] = []
+        self._real = transport is None and base_url == DEFAULT_BASE_URL
 
     def traffic(self, account_id: str) -> Traffic:
         """Return the numbers of requests to an account."""
@@ -156,6 +159,11 @@ class SlurperClient:
         """One line for each environment setting that is skipped; none before the client is open."""
         return self._exchange.notes if self._exchange is not None else ()
 
+    @property
+    def is_real(self) -> bool:
+        """Whether this is Cloudflare's own API; R2's S3 endpoint then has the same accounts."""
+        return self._real
+
     def unlock(self) -> None:
         """Allow requests that change something; before, they raise Locked and are not sent."""
         self._read_only = False
@@ -165,7 +173,9 @@ class SlurperClient:
         self._read_only = True
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, also those of S3 buckets."""
+        for bucket in self._buckets:
+            await bucket.close()
         if self._exchange is not None:
             await self._exchange.close()
 
@@ -451,6 +461,25 @@ class SlurperClient:
         keys = Secret(verified.value.id, hashlib.sha256(token.encode()).hexdigest())
         self._hide(keys)
         return Answer(keys, verified.limit)
+
+    def s3_bucket(
+        self,
+        endpoint: str,
+        bucket: str,
+        keys: Secret,
+        *,
+        region: str | None = None,
+        kind: str = "S3",
+    ) -> S3Bucket:
+        """Return a bucket with the S3 protocol, which is closed together with this client.
+
+        See `S3Bucket` for the arguments and the errors.
+        """
+        from slurper_tui.api.s3 import S3Bucket  # only for a verification
+
+        made = S3Bucket(endpoint, bucket, keys, self._scrubber, region=region, kind=kind)
+        self._buckets.append(made)
+        return made
 
     def _hide(self, *secrets: Secret) -> None:
         """Register keys with the scrubber, so that no error, log or report repeats them."""

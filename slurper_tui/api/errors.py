@@ -15,6 +15,7 @@ ApiError                    exit 7   base class; keeps the status, headers and f
 ├── Refused                 exit 7   every other refusal by the API
 │   └── BucketKeysRefused   exit 7   403: the keys to a bucket do not open it; nothing was created
 ├── NoToken                 exit 3   only an API token whose id the API tells has R2 keys
+├── NotInstalled            exit 2   an optional package is missing
 └── Locked                  exit 2   a write while the client is read-only; it was not sent
 
 `Unreachable` and `BadAnswer` are transient: the same request may succeed a moment later. A request
@@ -158,6 +159,12 @@ class NoToken(ApiError):
     """There are no R2 keys of the credential in use: a global key, or a token of unknown id."""
 
     exit_code = 3
+
+
+class NotInstalled(ApiError):
+    """What was asked for needs a package that is not installed; the message tells how to."""
+
+    exit_code = 2
 
 
 class Locked(ApiError):

@@ -117,25 +117,8 @@ class Exchange:
         self._url = lru_cache(maxsize=4096)(
             lambda path: base.copy_with(raw_path=root + path.encode())
         )
-        # Plain http is for this machine only. A proxy from the environment would carry the secrets
-        # off it, and reading the trust store would take 50 ms for nothing.
-        is_tls = base.scheme == "https"
-        use_proxy = transport is None and is_tls
-        proxy = choose_proxy(base.host, base.port or 443) if use_proxy else ProxyChoice()
-        self.notes = proxy.notes
-        self._scrubber.add(*proxy.secrets)
-        if transport is None:
-            transport = Transport(tls_context() if is_tls else None, proxy.proxy, LIMITS)
-        self._client = httpx.AsyncClient(
-            transport=transport,
-            trust_env=False,  # the transport already has the proxy and the certificates
-            timeout=_TIMEOUT,
-            headers={
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-                "User-Agent": "slurper-tui",
-            },
-        )
+        self._client, self.notes = open_client(base, scrubber, transport)
+        self._client.headers["Accept"] = "application/json"
 
     def use(self, credentials: Credentials) -> None:
         """Send these credentials from now on; they are secret before they are sent."""
@@ -170,14 +153,11 @@ class Exchange:
         headers = {**more} if body is None else {**more, "Content-Type": "application/json"}
         try:
             with _api_errors(len(path)):
-                async with asyncio.timeout(WHOLE_SECONDS):
-                    request = self._client.build_request(
-                        method, self._url(path), params=query, headers=headers, content=body
-                    )
-                    async with aclosing(await self._client.send(request, stream=True)) as response:
-                        content = b"".join([chunk async for chunk in _unpacked(response)])
-            raw, clean = Raw(response.status_code, response.headers, content), self._scrubber.clean
-            if len(content) > LARGE_BYTES:
+                request = self._client.build_request(
+                    method, self._url(path), params=query, headers=headers, content=body
+                )
+            raw, clean = await fetch(self._client, request, len(path)), self._scrubber.clean
+            if len(raw.body) > LARGE_BYTES:
                 answer = await asyncio.to_thread(read_answer, raw, read, clean)
             else:
                 answer = read_answer(raw, read, clean)
@@ -211,6 +191,47 @@ class Exchange:
             error.args = (error.message,)
             error.ray = self._short(error.ray)
             error.__traceback__ = error.__context__ = None
+
+
+def open_client(
+    base: httpx.URL, scrubber: Scrubber, transport: httpx.AsyncBaseTransport | None = None
+) -> tuple[httpx.AsyncClient, tuple[str, ...]]:
+    """Return a client for one server, and a line for each setting that it cannot use.
+
+    transport: sends the requests instead of the network. Raises BadSetting for a proxy or
+    certificates that cannot be used.
+    """
+    # Plain http is for this machine only. A proxy from the environment would carry the secrets
+    # off it, and reading the trust store would take 50 ms for nothing.
+    is_tls = base.scheme == "https"
+    use_proxy = transport is None and is_tls
+    proxy = choose_proxy(base.host, base.port or 443) if use_proxy else ProxyChoice()
+    scrubber.add(*proxy.secrets)
+    if transport is None:
+        transport = Transport(tls_context() if is_tls else None, proxy.proxy, LIMITS)
+    client = httpx.AsyncClient(
+        transport=transport,
+        trust_env=False,  # the transport already has the proxy and the certificates
+        timeout=_TIMEOUT,
+        headers={"Accept-Encoding": "gzip", "User-Agent": "slurper-tui"},
+    )
+    return client, proxy.notes
+
+
+async def fetch(client: httpx.AsyncClient, request: httpx.Request, length: int) -> Raw:
+    """Send a request and return the whole answer. length: of the path, for the error's message.
+
+    Raises Unreachable where there is none within the time limit, TooLarge or BadAnswer for a body
+    that is not read.
+    """
+    with _api_errors(length):
+        async with (
+            asyncio.timeout(WHOLE_SECONDS),
+            aclosing(await client.send(request, stream=True)) as response,
+        ):
+            is_head = request.method == "HEAD"
+            chunks = [] if is_head else [chunk async for chunk in _unpacked(response)]
+    return Raw(response.status_code, response.headers, b"".join(chunks))
 
 
 @contextmanager
