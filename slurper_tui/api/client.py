@@ -160,6 +160,11 @@ class SlurperClient:
         return self._exchange.notes if self._exchange is not None else ()
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether its requests do not leave the program: it is the demo's."""
+        return self._transport is not None
+
+    @property
     def is_real(self) -> bool:
         """Whether this is Cloudflare's own API; R2's S3 endpoint then has the same accounts."""
         return self._real

@@ -64,18 +64,20 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and return the response. Raises httpx.TransportError."""
+        # A target that is sent as it is. httpcore would take it for that of CONNECT too.
+        extensions = {**request.extensions}
         address = httpcore.URL(
             scheme=request.url.raw_scheme,
             host=request.url.raw_host,
             port=request.url.port,
-            target=request.url.raw_path,
+            target=extensions.pop("target", request.url.raw_path),
         )
         sent = httpcore.Request(
             method=request.method,
             url=address,
             headers=request.headers.raw,
             content=request.stream,
-            extensions=request.extensions,
+            extensions=extensions,
         )
         with _as_httpx():
             # Once more for each kept connection that is closed: a server drops them all.

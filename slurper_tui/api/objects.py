@@ -1,16 +1,36 @@
-"""Objects of a bucket, as its listing and its answer to HEAD describe them."""
+"""Objects of a bucket, as its listing and its answer to HEAD describe them, and S3 endpoints."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
+from slurper_tui.api.errors import BadAddress
 from slurper_tui.api.models import Count
 
 MOST_LISTED = 1000
 """The most objects that one page of a listing holds, in R2's own API and with S3."""
+
+AWS = "https://s3.amazonaws.com"
+GCS = "https://storage.googleapis.com"
+R2_HOST = ".r2.cloudflarestorage.com"
+
+
+def r2_endpoint(account_id: str, jurisdiction: str | None = None) -> str:
+    """Return R2's S3 endpoint of an account. jurisdiction: None or `default` for the default one.
+
+    Raises BadAddress for an id that is no part of a host name.
+    """
+    place = "" if jurisdiction in (None, "", "default") else f".{jurisdiction}"
+    if not re.fullmatch("[A-Za-z0-9-]{1,63}", account_id) or not re.fullmatch(
+        r"(\.[a-z]{1,20})?", place
+    ):
+        raise BadAddress("R2 has no S3 endpoint for this account or jurisdiction")
+    return f"https://{account_id}{place}{R2_HOST}"
 
 
 class ListedObject(msgspec.Struct, frozen=True, gc=False):
@@ -53,6 +73,21 @@ class ObjectPage(msgspec.Struct, frozen=True):
     objects: Sequence[ListedObject]
     prefixes: Sequence[str] = ()
     cursor: str | None = None
+
+
+class ListingCost(NamedTuple):
+    """What a listing costs.
+
+    page: objects that one request lists; 0 where no request is sent, as for a manifest.
+    per_second: the most requests a second that it sends; None where only the network limits it.
+    seconds: of one request, as far as is known.
+    in_r2: it lists an R2 bucket, so that every request is a Class A operation of R2.
+    """
+
+    page: int = 1000
+    per_second: float | None = None
+    seconds: float = 0.3
+    in_r2: bool = False
 
 
 class R2Headers(msgspec.Struct, frozen=True, rename="camel"):

@@ -24,6 +24,7 @@ from slurper_tui.api.errors import (
     ApiError,
     BadAddress,
     BadAnswer,
+    BadSetting,
     BucketKeysRefused,
     Fault,
     NotFound,
@@ -35,8 +36,11 @@ from slurper_tui.api.errors import (
 from slurper_tui.api.listing import Fetch, objects_of, read_level, read_pages, repeated
 from slurper_tui.api.models import MOST_ROWS, mark_invalid_bytes
 from slurper_tui.api.objects import (
+    GCS,
     MOST_LISTED,
+    R2_HOST,
     ListedObject,
+    ListingCost,
     ObjectHeaders,
     ObjectPage,
     utc_seconds,
@@ -53,11 +57,7 @@ if TYPE_CHECKING:
     from slurper_tui.api.objects import FoundPrefix
     from slurper_tui.api.scrub import Scrubber
 
-AWS = "https://s3.amazonaws.com"
-GCS = "https://storage.googleapis.com"
-
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
-_ACCOUNT = re.compile(r"[A-Za-z0-9-]{1,63}")
 _REGION_IN_HOST = re.compile(r"s3[.-]([a-z0-9-]+)\.[a-z0-9-]+\.[a-z]+", re.IGNORECASE)
 _NOTHING = hashlib.sha256(b"").hexdigest()
 
@@ -76,17 +76,6 @@ _CLOCK = "RequestTimeTooSkewed"
 _MOST_TEXT = 300
 
 INSTALL = "pip install 'slurper-tui[verify]'"
-
-
-def r2_endpoint(account_id: str, jurisdiction: str | None = None) -> str:
-    """Return R2's S3 endpoint of an account. jurisdiction: None or `default` for the default one.
-
-    Raises BadAddress for an id that is no part of a host name.
-    """
-    place = "" if jurisdiction in (None, "", "default") else f".{jurisdiction}"
-    if not _ACCOUNT.fullmatch(account_id) or not re.fullmatch(r"(\.[a-z]{1,20})?", place):
-        raise BadAddress("R2 has no S3 endpoint for this account or jurisdiction")
-    return f"https://{account_id}{place}.r2.cloudflarestorage.com"
 
 
 class S3Bucket:
@@ -116,6 +105,7 @@ class S3Bucket:
         self._host = _checked_host(endpoint)
         self.name = f"{kind} bucket {bucket} at {self._host}"
         self.requests = 0
+        self.cost = ListingCost(MOST_LISTED, in_r2=self._host.endswith(R2_HOST))
         self._endpoint, self._bucket, self._region = endpoint, bucket, region
         self._keys, self._scrubber = keys, scrubber
         self._client: httpx.AsyncClient | None = None
@@ -128,9 +118,9 @@ class S3Bucket:
         """Yield the objects below a prefix, page by page. See `ObjectListing`."""
         return objects_of(read_pages(self._fetch(prefix), after))
 
-    async def level(self, prefix: str = "") -> Sequence[FoundPrefix]:
+    async def level(self, prefix: str = "", most: int | None = None) -> Sequence[FoundPrefix]:
         """Return what is one level below a prefix. See `ObjectListing`."""
-        return await read_level(self._fetch(prefix, "/"))
+        return await read_level(self._fetch(prefix, "/"), most)
 
     async def headers(self, key: str) -> ObjectHeaders | None:
         """Return the headers of an object; None if it does not exist."""
@@ -164,9 +154,9 @@ class S3Bucket:
 
         return fetch
 
-    def _query(self, prefix: str, delimiter: str, most: int = MOST_LISTED) -> dict[str, str]:
+    def _query(self, prefix: str, delimiter: str, most: int | None = None) -> dict[str, str]:
         # Empty values too: policies of buckets may ask for them.
-        query = {"list-type": "2", "encoding-type": "url", "max-keys": str(most)}
+        query = {"list-type": "2", "encoding-type": "url", "max-keys": str(most or MOST_LISTED)}
         return {**query, "prefix": prefix, "delimiter": delimiter}
 
     async def _send(
@@ -175,7 +165,10 @@ class S3Bucket:
         """Send a request once more if the bucket names another region. Raises ApiError."""
         async with self._opening:
             if self._client is None:
-                await asyncio.to_thread(self._open)
+                try:
+                    await asyncio.to_thread(self._open)
+                except BadSetting as bad:
+                    raise self._named(BadAddress(f"not sent: {bad}")) from None
         raw = await self._send_once(method, key, query)
         error = None if 200 <= raw.status < 300 else _S3Error.of(raw)
         if error is not None and error.region and error.region != self._region:
@@ -291,7 +284,7 @@ def _checked_host(endpoint: str) -> str:
 
 def _region_of(host: str) -> str:
     """Return the region that a host's name tells, as in s3.fr-par.scw.cloud."""
-    if host.endswith(".r2.cloudflarestorage.com") or host == urlsplit(GCS).netloc:
+    if host.endswith(R2_HOST) or host == urlsplit(GCS).netloc:
         return "auto"
     found = _REGION_IN_HOST.fullmatch(host)
     return found[1].lower() if found else "us-east-1"
@@ -432,7 +425,7 @@ class _S3Error:
             return BucketKeysRefused, "the keys give no access to the bucket"
         if status == 404 and (self.code or is_head):
             return NotFound, "there is no such bucket" if self.code == "NoSuchBucket" else ""
-        if status == 501 or (self.code and status < 500 and self.code not in _TRANSIENT):
+        if status == 501 or (status < 500 and (is_head or self.code not in {"", *_TRANSIENT})):
             return Refused, ""
         return BadAnswer, "" if self.code or is_head else "no answer of an S3 server"
 

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from slurper_tui.api.objects import ListingCost as ListingCost  # noqa: TC001 - part of the Protocol
 
 if TYPE_CHECKING:
     from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectHeaders
-
-
-class ListingCost(NamedTuple):
-    """What a listing costs.
-
-    page: objects that one request lists; 0 where no request is sent, as for a manifest.
-    per_second: the most requests a second that it sends; None where only the network limits it.
-    seconds: of one request, as far as is known.
-    in_r2: it lists an R2 bucket, so that every request is a Class A operation of R2.
-    """
-
-    page: int = 1000
-    per_second: float | None = None
-    seconds: float = 0.3
-    in_r2: bool = False
 
 
 class ObjectListing(Protocol):
