@@ -93,8 +93,11 @@ def is_whole(answer: bytes) -> bool:
 async def serving(answer: Answer) -> AsyncIterator[tuple[str, list[Asked]]]:
     """Serve HTTP with raw answers; yield the address and the requests so far."""
     asked: list[Asked] = []
+    open_ones: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task: Any = asyncio.current_task()
+        open_ones[task] = writer
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -111,11 +114,15 @@ async def serving(answer: Answer) -> AsyncIterator[tuple[str, list[Asked]]]:
             pass
         finally:
             writer.close()
+            del open_ones[task]
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
         yield f"http://127.0.0.1:{port}", asked
+        for writer in open_ones.values():
+            writer.close()
+        await asyncio.gather(*open_ones)
 
 
 def http(status: int, body: str | bytes = b"", kind: str = "application/xml", **more: str) -> bytes:
