@@ -295,11 +295,11 @@ def parse_listing(body: bytes) -> ObjectPage:
 
     Raises BadAnswer for anything else, and for a page without a sure end or continuation.
     """
-    root = _parse_xml(body)
+    rows, rest = _cut_out(body)
+    root = _parse_xml(rest)
     if root is None or _tag(root) != "ListBucketResult":
         raise BadAnswer("the answer is no listing of a bucket")
     texts: dict[str, str] = {}
-    rows: list[dict[str, str]] = []
     prefixes: list[str] = []
     for part in root:
         tag = _tag(part)
@@ -325,6 +325,48 @@ def parse_listing(body: bytes) -> ObjectPage:
     return ObjectPage(objects, prefixes, _cursor(texts))
 
 
+_FIELD = re.compile(r"<(Key|LastModified|ETag|Size)>([^<]*+)</")
+
+
+def _cut_out(body: bytes) -> tuple[list[dict[str, str]], bytes]:
+    """Cut the objects out of a page, because parsing them as XML takes four times as long.
+
+    Keys may then hold what XML must not. A page is left whole that holds anything but elements.
+    """
+    start, end = body.find(b"<Contents>"), body.rfind(b"</Contents>")
+    if start < 0 or end < start or b"<!" in body:
+        return [], body
+    end += len(b"</Contents>")
+    try:
+        parts = body[start:end].decode().replace("&quot;", '"').split("<Contents>")
+    except UnicodeDecodeError:
+        return [], body
+    rows = []
+    for part in parts[1:]:
+        inside, _, after = part.partition("</Contents>")
+        if after and not after.isspace():
+            return [], body
+        row = dict(_FIELD.findall(inside))
+        if "&" in inside:
+            row = {name: _unescaped(text) for name, text in row.items()}
+        rows.append(row)
+    return rows, body[:start] + body[end:]
+
+
+def _unescaped(text: str) -> str:
+    """Resolve the references of XML in a text."""
+    return _REFERENCE.sub(lambda found: _NAMED.get(found[1]) or _numbered(found[1]), text)
+
+
+_REFERENCE = re.compile(r"&(amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});")
+_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+
+
+def _numbered(reference: str) -> str:
+    number = int(reference[2:], 16) if reference[1] == "x" else int(reference[1:])
+    return chr(min(number, 0x10FFFF))
+
+
 def _cursor(texts: Mapping[str, str]) -> str | None:
     """Return where the next page begins; None after the last page. Raises BadAnswer if unsure."""
     truncated = texts.get("IsTruncated", "").strip().lower()
@@ -337,13 +379,16 @@ def _cursor(texts: Mapping[str, str]) -> str | None:
     raise BadAnswer("the listing breaks off: it goes on, but does not tell where")
 
 
+_SIZE = re.compile("[0-9]{1,18}")
+
+
 def _object(key: str, row: Mapping[str, str]) -> ListedObject:
-    size = row.get("Size", "").strip()
+    size = row.get("Size", "")
     return ListedObject(
         key,
-        int(size) if re.fullmatch("[0-9]{1,18}", size) else None,
-        row.get("ETag", "").strip().strip('"') or None,
-        utc_seconds(row.get("LastModified", "").strip()),
+        int(size) if _SIZE.fullmatch(size) else None,
+        row.get("ETag", "").strip('" ') or None,
+        utc_seconds(row.get("LastModified")),
     )
 
 

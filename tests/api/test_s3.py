@@ -33,7 +33,7 @@ from slurper_tui.api.errors import (
 from slurper_tui.api.listing import TRIES
 from slurper_tui.api.models import Secret, is_exact
 from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectHeaders, r2_endpoint
-from slurper_tui.api.s3 import S3Bucket
+from slurper_tui.api.s3 import S3Bucket, parse_listing
 from slurper_tui.api.scrub import Scrubber
 from tests.api.s3_servers import (
     ACCESS,
@@ -316,19 +316,34 @@ async def test_bytes_that_are_not_unicode_stay_apart_and_are_not_sent() -> None:
             await bucket.headers(first)
 
 
-async def test_a_server_that_does_not_encode_keys_is_refused_only_where_xml_cannot_hold_one() -> (
-    None
-):
-    encoded = listing("a b", "a%20b", "&lt;b&gt;")
+async def test_keys_of_a_server_that_does_not_encode_them_are_exact_too() -> None:
+    encoded = listing("a b", "a%20b", "&lt;b&gt;", "&amp;quot;", "a&#x1;b", "a\x02b", "&#128512;")
     plain = edited(encoded, b"<EncodingType>url</EncodingType>", b"")
     async with serving(lambda _: plain) as (url, _), opened(url) as bucket:
-        assert await keys_of(bucket) == ["a b", "a%20b", "<b>"]
-    for key in (b"a&#x1;b", b"a\x01b", b"a&#2;b"):
-        odd = edited(plain, b"a b", key)
-        async with serving(lambda _, odd=odd: odd) as (url, asked), opened(url) as bucket:  # type: ignore[misc]
-            with pytest.raises(Refused, match="does not encode keys"):
-                await keys_of(bucket)
-        assert len(asked) == 1
+        expected = ["a b", "a%20b", "<b>", "&quot;", "a\x01b", "a\x02b", "\U0001f600"]
+        assert await keys_of(bucket) == expected
+    odd = edited(plain, b"</Contents>", b"<!-- so that it is parsed as XML --></Contents>")
+    async with serving(lambda _: odd) as (url, asked), opened(url) as bucket:
+        with pytest.raises(Refused, match="does not encode keys"):
+            await keys_of(bucket)
+    assert len(asked) == 1
+
+
+PAGES = [
+    listing(),
+    listing("a", "b%0A", "c+d", more="x"),
+    listing("a", rest="<CommonPrefixes><Prefix>b%2F/</Prefix></CommonPrefixes>"),
+    edited(listing("a", "b"), b"<Contents>", b"\n  <Contents>\n"),
+    edited(listing("a", "b"), b"<Size>5</Size>", b"<Size/><Owner><ID>1</ID></Owner>"),
+    edited(listing("a&amp;b", "&#x41;"), b"<ETag>", b"<StorageClass>GLACIER</StorageClass><ETag>"),
+]
+
+
+@pytest.mark.parametrize("answer", PAGES)
+def test_the_fast_way_to_parse_a_page_gives_what_xml_gives(answer: bytes) -> None:
+    body = answer.partition(b"\r\n\r\n")[2]
+    as_xml = body.replace(b"</ListBucketResult>", b"<!-- --></ListBucketResult>")
+    assert parse_listing(body) == parse_listing(as_xml)
 
 
 async def test_unreadable_sizes_and_times_are_unknown() -> None:
