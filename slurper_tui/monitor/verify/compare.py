@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
@@ -182,6 +183,7 @@ class Parts:
 class Merge:
     """Walks two listings in step: add pages, then `advance`.
 
+    until: keys beyond it are left out; it may be lowered to a key that no page has reached yet.
     parts: collects the counts. pairs: collects the expected objects that the target has too; None
     if nobody asks for them. last: the last key that was compared; every key up to it was.
     compared: the number of keys so far.
@@ -193,7 +195,9 @@ class Merge:
         parts: Parts,
         after: str | None = None,
         pairs: list[ListedObject] | None = None,
+        until: str | None = None,
     ) -> None:
+        self.until = until
         self._judge = judge
         self._parts = parts
         self._pages: list[Sequence[ListedObject]] = [(), ()]
@@ -220,11 +224,19 @@ class Merge:
             broken = next(b for a, b in pairwise(keys) if b <= a)
             raise OrderBroken(side, broken)
         self._newest[side] = keys[-1]
+        if self.until is not None and keys[-1] > self.until:
+            page = page[: bisect_right(keys, self.until)]
+            self.end(side)
         self._pages[side], self._at[side] = page, 0
 
     def end(self, side: int) -> None:
         """Say that a side has no more pages."""
         self._ended[side] = True
+
+    @property
+    def newest(self) -> str | None:
+        """The greatest key of all pages so far, or else where the merge begins."""
+        return max((key for key in self._newest if key is not None), default=None)
 
     def needs(self, side: int) -> bool:
         """Return whether a side has been consumed and has not ended."""

@@ -191,3 +191,26 @@ def cut(whole: Range, points: Sequence[str]) -> Iterator[Range]:
             yield Range(whole.prefix, after, point)
             after = point
     yield Range(whole.prefix, after, whole.until)
+
+
+_CLASS_ENDS = (("0", ":"), ("A", "["), ("a", "{"))
+"""The first digit, capital and small letter, each with the character after the last."""
+
+
+def middle(low: str, until: str | None, position: int, *, near: bool = False) -> str | None:
+    """Return a text between two keys that first differs from `low` at a position.
+
+    Its character there is halfway to the end of the digits or letters, or to that of `until`, or
+    with `near` the next one. None if there is no such text. until: None for no bound.
+    """
+    head, char = low[:position], ord(low[position])
+    end = next((ord(b) for a, b in _CLASS_ENDS if ord(a) <= char < ord(b)), char + 1)
+    if until is not None and until.startswith(head) and len(until) > position:
+        end = min(end, ord(until[position]))
+    between = char + 1 if near else max(char + 1, (char + end + 1) // 2)
+    if 0xD800 <= between <= 0xDFFF:
+        between = 0xE000
+    if between > ord(_TOP):
+        return None
+    found = head + chr(between)
+    return found if until is None or found < until else None

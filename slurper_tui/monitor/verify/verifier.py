@@ -27,6 +27,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, BadAnswer
 from slurper_tui.monitor.history.recorder import OneThread
@@ -61,7 +62,7 @@ from slurper_tui.monitor.verify.headers import (
     compare_headers,
 )
 from slurper_tui.monitor.verify.listing import ListingCost, ObjectListing
-from slurper_tui.monitor.verify.scope import Range, Scope, cut, just_before
+from slurper_tui.monitor.verify.scope import Range, Scope, cut, just_before, middle
 
 if TYPE_CHECKING:
     from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectHeaders
@@ -89,6 +90,12 @@ PACE_SECONDS = 20.0
 _SHARDS_OF_WORKER = 8
 _LEVEL = 1000
 _DEEPEST = 8
+
+DIVIDE_AFTER = 3
+"""Pages of a shard that are compared before another worker takes a part of it."""
+
+_MORE = 9
+"""Dividing ranges costs one more request for so many; measured on eight kinds of keys."""
 
 MOST_PARTS = 200
 """Parts of the bucket that the result tells."""
@@ -197,15 +204,64 @@ class _Found(NamedTuple):
 
 
 class _Shard:
-    """A shard while it is compared."""
+    """A shard while it is compared, and what is known of where to divide it.
+
+    first: its first key. depth: the position of a character in its keys at which a division has
+    succeeded; None before. settled: no keys beyond it differ at an earlier position.
+    near: try the next character there. pages: compared since the last try. division: the shard of
+    which it is the second part, then as `point` returned it.
+    """
 
     def __init__(self, stored: StoredShard) -> None:
+        self.merge: Merge | None = None
+        self.first: str | None = None
+        self.depth: int | None = None
+        self.settled = len(stored.prefix)
+        self.near = False
+        self.pages = 0
+        self.division: tuple[_Shard, int, int] | None = None
         keys = None if stored.wanted is None else tuple(msgspec.json.decode(stored.wanted))
         self.range = Range(stored.prefix, stored.after, stored.until, keys)
         self.number = stored.number
         self.last = stored.last
         self.done = stored.done
         self.compared = stored.compared
+
+    @property
+    def may_divide(self) -> bool:
+        """Whether enough of it has been compared since the last try."""
+        return self.range.keys is None and self.merge is not None and self.pages >= DIVIDE_AFTER
+
+    def learn(self) -> None:
+        """At its end, tell the shard that was divided what came of it."""
+        if self.division is None:
+            return
+        whole, position, step = self.division
+        if self.compared:
+            whole.depth = None
+        elif step == 1:
+            whole.settled = max(whole.settled, position + 1)
+        else:
+            whole.depth = position + 1  # the same position again
+        whole.near = not self.compared and step > 1
+
+    def point(self) -> tuple[str, int, int] | None:
+        """Return a key that no page has reached yet, to divide there.
+
+        Then the position that was chosen for it, and how far its character there is from that of
+        the keys so far. None if the keys do not tell where to divide.
+        """
+        low = None if self.merge is None else self.merge.newest
+        first = self.first
+        if low is None or first is None:
+            return None
+        position = next((i for i, c in enumerate(first) if low[i : i + 1] != c), len(first))
+        if self.depth is not None:
+            position = min(position, self.depth - 1)
+        for each in range(max(position, self.settled), len(low)):
+            if found := middle(low, self.range.until, each, near=self.near):
+                return found, each, ord(found[-1]) - ord(low[each])
+        return None
 
 
 class Verifier:
@@ -255,6 +311,7 @@ class Verifier:
         self._go = asyncio.Event()
         self._go.set()
         self._changed = asyncio.Event()
+        self._moved = asyncio.Event()
         self._stopping = False
         self._running: asyncio.Task[None] | None = None
         self._begun: _Begun | None = None
@@ -295,9 +352,12 @@ class Verifier:
         cost = side.cost
         if not cost.page:
             return SideCost(side.name, 0, in_r2=False)
-        shards = self._workers if self._workers > 1 else 0
-        ranges = len(self.scope.ranges())
-        requests = None if objects is None else -(-objects // cost.page) + ranges + shards
+        if objects is None:
+            return SideCost(side.name, None, cost.in_r2)
+        requests = -(-objects // cost.page) + len(self.scope.ranges())
+        if self._workers > 1:
+            # The last page of a part is not full, and some parts are empty.
+            requests += self._workers + (requests // _MORE if self._divides else 0)
         return SideCost(side.name, requests, cost.in_r2)
 
     def _assumed_seconds(self, objects: int) -> float:
@@ -325,7 +385,11 @@ class Verifier:
                 self._changed.clear()
                 yield self._progress()
                 waited = asyncio.create_task(self._changed.wait())
-                await asyncio.wait({running, waited}, timeout=PROGRESS_SECONDS)
+                await asyncio.wait(
+                    {running, waited},
+                    timeout=PROGRESS_SECONDS,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
                 waited.cancel()
             if not running.cancelled():
                 running.result()  # raises the error of the work file
@@ -425,7 +489,6 @@ class Verifier:
 
         def show(done: int, whole: int) -> None:
             self._heads = (done, whole)
-            self._changed.set()
 
         pairs = sum(self._totals[outcome] for outcome in _IN_BOTH)
         large = self._totals[_LARGE]
@@ -468,14 +531,26 @@ class Verifier:
             self.scope.first_created_at,
         )
         waiting = deque(shard for shard in self._shards if not shard.done)
+        at_work = 0
 
         async def work() -> None:
-            while waiting:
-                await self._compare(waiting.popleft(), judge)
+            nonlocal at_work
+            while waiting or at_work:
+                shard = waiting.popleft() if waiting else await self._divide()
+                if shard is None:
+                    await self._moved.wait()
+                    continue
+                at_work += 1
+                try:
+                    await self._compare(shard, judge)
+                finally:
+                    at_work -= 1
+                    self._has_moved()
 
-        tasks = [asyncio.create_task(work()) for _ in range(min(self._workers, len(waiting)))]
-        if not tasks:
+        if not waiting:
             return
+        workers = self._workers if self._divides else min(self._workers, len(waiting))
+        tasks = [asyncio.create_task(work()) for _ in range(workers)]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         finally:
@@ -485,11 +560,50 @@ class Verifier:
         for task in done:
             task.result()  # raises the first error
 
+    @property
+    def _divides(self) -> bool:
+        """Whether it is faster to list a range in several parts at the same time."""
+        costs = [side.cost for side in self._sides]
+        return any(cost.page for cost in costs) and all(cost.per_second is None for cost in costs)
+
+    def _has_moved(self) -> None:
+        """Wake the workers that wait for a shard to divide."""
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def _divide(self) -> _Shard | None:
+        """Divide the shard that has been compared longest; return the second part.
+
+        None if there is none to divide now. The part may turn out to be empty, which costs one
+        request on each side: then the next try is elsewhere.
+        """
+        whole = max(
+            (shard for shard in self._shards if self._divides and shard.may_divide),
+            key=lambda shard: shard.pages,
+            default=None,
+        )
+        if whole is None or whole.merge is None:
+            return None
+        whole.pages = 0
+        if (found := whole.point()) is None:
+            return None
+        point, position, step = found
+        stored = StoredShard(len(self._shards), whole.range.prefix, point, whole.range.until)
+        # Both without a pause, so that no page beyond the point is compared before.
+        whole.range = replace(whole.range, until=point)
+        whole.merge.until = point
+        part = _Shard(stored)
+        part.depth, part.settled = position, whole.settled
+        part.division = (whole, position, step)
+        self._shards.append(part)
+        await self._stored(lambda: self._work.split(whole.number, point, stored))
+        return part
+
     async def _compare(self, shard: _Shard, judge: Judge) -> None:
         parts = Parts(self.scope.common)
         pairs: list[ListedObject] | None = [] if self._sampler is not None else None
         after = shard.last if shard.last is not None else shard.range.after
-        merge = Merge(judge, parts, after, pairs)
+        merge = shard.merge = Merge(judge, parts, after, pairs, shard.range.until)
         before, stored_at = shard.compared, time.monotonic()
         found = _Found([], [])
         readers = [_Reader(self._pages(side, shard)) for side in self._sides]
@@ -502,7 +616,10 @@ class Verifier:
                 for side in needed:
                     page = await readers[side].page()
                     merge.end(side) if page is None else merge.add(side, page)
+                    shard.first = shard.first or (page[0].key if page else None)
                 merge.advance()
+                shard.pages += 1
+                self._has_moved()
                 found.differences.extend(merge.take())
                 if pairs and self._sampler is not None:
                     found.sampled.extend(self._sampler.offer(pairs))
@@ -517,9 +634,11 @@ class Verifier:
                     stored_at = time.monotonic()
                 await asyncio.sleep(0)
         finally:
+            shard.merge = None
             for reader in readers:
                 await reader.close()
             await self._keep(shard, merge, parts, found)
+        shard.learn()
 
     async def _keep(self, shard: _Shard, merge: Merge, parts: Parts, found: _Found) -> None:
         """Store a checkpoint of a shard, and forget what it holds."""
@@ -563,10 +682,6 @@ class Verifier:
         pages = side.pages(whole.prefix, after)
         try:
             async for page in pages:
-                until = whole.until
-                if until is not None and page and page[-1].key > until:
-                    yield [each for each in page if each.key <= until]
-                    return
                 yield page
         finally:
             await _close(pages)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api.models import Job, Source
-from slurper_tui.monitor.verify.scope import JobScope, Range, cut, just_before, scope_of
+from slurper_tui.monitor.verify.scope import JobScope, Range, cut, just_before, middle, scope_of
 from tests.monitor.verify.buckets import scope
 
 KEYS = st.text(
@@ -86,6 +86,39 @@ def test_every_key_of_a_range_is_in_one_part(points: list[str], keys: list[str])
         parts = [*cut(whole, points)]
         for key in {*keys, *points}:
             assert sum(part.holds(key) for part in parts) == whole.holds(key)
+
+
+@given(KEYS, st.none() | KEYS, st.data())
+def test_a_text_between_two_keys(low: str, until: str | None, data: st.DataObject) -> None:
+    position = data.draw(st.integers(0, len(low) - 1))
+    for near in (False, True):
+        found = middle(low, until, position, near=near)
+        if found is not None:
+            found.encode()
+            assert low < found
+            assert until is None or found < until
+            assert (found[:position], len(found)) == (low[:position], position + 1)
+
+
+@pytest.mark.parametrize(
+    ("low", "until", "position", "near", "found"),
+    [
+        ("img-1", None, 4, False, "img-6"),
+        ("img-1", None, 4, True, "img-2"),
+        ("img-9", None, 4, False, "img-:"),
+        ("img-1", "img-4", 4, False, "img-3"),
+        ("img-1", "img-2", 4, False, None),
+        ("img-1", None, 3, False, "img."),
+        ("a", None, 0, False, "n"),
+        ("a", "b", 0, False, None),
+        ("\U0010ffff", None, 0, False, None),
+        ("\ud7ff", None, 0, True, "\ue000"),
+    ],
+)
+def test_the_text_is_halfway_in_the_digits_or_letters(
+    low: str, until: str | None, position: int, near: bool, found: str | None
+) -> None:
+    assert middle(low, until, position, near=near) == found
 
 
 def test_the_fingerprint_differs_with_whatever_decides_on_the_keys() -> None:

@@ -139,7 +139,31 @@ async def test_shards_cover_the_gaps_between_the_folders() -> None:
     assert by_key(differences) == {"bb": "missing", "d": "missing", "e": "extra"}
     assert result.tally.of(Outcome.SAME) == len(FOLDERS)
     starts = {after for prefix, after in source.asked}
-    assert starts == {None, *(f"{folder}/" for folder in "bcdefgh")}
+    assert starts >= {None, *(f"{folder}/" for folder in "bcdefgh")}
+
+
+@pytest.mark.parametrize("name", ["img-{:06}", "a/b/{:06}.jpg", "{}", "{0:x}/{0}"])
+async def test_workers_without_a_shard_take_parts_of_the_others(name: str) -> None:
+    keys = [name.format(number) for number in range(300)]
+    source, target = MemoryBucket(objects(*keys)), MemoryBucket(objects(*keys[1:], "~"))
+    made = verifier(source, target, workers=4)
+    seen = await run(made)
+    result, differences = made.result(), [*made.differences()]
+    await made.close()
+    assert by_key(differences) == {keys[0]: "missing", "~": "extra"}
+    assert result.tally.of(Outcome.SAME) == 299
+    assert seen[-1].shards > 4
+    assert seen[-1].shards == seen[-1].shards_done
+    assert seen[-1].compared == 301
+
+
+async def test_a_side_with_a_fixed_pace_is_not_divided() -> None:
+    cost = ListingCost(3, per_second=2.0)
+    source = MemoryBucket(objects(*(f"{n:03}" for n in range(60))), cost=cost)
+    made = verifier(source, MemoryBucket(()), workers=4)
+    seen = await run(made)
+    await made.close()
+    assert seen[-1].shards == 1
 
 
 async def test_the_result_is_by_the_first_part_of_the_key_most_faults_first() -> None:
@@ -369,10 +393,17 @@ async def test_a_checkpoint_that_fails_is_not_counted_twice(
     st.integers(1, 4),
     st.lists(st.integers(1, 12), max_size=4),
 )
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_runs_that_are_cut_off_find_together_what_one_run_finds(
-    expected: set[str], actual: set[str], workers: int, cuts: list[int]
+    monkeypatch: pytest.MonkeyPatch,
+    expected: set[str],
+    actual: set[str],
+    workers: int,
+    cuts: list[int],
 ) -> None:
+    monkeypatch.setattr(engine, "DIVIDE_AFTER", 1)
+    monkeypatch.setattr(engine, "PROGRESS_SECONDS", 5.0)
+
     async def all_runs() -> tuple[Verification, list[Difference]]:
         work = WorkFile()
         work.close = lambda: None  # type: ignore[method-assign]  # the memory is used again
