@@ -90,6 +90,8 @@ def verdict(receipt: Receipt) -> ExitCode:
     if receipt.lost_job:
         return ExitCode.JOB_LOST
     clean = receipt.completed and receipt.verdict.clean
+    if receipt.verified or receipt.lacks:
+        clean = receipt.all_copied
     return ExitCode.OK if clean else ExitCode.OBJECTS_LOST
 
 

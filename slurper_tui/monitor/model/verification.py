@@ -49,6 +49,14 @@ BY_VERIFICATION = "verification"
 """Stands for the log types of a retry of keys that a verification found."""
 
 
+CLASS_A_USD, CLASS_B_USD = 4.50 / 10**6, 0.36 / 10**6
+"""R2's price of an operation in US dollars, as of 28 November 2026: writing and listing are Class
+A, HEAD is Class B."""
+
+FREE_A, FREE_B = 10**6, 10**7
+"""Operations of R2 that are free in a month."""
+
+
 class Tally(msgspec.Struct, frozen=True):
     """Numbers of objects by outcome.
 

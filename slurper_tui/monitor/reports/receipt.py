@@ -31,9 +31,11 @@ from slurper_tui.monitor.model.job import (
 from slurper_tui.monitor.model.logs import Cause, FailuresView, LogCounts, cause_of
 from slurper_tui.monitor.model.samples import Recorded, last_of_each
 from slurper_tui.monitor.model.verdict import with_log
+from slurper_tui.monitor.model.verification import Verification, by_job
 from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.monitor.reports.observed import Span, SpanKind, spans
 from slurper_tui.monitor.reports.retries import of_skips, total
+from slurper_tui.monitor.reports.verification import outdated_words, verdict_words
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder
@@ -163,12 +165,32 @@ class Receipt(msgspec.Struct, frozen=True):
         return Counts() if self.family.view.partial else self.family.view.counts
 
     @property
+    def view(self) -> JobView:
+        """The view of a single job, or the sums of several."""
+        return self.jobs[0].view if len(self.jobs) == 1 else self.family.view
+
+    @property
     def verdict(self) -> Verdict:
-        """How the receipt reconciles; for a single job, its own verdict."""
+        """How the counters reconcile; for a single job, its own verdict."""
         if self.interim:
             return Verdict("not ended", self.counts.failed, None, None)
-        alone = self.jobs[0].view if len(self.jobs) == 1 else self.family.view
-        return alone.verdict or Verdict(alone.word, alone.counts.failed, None, None)
+        view = self.view
+        return view.verdict or Verdict(view.word, view.counts.failed, None, None)
+
+    @property
+    def verification(self) -> Verification | None:
+        """The verification that counts; None if there was none."""
+        return self.view.verification
+
+    @property
+    def verified(self) -> bool:
+        """Whether a verification after the end found every object in the target."""
+        return not self.interim and self.view.verified
+
+    @property
+    def lacks(self) -> bool:
+        """Whether the verification found that an object is missing or differs."""
+        return self.verification is not None and self.verification.lacks
 
     @property
     def begun(self) -> float | None:
@@ -251,20 +273,34 @@ class Receipt(msgspec.Struct, frozen=True):
     def all_copied(self) -> bool:
         """Whether every object of the source is in the target, as far as can be known.
 
-        Requires every job's log: only it shows that the source was listed to its end.
+        Without a verification this requires every job's log: only it shows that the source was
+        listed to its end.
         """
-        listed = self.reading is None and all(job.log is not None for job in self.roots)
         ended_well = self.completed and not self.lost_job
+        if self.verified or self.lacks:
+            return ended_well and self.verified
+        listed = self.reading is None and all(job.log is not None for job in self.roots)
         return ended_well and self.verdict.clean and self.not_copied == 0 and listed
 
     @property
     def headline(self) -> str:
         """One line such as `1,310 failed, of which 1,310 were copied by a retry: all copied`.
 
-        If objects are missing, the verdict's text takes the place of `all copied`.
+        If objects are missing, the verdict's text takes the place of `all copied`. A verification
+        takes the place of the counters; if it is no proof, that follows.
         """
         if self.interim:
             return self._so_far()
+        result = self.verification
+        if result is None:
+            return self._by_counters()
+        words, outdated = verdict_words(result), outdated_words(self.view)
+        if self.verified:
+            return words if self.completed else f"{self.verdict.text}; {words}"
+        parts = (words,) if result.lacks else (self._by_counters(), words)
+        return "; ".join(filter(None, (*parts, outdated)))
+
+    def _by_counters(self) -> str:
         text = "all copied" if self.all_copied else self.verdict.text
         failed = total(job.view.counts.failed for job in self.roots)
         retries = len(self.family.retries.keys() - self.family.superseded)
@@ -337,6 +373,7 @@ class ReceiptMaker:
         self._job_store = job_store
         self._history = history
         self._logs = logs
+        self._verified: Mapping[JobKey, Verification] = {}
 
     async def receipt(
         self,
@@ -353,8 +390,9 @@ class ReceiptMaker:
         start. The receipt is interim if there are any, or if a job is live. Raises ApiError if
         something cannot be read, ValueError if there are no keys.
         """
-        views = {key: await self._view(key) for key in keys}
         accounts = sorted({key.account_id for key in keys})
+        self._verified = by_job(await self._history.notes.verifications(accounts))
+        views = {key: await self._view(key) for key in keys}
         links = await self._history.notes.links(accounts)
         lost = await self._add_retries(views, links)
         jobs_in_order = sorted(  # independent of the order of the keys
@@ -392,6 +430,11 @@ class ReceiptMaker:
         return made()
 
     async def _view(self, key: JobKey) -> JobView:
+        """Return a job's view with its verification, that of another program too."""
+        view = await self._counted_view(key)
+        return replace(view, verification=self._verified.get(key))
+
+    async def _counted_view(self, key: JobKey) -> JobView:
         """Return a job's view; fetch it if the job store does not have its counts."""
         view = self._job_store.view(key)
         if view is not None and (view.as_of is not None or view.gone):

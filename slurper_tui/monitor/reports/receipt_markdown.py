@@ -10,18 +10,32 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from slurper_tui import format as fmt
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.model.events import What
 from slurper_tui.monitor.model.logs import Cause, reason_of
+from slurper_tui.monitor.model.verification import Outcome
 from slurper_tui.monitor.reports.observed import SpanKind
+from slurper_tui.monitor.reports.verification import (
+    copy_cost_words,
+    count_rows,
+    etag_words,
+    header_words,
+    not_compared_words,
+    outdated_words,
+    prefix_rows,
+    scope_words,
+    unproven_words,
+)
 from slurper_tui.monitor.reports.wording import event_words
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.reports.receipt import JobReceipt, Receipt
 
-_HARMLESS = re.compile(r"(?:[A-Za-z0-9 ,()!·%+—-]|:(?= |$))*")
+_HARMLESS = re.compile(r"(?:[A-Za-z0-9 ,;()!·%+—-]|:(?= |$)|(?<=[0-9])\.(?=[0-9]))*")
 """Text that no Markdown renderer interprets as markup, a link, a mention or an entity."""
 
 
@@ -135,10 +149,12 @@ def markdown(receipt: Receipt, version: str = "") -> str:
     parts = (
         _head(receipt),
         _objects(receipt),
+        _compared(receipt),
         _failures(receipt),
         _retries(receipt),
         _jobs(receipt),
         observations(receipt),
+        _unproven(receipt),
         changes(receipt),
         (f"Made by {f'slurper-tui {version}'.strip()}. All times are UTC.",),
     )
@@ -155,7 +171,7 @@ def _head(receipt: Receipt) -> Iterator[str]:
     else:
         yield f"# Migration of {place}"
     yield ""
-    yield f"**{words(receipt.headline[:1].upper() + receipt.headline[1:])}**"
+    yield f"**{words(_capital(receipt.headline))}**"
     yield ""
     yield f"- From: {_end(source)}"
     yield f"- To: {_end(target)}"
@@ -318,6 +334,66 @@ def _sum(receipt: Receipt) -> str:
     surplus = total - counts.objects
     yes = "the total" if not surplus else f"{surplus:,} more than the total"
     return f"{numbers} = {total:,}: {names} is {yes}."
+
+
+def _unproven(receipt: Receipt) -> Iterator[str]:
+    """Yield the section with what is not proven, and R2's price."""
+    yield f"## {'Cost' if receipt.verified else 'Not verified'}"
+    yield ""
+    if not receipt.verified:
+        overwrite = {job.view.job.overwrite for job in receipt.jobs}
+        same = overwrite.pop() if len(overwrite) == 1 else None
+        yield from (f"- {text}" for text in unproven_words(receipt.counts, overwrite=same))
+        yield f"- {code('slurper-tui verify')} compares the target with the source, key by key."
+    yield f"- {copy_cost_words(receipt.counts)}"
+
+
+def _compared(receipt: Receipt) -> Iterator[str]:
+    """Yield the section with what the verification that counts has found."""
+    result = receipt.verification
+    if result is None:
+        return
+    yield f"## {'Verified' if receipt.verified else 'Compared with the source'}"
+    yield ""
+    if outdated := outdated_words(receipt.view):
+        yield f"**{_capital(outdated)}.**"
+        yield ""
+    took = fmt.duration(result.ended_at - result.started_at)
+    yield f"- Compared: {fmt.utc(result.started_at)} to {fmt.utc(result.ended_at)} ({took})"
+    yield f"- Expected: {words(result.expected)}"
+    yield f"- Found: {words(result.actual)}"
+    scope = _capital(scope_words(replace(result, prefixes=())))
+    yield f"- Scope: {scope}"
+    for prefix in result.prefixes:
+        yield f"  - only below {code(prefix)}"
+    yield ""
+    expected = result.tally.expected
+    rows = [
+        (
+            _capital(row.label),
+            fmt.count(row.number),
+            "" if row.outcome is Outcome.EXTRA else fmt.share(row.number, expected),
+        )
+        for row in count_rows(result.tally)
+    ]
+    yield from table(("", "Objects", "Share"), [*rows, ("Expected", fmt.count(expected), "")])
+    yield ""
+    sentences = (etag_words(result.tally), header_words(result.headers), not_compared_words(result))
+    yield from (f"- {words(_capital(text))}" for text in sentences if text)
+    faulty = [row for row in prefix_rows(result) if row.faults]
+    if not faulty:
+        return
+    yield ""
+    cells = [(cell(row.name), row.faults, fmt.count(row.expected)) for row in faulty[:MOST_LINES]]
+    yield from table(("Prefix", "Missing or different", "Objects"), cells, left=2)
+    if len(faulty) > MOST_LINES:
+        yield ""
+        more = _number(len(faulty) - MOST_LINES, "more prefix", "more prefixes")
+        yield f"The same of {more} is not listed."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _failures(receipt: Receipt) -> Iterator[str]:

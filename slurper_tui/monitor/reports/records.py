@@ -11,9 +11,10 @@ from slurper_tui import format as fmt
 from slurper_tui.api.models import LogRow, Source, Target, surrogate_invalid_bytes
 from slurper_tui.monitor.model.job import Counts, Forecast, JobView, shown_forecast, shown_rate
 from slurper_tui.monitor.model.logs import reason_of
-from slurper_tui.monitor.model.verification import DIFFERS, Outcome
+from slurper_tui.monitor.model.verification import DIFFERS, Outcome, Tally, Verification
 from slurper_tui.monitor.reports.observed import SpanKind
 from slurper_tui.monitor.reports.receipt import JobReceipt, Reason, Receipt, reasons_of
+from slurper_tui.monitor.reports.verification import verdict_words
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.reports.migrations import Migration
@@ -70,6 +71,48 @@ def verified_record(view: JobView) -> dict[str, Any] | None:
         "differs": sum(tally.of(outcome) for outcome in DIFFERS),
         "proven": view.verified,
     }
+
+
+def verification_record(result: Verification) -> dict[str, Any]:
+    """Return every field of a verification in a stable order; None if it is unknown.
+
+    outcomes: number of objects by outcome. low, high: shares of all objects, 0 to 1.
+    """
+    sample = result.headers
+    return {
+        "accountId": result.account_id,
+        "jobs": list(result.jobs),
+        "bucket": result.bucket,
+        "expected": result.expected,
+        "actual": result.actual,
+        "prefixes": list(result.prefixes),
+        "startedAt": _time(result.started_at),
+        "at": _time(result.ended_at),
+        "live": result.live,
+        "problem": result.problem,
+        "text": verdict_words(result),
+        **_tally(result.tally),
+        "bytes": result.tally.bytes,
+        "sizeUnknown": result.tally.size_unknown,
+        "etagsCompared": result.tally.etags,
+        "etagsNotCompared": dict(result.tally.not_compared),
+        "headers": None
+        if sample is None
+        else {
+            "seed": sample.seed,
+            "compared": sample.compared,
+            "differing": sample.differing,
+            "low": sample.low,
+            "high": sample.high,
+            "byHeader": dict(sample.by_header),
+        },
+        "byPrefix": [{"prefix": prefix, **_tally(tally)} for prefix, tally in result.by_prefix],
+    }
+
+
+def _tally(tally: Tally) -> dict[str, Any]:
+    counts = {str(outcome): tally.of(outcome) for outcome in Outcome}
+    return {"objects": tally.expected, "outcomes": counts}
 
 
 def migration_record(migration: Migration) -> dict[str, Any]:
@@ -166,6 +209,8 @@ def record(receipt: Receipt, version: str = "") -> dict[str, Any]:
             "unaccounted": verdict.unaccounted,
             "listingBroke": verdict.listing_broke,
         },
+        "verified": verified_record(receipt.view),
+        "verification": receipt.verification and verification_record(receipt.verification),
         "reasons": [_reason(reason) for reason in receipt.reasons],
         "logsRead": receipt.logs_read,
         "jobs": [_job(job, receipt) for job in receipt.jobs],

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui import format as fmt
 from slurper_tui.monitor.model.job import job_time
-from slurper_tui.monitor.model.verification import FAULTS, Outcome, Tally
+from slurper_tui.monitor.model.verification import CLASS_A_USD, FAULTS, Outcome, Tally
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.model.job import JobView
+    from slurper_tui.monitor.model.job import Counts, JobView
     from slurper_tui.monitor.model.verification import HeaderSample, Verification
 
 LABELS: Mapping[Outcome, str] = {
@@ -209,6 +209,41 @@ def not_compared_words(result: Verification) -> str:
     sample = result.headers
     headers = "headers" if sample is None or not sample.compared else "headers outside the sample"
     return f"not compared: the bytes of the content, {headers}, versions, tags and ACLs"
+
+
+COUNTERS_PROVE = (
+    "The counters tell what the jobs did, not what the target holds: they show no object that is"
+    " missing, empty or cut short in the target, nor one that was changed or deleted there since."
+)
+CHANGED_LATER = "An object that changed in the source after it was copied was not copied again."
+
+
+def unproven_words(counts: Counts, *, overwrite: bool | None) -> Iterator[str]:
+    """Yield what the counters of a migration cannot prove.
+
+    overwrite: whether its jobs overwrite; None if some do or if that is not known.
+    """
+    yield COUNTERS_PROVE
+    if overwrite is not True and counts.skipped != 0:
+        skipped = "" if counts.skipped is None else f" ({fmt.count(counts.skipped)} skipped)"
+        yield (
+            "Without overwrite, an object is skipped if the target has its key, whatever it holds"
+            f" there: an earlier version, one of another size or an empty one{skipped}."
+        )
+    yield CHANGED_LATER
+
+
+def copy_cost_words(counts: Counts) -> str:
+    """Return the least that R2 charges for the copied objects."""
+    copied, least = counts.transferred, ""
+    if copied is not None:
+        usd = copied * CLASS_A_USD
+        price = f"{usd:,.2f} USD" if usd >= 0.01 or not copied else "less than 0.01 USD"
+        least = f": at least {fmt.count(copied)}, {price} beyond the free million of a month"
+    return (
+        "R2 charges one Class A operation for each copied object below 100 MiB, and more for larger"
+        f" ones{least}."
+    )
 
 
 class PrefixRow(NamedTuple):

@@ -39,6 +39,8 @@ from slurper_tui.monitor.history.workfile import (
     WorkFile,
 )
 from slurper_tui.monitor.model.verification import (
+    CLASS_A_USD,
+    CLASS_B_USD,
     DIFFERS,
     FAULTS,
     HeaderSample,
@@ -70,13 +72,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 WORKERS = 4
-
-CLASS_A_USD, CLASS_B_USD = 4.50 / 10**6, 0.36 / 10**6
-"""R2's price of an operation in US dollars, as of 28 November 2026: listing is Class A, HEAD is
-Class B."""
-
-FREE_A, FREE_B = 10**6, 10**7
-"""Operations of R2 that are free in a month."""
 
 PROGRESS_SECONDS = 0.25
 

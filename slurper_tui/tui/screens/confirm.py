@@ -207,8 +207,8 @@ def _several(question: Question, context: DrawContext, width: int) -> Iterator[L
 
 
 def _row(view: JobView, context: DrawContext, width: int) -> Line:
-    sign = context.look.sign(view.state)
-    return (Piece(f"{sign} ", style_of(view)), *migration(view, context, width - 2))
+    sign = f"{context.look.sign(view.state)} "
+    return (Piece(sign, style_of(view)), *migration(view, context, width - len(sign)))
 
 
 class Answer(NamedTuple):

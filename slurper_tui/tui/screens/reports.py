@@ -96,8 +96,9 @@ def digest_lines(digest: Digest, look: Look, width: int) -> Iterator[Line]:
         return
     yield (Piece("To do now", "strong"),)
     for job in todo:
-        name = migration(job.view, DrawContext(look, digest.until), width - 2)
-        yield (Piece(f"{look.sign(job.view.state)} ", style_of(job.view)), *name)
+        sign = f"{look.sign(job.view.state)} "
+        name = migration(job.view, DrawContext(look, digest.until), width - len(sign))
+        yield (Piece(sign, style_of(job.view)), *name)
         yield from _text(job.advice, look, width, "", indent=2)
 
 
@@ -128,7 +129,8 @@ def _name(job: JobDigest, digest: Digest, look: Look, width: int) -> Line:
     context = DrawContext(look, digest.until)
     sign = look.sign(job.view.state)
     if width < 36:
-        return (Piece(f"{sign} ", style), *migration(job.view, context, width - 2))
+        room = width - len(sign) - 1
+        return (Piece(f"{sign} ", style), *migration(job.view, context, room))
     word = fill((Piece(f"{sign} {look.sanitise(job.view.word)}", style),), _STATUS - 1)
     return (*word, Piece(" "), *migration(job.view, context, width - _STATUS))
 

@@ -104,7 +104,7 @@ async def opened(
 
 
 async def test_v_shows_the_receipt_of_the_highlighted_job() -> None:
-    async with opened(size=(100, 60)) as o:
+    async with opened(size=(100, 80)) as o:
         await o.until(lambda: "Made by slurper-tui" in o.text)
         assert o.receipts.asked == [[JOB.key]]
         for said in (
@@ -146,7 +146,7 @@ def draft(read: FailuresView, number: int = 1, logs: int = 1) -> Receipt:
 
 
 async def test_a_draft_is_shown_until_the_logs_are_read_and_closing_ends_the_reading() -> None:
-    async with opened(keys="", size=(100, 60)) as o:
+    async with opened(keys="", size=(100, 80)) as o:
         o.receipts.ready.clear()
         await o.press("v")
         await o.until(lambda: "reading what is known" in o.text)
@@ -174,7 +174,7 @@ async def test_a_draft_is_shown_until_the_logs_are_read_and_closing_ends_the_rea
 
 
 async def test_the_receipt_replaces_its_draft() -> None:
-    async with opened(keys="", size=(100, 60)) as o:
+    async with opened(keys="", size=(100, 80)) as o:
         o.receipts.ready.clear()
         await o.press("v")
         await o.until(lambda: bool(o.receipts.asked))
@@ -284,7 +284,7 @@ async def test_hostile_names_and_letters_alone_do_no_harm() -> None:
     source = replace(nasty.job.source, bucket="[/red]`|\u202e", path_prefix="[b]\n")  # type: ignore[type-var]  # known
     nasty = replace(nasty, job=replace(nasty.job, source=source))
     result = receipt(JobReceipt(nasty, NOW - 1001, NOW - 1, log=LOG))
-    async with opened(nasty, result=result, size=(100, 60), ascii_only=True) as o:
+    async with opened(nasty, result=result, size=(100, 80), ascii_only=True) as o:
         await o.until(lambda: "Made by slurper-tui" in o.text)
         assert all(harmless(line) for line in o.text.split("\n"))
         assert "[/red]`|?" in o.text
