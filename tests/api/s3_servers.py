@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -90,7 +91,9 @@ def is_whole(answer: bytes) -> bool:
 
 
 @asynccontextmanager
-async def serving(answer: Answer) -> AsyncIterator[tuple[str, list[Asked]]]:
+async def serving(
+    answer: Answer, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, list[Asked]]]:
     """Serve HTTP with raw answers; yield the address and the requests so far."""
     asked: list[Asked] = []
     open_ones: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
@@ -116,10 +119,10 @@ async def serving(answer: Answer) -> AsyncIterator[tuple[str, list[Asked]]]:
             writer.close()
             del open_ones[task]
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        yield f"http://127.0.0.1:{port}", asked
+        yield f"http{'s' if tls else ''}://127.0.0.1:{port}", asked
         for writer in open_ones.values():
             writer.close()
         await asyncio.gather(*open_ones)
