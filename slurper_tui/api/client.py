@@ -125,7 +125,6 @@ class SlurperClient:
         self._opening: Future[None] | None = None
         self._traffic: dict[str, Traffic] = {}
         self._buckets: list[S3Bucket] = []
-        self._real = transport is None and base_url == DEFAULT_BASE_URL
 
     def traffic(self, account_id: str) -> Traffic:
         """Return the numbers of requests to an account."""
@@ -163,11 +162,6 @@ class SlurperClient:
     def is_simulated(self) -> bool:
         """Whether its requests do not leave the program: it is the demo's."""
         return self._transport is not None
-
-    @property
-    def is_real(self) -> bool:
-        """Whether this is Cloudflare's own API; R2's S3 endpoint then has the same accounts."""
-        return self._real
 
     def unlock(self) -> None:
         """Allow requests that change something; before, they raise Locked and are not sent."""

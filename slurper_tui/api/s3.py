@@ -130,10 +130,6 @@ class S3Bucket:
             return None
         return _headers(raw.headers)
 
-    async def check(self) -> None:
-        """List one object, so that an address or keys that do not work raise an ApiError."""
-        await self._send("GET", query=self._query("", "", most=1))
-
     async def close(self) -> None:
         """Close every connection."""
         if self._client is not None:
@@ -154,9 +150,9 @@ class S3Bucket:
 
         return fetch
 
-    def _query(self, prefix: str, delimiter: str, most: int | None = None) -> dict[str, str]:
+    def _query(self, prefix: str, delimiter: str) -> dict[str, str]:
         # Empty values too: policies of buckets may ask for them.
-        query = {"list-type": "2", "encoding-type": "url", "max-keys": str(most or MOST_LISTED)}
+        query = {"list-type": "2", "encoding-type": "url", "max-keys": str(MOST_LISTED)}
         return {**query, "prefix": prefix, "delimiter": delimiter}
 
     async def _send(

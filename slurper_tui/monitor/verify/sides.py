@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slurper_tui.api.errors import ApiError, NoCredential, RateLimited
+from slurper_tui.api.errors import NoCredential
 from slurper_tui.api.objects import AWS, GCS, r2_endpoint
 from slurper_tui.monitor.verify.r2 import R2Listing
 
@@ -17,38 +17,31 @@ KINDS = {"s3": "S3", "gcs": "Google Cloud Storage", "r2": "R2"}
 """Words for the vendors of a source."""
 
 
-def needs_keys(metered: Metered, account_id: str, source: Source) -> bool:
-    """Return whether a source is listed with keys alone; an R2 bucket is also through the API."""
-    return source.vendor != "r2" and not metered.of(account_id).api.is_simulated
-
-
-async def source_side(
+def source_side(
     metered: Metered,
     account_id: str,
     source: Source,
     keys: Secret | None = None,
     *,
     region: str | None = None,
-    derive: bool = False,
 ) -> ObjectListing:
     """Return the source of a job.
 
     keys: an access key id and a secret access key; those of Google Cloud Storage are HMAC keys of
-        its S3 interoperability. None for an R2 bucket, which is then listed as in `r2_side`.
+        its S3 interoperability. An R2 bucket needs none, see `r2_side`.
     region: None for the one that the endpoint or the bucket tells.
 
     The simulated account lists its jobs' sources, whichever vendor they are of. Raises
-    NoCredential where keys are missing, BadAddress for an address that is not used, NotInstalled,
-    and what `r2_side` raises.
+    NoCredential where keys are missing, BadAddress for an address that is not used, NotInstalled.
     """
     api, bucket = metered.of(account_id).api, source.bucket or ""
     kind = KINDS.get(source.vendor or "", source.vendor or "S3")
     if api.is_simulated:
-        name = f"{kind} bucket {bucket}, simulated"
+        name = f"{kind} bucket {bucket} (simulated)"
         place = source.jurisdiction if source.vendor == "r2" else None
         return R2Listing(metered, account_id, bucket, place, name=name, demo=True)
     if source.vendor == "r2":
-        return await r2_side(metered, account_id, bucket, source.jurisdiction, keys, derive=derive)
+        return r2_side(metered, account_id, bucket, source.jurisdiction, keys)
     if keys is None or not keys.access_key_id or not keys.secret_access_key:
         which = "HMAC keys" if source.vendor == "gcs" else "keys"
         raise NoCredential(f"listing the {kind} bucket {bucket} needs {which} to it")
@@ -58,35 +51,19 @@ async def source_side(
     return api.s3_bucket(endpoint, bucket, keys, region=region or source.region, kind=kind)
 
 
-async def r2_side(
+def r2_side(
     metered: Metered,
     account_id: str,
     bucket: str,
     jurisdiction: str | None = None,
     keys: Secret | None = None,
-    *,
-    derive: bool = False,
 ) -> ObjectListing:
     """Return an R2 bucket: through its S3 endpoint where there are keys, else through the API.
 
-    jurisdiction: None for the default one.
-    derive: without keys, use those that belong to the API token, if it has some and they open the
-        bucket; they are tried with one request. Raises RateLimited.
+    jurisdiction: None for the default one. Raises BadAddress, NotInstalled.
     """
-    own = metered.of(account_id)
-    api = own.api
-    listing = R2Listing(metered, account_id, bucket, jurisdiction, demo=api.is_simulated)
-    if api.is_simulated or not (keys or (derive and api.is_real)):
-        return listing
+    api = metered.of(account_id).api
+    if api.is_simulated or keys is None or not keys.access_key_id:
+        return R2Listing(metered, account_id, bucket, jurisdiction, demo=api.is_simulated)
     endpoint = r2_endpoint(account_id, jurisdiction)
-    if keys is not None:
-        return api.s3_bucket(endpoint, bucket, keys, region="auto", kind="R2")
-    try:
-        keys = await own.at_once(api.r2_keys)
-        made = api.s3_bucket(endpoint, bucket, keys, region="auto", kind="R2")
-        await made.check()
-    except RateLimited:
-        raise
-    except ApiError:
-        return listing
-    return made
+    return api.s3_bucket(endpoint, bucket, keys, region="auto", kind="R2")

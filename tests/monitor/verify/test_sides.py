@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.api.errors import BadAddress, NoCredential, RateLimited
+from slurper_tui.api.errors import BadAddress, NoCredential
 from slurper_tui.api.models import Secret, Source
-from slurper_tui.api.s3 import S3Bucket
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.polling.budget import Budget, Metered
 from slurper_tui.monitor.verify import sides
 from slurper_tui.monitor.verify.listing import ObjectListing
 from slurper_tui.monitor.verify.r2 import R2Listing
-from slurper_tui.monitor.verify.sides import needs_keys, r2_side, source_side
+from slurper_tui.monitor.verify.sides import r2_side, source_side
 from slurper_tui.simulated.account import SimulatedAccount
-from tests.api.s3_servers import Asked, error, listing, serving
+from tests.api.s3_servers import listing, serving
 from tests.monitor.bench import now
 
 KEYS = Secret("AKIDofSomeBucket", "hush-hush-of-the-bucket")
@@ -40,7 +38,6 @@ class Cloud(SlurperClient):
     """A client that takes the simulated account for Cloudflare's own API."""
 
     is_simulated = False
-    is_real = True
 
 
 @asynccontextmanager
@@ -73,10 +70,9 @@ async def test_a_source_is_listed_with_its_keys(
 ) -> None:
     scrubber = Scrubber()
     async with cloud(account, scrubber) as metered:
-        side: ObjectListing = await source_side(metered, account.account_id, source, KEYS)
+        side: ObjectListing = source_side(metered, account.account_id, source, KEYS)
         assert side.name == name.format(account.account_id)
         assert side.cost.in_r2 is (source is R2)
-        assert needs_keys(metered, account.account_id, source) is (source is not R2)
     assert scrubber.clean(f"{KEYS.access_key_id} {KEYS.secret_access_key}") == "*** ***"
 
 
@@ -87,9 +83,9 @@ async def test_a_source_without_its_keys_cannot_be_listed(
     async with cloud(account) as metered:
         for source, words in ((AWS, "needs keys to it"), (GCS, "needs HMAC keys to it")):
             with pytest.raises(NoCredential, match=words) as raised:
-                await source_side(metered, account.account_id, source, keys)
+                source_side(metered, account.account_id, source, keys)
             assert raised.value.exit_code == 3
-        side = await source_side(metered, account.account_id, R2)
+        side = source_side(metered, account.account_id, R2)
         assert side.name == "R2 bucket photos, through the API"
 
 
@@ -99,7 +95,7 @@ async def test_an_endpoint_of_a_job_that_is_not_https_gets_no_keys(
     plain = Source("s3", "photos", endpoint="http://minio.example.net")
     async with cloud(account) as metered:
         with pytest.raises(BadAddress, match="must be https"):
-            await source_side(metered, account.account_id, plain, KEYS)
+            source_side(metered, account.account_id, plain, KEYS)
 
 
 async def test_the_demo_lists_every_bucket_of_its_jobs_and_needs_no_keys() -> None:
@@ -112,11 +108,10 @@ async def test_the_demo_lists_every_bucket_of_its_jobs_and_needs_no_keys() -> No
         assert source is not None
         assert target is not None
         vendors.add(source.vendor)
-        assert not needs_keys(metered, account.account_id, source)
         prefix = source.path_prefix or ""
         for side in (
-            await source_side(metered, account.account_id, source),
-            await r2_side(metered, account.account_id, target.bucket or "", target.jurisdiction),
+            source_side(metered, account.account_id, source),
+            r2_side(metered, account.account_id, target.bucket or "", target.jurisdiction),
         ):
             assert isinstance(side, R2Listing)
             page = await anext(side.pages(prefix))
@@ -124,71 +119,30 @@ async def test_the_demo_lists_every_bucket_of_its_jobs_and_needs_no_keys() -> No
     assert vendors == {"s3", "gcs", "r2"}
 
 
-async def derived(
-    account: SimulatedAccount, answer: bytes, monkeypatch: pytest.MonkeyPatch
-) -> tuple[ObjectListing, Sequence[Asked]]:
-    """Return the side of a bucket whose S3 endpoint gives an answer, and what was asked there."""
-    async with serving(lambda _: answer) as (url, asked):
-        monkeypatch.setattr(sides, "r2_endpoint", lambda *where: url)
-        async with cloud(account) as metered:
-            side = await r2_side(metered, account.account_id, "media", "eu", derive=True)
-            if isinstance(side, S3Bucket):
-                assert [page async for page in side.pages()]
-    return side, asked
-
-
-async def test_keys_that_belong_to_the_token_open_the_s3_endpoint(
+async def test_with_keys_a_bucket_is_listed_at_r2s_s3_endpoint(
     account: SimulatedAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    side, asked = await derived(account, listing("a"), monkeypatch)
-    assert isinstance(side, S3Bucket)
-    async with cloud(account) as metered:
+    async with serving(lambda _: listing("a")) as (url, asked), cloud(account) as metered:
         keys = (await metered.api.r2_keys()).value
-    assert keys.secret_access_key == hashlib.sha256(account.token.encode()).hexdigest()
-    assert len(asked) == 2
-    for request in asked:
-        assert f"Credential={keys.access_key_id}/" in request.headers["authorization"]
-        assert "/auto/s3/" in request.headers["authorization"]
-        assert account.token not in str(request)
+        assert keys.secret_access_key == hashlib.sha256(account.token.encode()).hexdigest()
+        monkeypatch.setattr(sides, "r2_endpoint", lambda *where: url)
+        side = r2_side(metered, account.account_id, "media", "eu", keys)
+        assert [[found.key for found in page] async for page in side.pages()] == [["a"]]
+        for none in (None, Secret()):
+            side = r2_side(metered, account.account_id, "media", "eu", none)
+            assert side.name == "R2 bucket media, through the API"
+    [request] = asked
+    assert f"Credential={keys.access_key_id}/" in request.headers["authorization"]
+    assert "/auto/s3/" in request.headers["authorization"]
+    assert account.token not in str(request)
 
 
-@pytest.mark.parametrize(
-    "answer", [error(403, "AccessDenied"), error(404, "NoSuchBucket"), b"", error(500, "Any")]
-)
-async def test_where_they_do_not_open_it_the_bucket_is_listed_through_the_api(
-    account: SimulatedAccount, answer: bytes, monkeypatch: pytest.MonkeyPatch
+async def test_the_addresses_of_r2_have_the_account_and_the_jurisdiction(
+    account: SimulatedAccount,
 ) -> None:
-    side, asked = await derived(account, answer, monkeypatch)
-    assert isinstance(side, R2Listing)
-    assert len(asked) == 1
-
-
-async def test_a_token_without_keys_and_another_address_are_listed_through_the_api(
-    account: SimulatedAccount, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    account.verifiable = False
-    side, asked = await derived(account, listing("a"), monkeypatch)
-    assert (isinstance(side, R2Listing), asked) == (True, [])
-    account.verifiable = True
-    monkeypatch.setattr(Cloud, "is_real", False)
-    side, asked = await derived(account, listing("a"), monkeypatch)
-    assert (isinstance(side, R2Listing), asked) == (True, [])
-
-
-async def test_a_spent_budget_is_told(account: SimulatedAccount) -> None:
     async with cloud(account) as metered:
-        budget = Budget()
-        budget.block(now(), 60.0)
-        blocked = Metered(metered.api, budget, metered.now, lambda *_: None)
-        with pytest.raises(RateLimited):
-            await r2_side(blocked, account.account_id, "media", derive=True)
-
-
-def test_only_cloudflares_own_api_is_real() -> None:
-    transport = httpx.MockTransport(lambda _: httpx.Response(200))
-    for client, expected in (
-        (SlurperClient(None), (True, False)),
-        (SlurperClient(None, "http://127.0.0.1:8080/v4"), (False, False)),
-        (SlurperClient(None, transport=transport), (False, True)),
-    ):
-        assert (client.is_real, client.is_simulated) == expected
+        for place, host in ((None, ""), ("default", ""), ("eu", ".eu"), ("fedramp", ".fedramp")):
+            side = r2_side(metered, account.account_id, "media", place, KEYS)
+            expected = f"{account.account_id}{host}.r2.cloudflarestorage.com"
+            assert side.name == f"R2 bucket media at {expected}"
+            assert side.cost.in_r2
