@@ -246,6 +246,20 @@ class WorkFile:
                 ),
             )
 
+    def take_back(self, outcome: str, instead: str, reason: str) -> None:
+        """Forget the differences of an outcome: count them as another, and for a reason."""
+        with transaction(self._connection):
+            for table in ("totals", "parts"):
+                part = "part, " if table == "parts" else ""
+                for what in (instead, reason):
+                    self._connection.execute(
+                        f"INSERT INTO {table} SELECT {part}?, number FROM {table} WHERE what = ?"
+                        " ON CONFLICT DO UPDATE SET number = number + excluded.number",
+                        (what, outcome),
+                    )
+                self._connection.execute(f"DELETE FROM {table} WHERE what = ?", (outcome,))
+            self._connection.execute("DELETE FROM differences WHERE outcome = ?", (outcome,))
+
     def sampled(self) -> list[tuple[int, str, bool]]:
         """Return every object that joined the sample, also those that others have replaced."""
         rows = self._connection.execute("SELECT priority, key, large FROM sampled").fetchall()

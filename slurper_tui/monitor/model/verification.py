@@ -113,7 +113,8 @@ class Verification(msgspec.Struct, frozen=True):
     prefixes: those that `--prefix` limited it to; empty for everything.
     by_prefix: tallies by the first part of the key, the most faults first; at most 200.
     live: a job had not ended when it began. problem: why a side was not listed to its end; then the
-        numbers are those of the part that was compared.
+        numbers are those of the part that was compared. pace: keys a second, pauses left out; None
+        if not known.
     """
 
     account_id: str
@@ -129,6 +130,7 @@ class Verification(msgspec.Struct, frozen=True):
     headers: HeaderSample | None = None
     live: bool = False
     problem: str | None = None
+    pace: float | None = None
 
     @property
     def whole(self) -> bool:

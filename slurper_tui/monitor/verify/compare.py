@@ -33,6 +33,7 @@ NOT_COMPARED = "etag: "
 
 NO_SOURCE_ETAG = "no MD5 of the expected object is told"
 NO_TARGET_ETAG = "no MD5 of the target's object is told"
+NO_MD5S = "not one agrees, so that they are no MD5s, as with SSE-KMS"
 SOURCE_PARTS = "uploaded to the source in parts"
 TARGET_PARTS = "uploaded to the target in parts"
 

@@ -21,7 +21,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -49,6 +49,9 @@ from slurper_tui.monitor.model.verification import (
     Verification,
 )
 from slurper_tui.monitor.verify.compare import (
+    ETAGS,
+    NO_MD5S,
+    NOT_COMPARED,
     Difference,
     Judge,
     Merge,
@@ -88,6 +91,9 @@ _DEEPEST = 8
 
 DIVIDE_AFTER = 3
 """Pages of a shard that are compared before another worker takes a part of it."""
+
+_MANY_ETAGS = 10
+"""So many objects of equal sizes do not all differ: rather, ETags that look like MD5s are none."""
 
 _MORE = 9
 """Dividing ranges costs one more request for so many; measured on eight kinds of keys."""
@@ -317,6 +323,8 @@ class Verifier:
         self._sorting: str | None = None
         self._sorted: list[SortedObjects] = []
         self._ended_at: float | None = None
+        self._active = 0.0
+        self._resumed = 0
         self._paces: deque[tuple[float, int]] = deque(maxlen=1000)
 
     # Before
@@ -324,6 +332,7 @@ class Verifier:
     async def plan(self) -> VerifyPlan:
         """Return what the verification costs; sends no request."""
         found = None if self._anew else await self._stored(self._unfinished)
+        pace = self._pace or await self._stored(self._earlier_pace)
         resumes = (
             0 if found is None else sum(s.compared for s in await self._stored(self._work.shards))
         )
@@ -331,13 +340,13 @@ class Verifier:
         costs = [self._cost_of(side, left) for side in self._listings]
         seconds = None
         if left is not None:
-            seconds = left / self._pace if self._pace else self._assumed_seconds(left)
+            seconds = left / pace if pace else self._assumed_seconds(left)
         return VerifyPlan(
             self._objects,
             costs[0],
             costs[1],
             seconds,
-            measured=self._pace is not None,
+            measured=pace is not None,
             headers=self._headers,
             resumes=resumes,
             begun_at=None if found is None else found.started_at,
@@ -377,6 +386,7 @@ class Verifier:
         running = self._running = asyncio.create_task(self._run())
         try:
             while not running.done():
+                moment = time.monotonic()
                 self._changed.clear()
                 yield self._progress()
                 waited = asyncio.create_task(self._changed.wait())
@@ -386,6 +396,8 @@ class Verifier:
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 waited.cancel()
+                if not self.paused:
+                    self._active += time.monotonic() - moment
             if not running.cancelled():
                 running.result()  # raises the error of the work file
         finally:
@@ -428,6 +440,7 @@ class Verifier:
                     break
                 except OrderBroken as broken:
                     await self._start_sorting(broken.side)
+            await self._stored(self._doubt_etags)
             await self._compare_headers()
         except ApiError as error:
             self.problem = error
@@ -439,6 +452,7 @@ class Verifier:
         else:
             self._begun = found
             self._shards = [_Shard(each) for each in await self._stored(self._work.shards)]
+            self._resumed = sum(shard.compared for shard in self._shards)
             self._totals = Counter(await self._stored(self._work.totals))
             self._make_sampler(await self._stored(self._work.sampled))
             for side in found.sorted:
@@ -508,7 +522,8 @@ class Verifier:
             return [whole]
         prefix = whole.prefix
         for _ in range(_DEEPEST):
-            found = await side.level(prefix, _LEVEL)
+            with _naming(side):
+                found = await side.level(prefix, _LEVEL)
             if len(found) != 1 or found[0].is_object:
                 break
             prefix = found[0].name
@@ -671,13 +686,15 @@ class Verifier:
         after = whole.after if shard.last is None else shard.last
         if whole.keys is not None:
             wanted = [key for key in whole.keys if after is None or key > after]
-            async for page in _single_objects(side, wanted):
-                yield page
+            with _naming(side):
+                async for page in _single_objects(side, wanted):
+                    yield page
             return
         pages = side.pages(whole.prefix, after)
         try:
-            async for page in pages:
-                yield page
+            with _naming(side):
+                async for page in pages:
+                    yield page
         finally:
             await _close(pages)
 
@@ -700,8 +717,9 @@ class Verifier:
             wanted = None if each.keys is None else frozenset(each.keys)
             # Without an order, a single key is found by its prefix only.
             by_key = wanted is not None and source.cost.page
-            for prefix in each.keys or () if by_key else [each.prefix]:
-                await self._sort_below(source, prefix, wanted, objects)
+            with _naming(source):
+                for prefix in each.keys or () if by_key else [each.prefix]:
+                    await self._sort_below(source, prefix, wanted, objects)
         try:
             await self._stored(objects.sort)
         except Contradiction as twice:
@@ -787,7 +805,12 @@ class Verifier:
             headers=self._compared_headers,
             live=self._begun.live,
             problem=problem,
+            pace=self._mean_pace(),
         )
+
+    def _mean_pace(self) -> float | None:
+        compared = sum(shard.compared for shard in self._shards) - self._resumed
+        return compared / self._active if compared and self._active else None
 
     def differences(self, outcomes: Sequence[Outcome] = _DIFFERENT) -> Iterator[Difference]:
         """Yield the differences of some outcomes in the order of their keys."""
@@ -827,6 +850,21 @@ class Verifier:
             if same and sample:
                 return begun
         return None
+
+    def _earlier_pace(self) -> float | None:
+        """Return the pace of the last verification of the same jobs and sides; None without one."""
+        raw = self._work.result()
+        with suppress(msgspec.MsgspecError):
+            last = None if raw is None else msgspec.json.decode(raw, type=Verification)
+            if last is not None and (last.expected, last.actual) == self._names:
+                return last.pace
+        return None
+
+    def _doubt_etags(self) -> None:
+        """Take back that MD5s differ, if of many that were compared not one agrees."""
+        if not self._totals[ETAGS] and self._totals[Outcome.ETAG] >= _MANY_ETAGS:
+            self._work.take_back(Outcome.ETAG, Outcome.SAME, NOT_COMPARED + NO_MD5S)
+            self._totals = Counter(self._work.totals())
 
     def _finished(self) -> Verification:
         """Return the result, and store it if both sides were compared to their end."""
@@ -883,6 +921,17 @@ class _Reader:
             if not self._next.cancelled():
                 self._next.exception()  # retrieve it, or asyncio logs it as never retrieved
         await _close(self._pages)
+
+
+@contextmanager
+def _naming(side: ObjectListing) -> Iterator[None]:
+    """Begin the message of an ApiError with the name of the side, if it does not do so."""
+    try:
+        yield
+    except ApiError as error:
+        if not error.message.startswith(side.name):
+            error.message = f"{side.name}: {error.message}"
+        raise
 
 
 async def _close(pages: AsyncIterator[Sequence[ListedObject]]) -> None:

@@ -18,7 +18,7 @@ from slurper_tui.api.objects import ListedObject, ObjectHeaders
 from slurper_tui.monitor.history.workfile import Busy, WorkFile
 from slurper_tui.monitor.model.verification import HeaderSample, Outcome, Verification
 from slurper_tui.monitor.verify import verifier as engine
-from slurper_tui.monitor.verify.compare import Difference
+from slurper_tui.monitor.verify.compare import NO_MD5S, Difference
 from slurper_tui.monitor.verify.headers import LARGE, wilson
 from slurper_tui.monitor.verify.listing import ListingCost
 from slurper_tui.monitor.verify.scope import JobScope, Scope
@@ -184,7 +184,7 @@ async def test_a_fault_ends_the_run_and_the_next_goes_on_from_the_last_key(tmp_p
     source_cut = MemoryBucket(objects(*FOLDERS), before_page=fails_at(7))
     made = verifier(source_cut, target, work=WorkFile(path))
     result, differences = await compared(made)
-    assert result.problem == "the listing was cut off"
+    assert result.problem == "bucket: the listing was cut off"
     assert not result.whole
     assert by_key(differences) == {"a/99": "extra"}
     again = verifier(source, target, work=WorkFile(path))
@@ -196,6 +196,32 @@ async def test_a_fault_ends_the_run_and_the_next_goes_on_from_the_last_key(tmp_p
     assert by_key(differences) == {"a/99": "extra", FOLDERS[-1]: "missing"}
     assert result.tally.of(Outcome.SAME) == len(FOLDERS) - 1
     assert result.whole
+
+
+@pytest.mark.parametrize(("number", "agreeing"), [(10, 0), (9, 0), (10, 1)])
+async def test_etags_of_which_not_one_agrees_are_no_md5s(number: int, agreeing: int) -> None:
+    keys = [f"a/{n}" for n in range(number)]
+    source = [an_object(key, etag=f"{n:032x}") for n, key in enumerate(keys)]
+    same = objects(*(f"b/{n}" for n in range(agreeing)))
+    made = verifier(MemoryBucket([*source, *same]), MemoryBucket([*objects(*keys), *same]))
+    result, differences = await compared(made)
+    doubted = number == 10 and not agreeing
+    assert result.tally.of(Outcome.ETAG) == len(differences) == (0 if doubted else number)
+    assert result.tally.of(Outcome.SAME) == (number if doubted else agreeing)
+    assert result.tally.not_compared == ({NO_MD5S: number} if doubted else {})
+    assert result.by_prefix[0][1].faults == (0 if doubted else number)
+
+
+async def test_the_pace_of_the_last_verification_tells_how_long_the_next_takes(
+    tmp_path: Path,
+) -> None:
+    sides = MemoryBucket(objects(*FOLDERS)), MemoryBucket(objects(*FOLDERS))
+    result, _ = await compared(verifier(*sides, work=WorkFile(tmp_path / "work")))
+    assert result.pace is not None
+    again = verifier(*sides, work=WorkFile(tmp_path / "work"), objects=1000)
+    plan = await again.plan()
+    assert (plan.measured, plan.seconds) == (True, 1000 / result.pace)
+    await again.close()
 
 
 @pytest.mark.parametrize("anew", [True, False])
