@@ -13,6 +13,7 @@ import random
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from heapq import merge
 from itertools import islice
 from typing import NamedTuple
@@ -68,21 +69,23 @@ class Contents:
         self.bucket = (source and source.bucket) or ""
         self._prefix = (source and source.path_prefix) or ""
         self._ending = _ENDINGS.get(self.bucket, ".bin")
+        self._plan = plan
         self.special: dict[str, str] = {}
         if keys is not None:
-            # A job of keys fails for the first of them.
-            failed = {keys[index % len(keys)] for index in range(plan.incidents if keys else 0)}
-            self.incidents: Sequence[str] = sorted(failed)
-            self._keys: Sequence[str] | None = sorted(set(keys) - failed)
+            self._keys: Sequence[str] | None = sorted(set(keys) - set(self.incidents))
             self.regular = len(self._keys)
             return
-        self.incidents = sorted(incident_key(plan, index) for index in range(plan.incidents))
         self._keys, self.regular = None, max(0, plan.objects - plan.incidents)
         kinds = [kind for kind in _KINDS for _ in range(getattr(plan, kind))][: self.regular]
         random.Random(plan.id).shuffle(kinds)
         for place, kind in enumerate(kinds):
             number = (2 * place + 1) * self.regular // (2 * len(kinds))
             self.special[self.key(number)] = kind
+
+    @cached_property
+    def incidents(self) -> Sequence[str]:
+        """The keys of the objects that failed or were not copied; a second for 100,000 of them."""
+        return sorted({incident_key(self._plan, index) for index in range(self._plan.incidents)})
 
     def key(self, number: int) -> str:
         """Return the key of a regular object, which has no row in the log."""
@@ -98,7 +101,7 @@ class Contents:
         return map(self.key, numbers[bisect_left(numbers, bound, key=self.key) :])
 
     def incidents_from(self, bound: str) -> Iterator[str]:
-        """Yield the keys of the objects that failed or were not copied, from a key on."""
+        """Yield the keys of `incidents` from a key on."""
         return islice(self.incidents, bisect_left(self.incidents, bound), None)
 
 
@@ -209,12 +212,11 @@ class Objects:
             source, target = course.plan.source, course.plan.target
             if source is None:
                 continue
-            contents = self._contents_of(course.plan)
             name = (source.bucket, source.path_prefix, course.plan.id if source.keys else None)
             if source.bucket == bucket and not _has_keys(course) and (name, True) not in seen:
-                yield course, contents, True
+                yield course, self._contents_of(course.plan), True
             if target is not None and target.bucket == bucket and (name, False) not in seen:
-                yield course, contents, False
+                yield course, self._contents_of(course.plan), False
             seen |= {(name, True), (name, False)}
 
     def _contents_of(self, plan: Plan) -> Contents:
