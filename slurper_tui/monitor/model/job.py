@@ -480,11 +480,16 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def verified(self) -> bool:
-        """Whether a verification after the end found every object in the target."""
+        """Whether a verification after the end found every object in the target.
+
+        A manifest with fewer objects than the job counted proves nothing.
+        """
+        proof = self.verification
+        if proof is None or (proof.manifest and proof.tally.expected < (self.counts.objects or 0)):
+            return False
         if self.parts:
             return self.parts_verified
-        proof = self.verification
-        return proof is not None and self.ended and proof.proves(job_time(self.job.finished_at))
+        return self.ended and proof.proves(job_time(self.job.finished_at))
 
     @property
     def since(self) -> float | None:

@@ -112,6 +112,7 @@ class Verification(msgspec.Struct, frozen=True):
     started_at, ended_at: UTC seconds.
     prefixes: those that `--prefix` limited it to; empty for everything.
     by_prefix: tallies by the first part of the key, the most faults first; at most 200.
+    manifest: the expected objects are those of a manifest, which may lack some of the source's.
     live: a job had not ended when it began. problem: why a side was not listed to its end; then the
         numbers are those of the part that was compared. pace: keys a second, pauses left out; None
         if not known.
@@ -131,6 +132,7 @@ class Verification(msgspec.Struct, frozen=True):
     live: bool = False
     problem: str | None = None
     pace: float | None = None
+    manifest: bool = False
 
     @property
     def whole(self) -> bool:
@@ -144,8 +146,9 @@ class Verification(msgspec.Struct, frozen=True):
 
     @property
     def lacks(self) -> bool:
-        """Whether an object is missing in the target or differs."""
-        return bool(self.tally.faults or self.tally.of(Outcome.EXPECTED))
+        """Whether an object is missing in the target or differs, in its headers too."""
+        differing = self.headers is not None and self.headers.differing
+        return bool(self.tally.faults or self.tally.of(Outcome.EXPECTED) or differing)
 
     def proves(self, ended_at: float | None) -> bool:
         """Whether it shows that the target holds everything that a job was to copy.
@@ -174,7 +177,7 @@ def latest(results: Iterable[Verification]) -> Verification | None:
     If there is none, the latest.
     """
     newest_first = sorted(results, key=attrgetter("started_at"), reverse=True)
-    decisive = (result for result in newest_first if result.whole or result.tally.faults)
+    decisive = (result for result in newest_first if result.whole or result.lacks)
     return next(decisive, newest_first[0] if newest_first else None)
 
 
@@ -215,7 +218,9 @@ def sum_of(results: Sequence[Verification]) -> Verification | None:
         tally=_sum([result.tally for result in results]),
         by_prefix=tuple(by_prefix[:MOST_PREFIXES]),
         headers=None,
+        pace=None,
         live=any(result.live for result in results),
+        manifest=any(result.manifest for result in results),
         problem=problems[0] if problems else None,
     )
 

@@ -57,7 +57,8 @@ def job_record(view: JobView) -> dict[str, Any]:
 def verified_record(view: JobView) -> dict[str, Any] | None:
     """Return the numbers of the verification that counts; None if there was none.
 
-    at: its end. missing: those that a log explains included. proven: it was whole, began after the
+    at: its end. missing: those that a log explains included. differs: those of the sample whose
+    headers differ included. proven: it was whole, began after the
     end, and found no fault.
     """
     result = view.verification
@@ -68,7 +69,8 @@ def verified_record(view: JobView) -> dict[str, Any] | None:
         "at": _time(result.ended_at),
         "same": tally.of(Outcome.SAME),
         "missing": tally.of(Outcome.MISSING) + tally.of(Outcome.EXPECTED),
-        "differs": sum(tally.of(outcome) for outcome in DIFFERS),
+        "differs": sum(tally.of(outcome) for outcome in DIFFERS)
+        + (result.headers.differing if result.headers else 0),
         "proven": view.verified,
     }
 
@@ -90,6 +92,7 @@ def verification_record(result: Verification) -> dict[str, Any]:
         "at": _time(result.ended_at),
         "live": result.live,
         "problem": result.problem,
+        "manifest": result.manifest,
         "text": verdict_words(result),
         **_tally(result.tally),
         "bytes": result.tally.bytes,
@@ -100,6 +103,7 @@ def verification_record(result: Verification) -> dict[str, Any]:
         if sample is None
         else {
             "seed": sample.seed,
+            "problem": sample.problem,
             "compared": sample.compared,
             "differing": sample.differing,
             "low": sample.low,

@@ -71,11 +71,14 @@ def verdict_words(result: Verification) -> str:
     """
     tally = result.tally
     faults, compared = fault_words(tally), _objects(tally.expected)
+    differing = _differing_words(result.headers)
     if result.problem is not None:
-        so_far = f"{faults or 'no fault'} in the {compared} compared so far"
+        so_far = f"{faults or 'no fault'} in the {compared} compared so far{differing}"
         return f"not verified: {result.problem}; {so_far}"
     if faults:
-        return f"not verified: {faults}, of {compared}{_limits(result)}"
+        return f"not verified: {faults}, of {compared}{_limits(result)}{differing}"
+    if differing:
+        return f"not verified: nothing is missing{_limits(result)}{differing}"
     if not result.whole:
         return f"nothing is missing and nothing differs{_limits(result)}: {compared}"
     if result.live:
@@ -86,6 +89,14 @@ def verdict_words(result: Verification) -> str:
     if judged == 1:
         return f"{VERIFIED}: the object is in the target{aside}"
     return f"{VERIFIED}: all {fmt.count(judged)} objects are in the target{aside}"
+
+
+def _differing_words(sample: HeaderSample | None) -> str:
+    """Return that headers differ: `; headers differ for 3 of 400 sampled objects`; or ""."""
+    if sample is None or not sample.differing:
+        return ""
+    number, of = fmt.count(sample.differing), _objects(sample.compared, "sampled ")
+    return f"; headers differ for {number} of {of}"
 
 
 def _limits(result: Verification) -> str:
@@ -104,6 +115,10 @@ def outdated_words(view: JobView) -> str:
     result = view.verification
     if result is None or view.verified:
         return ""
+    objects = view.counts.objects or 0
+    if result.manifest and result.tally.expected < objects:
+        named = _objects(result.tally.expected)
+        return f"the manifest names {named}, of {fmt.count(objects)} that were counted"
     parts = view.parts or (view,)
     compared = [part for part in parts if part.key.job_id in result.jobs]
     live = sum(part.live for part in compared)
@@ -190,18 +205,23 @@ def header_words(sample: HeaderSample | None) -> str:
     """
     if sample is None:
         return ""
+    why = f": {sample.problem}" if sample.problem else ""
     if not sample.compared:
-        return "no headers could be compared"
+        return f"no headers could be compared{why}"
     what = f"headers of {_objects(sample.compared)} in a random sample (seed {sample.seed})"
-    low = f"{math.floor(sample.low * 1000) / 10:.1f}"  # rounded outwards
-    high = f"{math.ceil(sample.high * 1000) / 10:.1f}"
-    of_all = f"{low} to {high} % of all objects, with 95 % confidence"
+    # rounded outwards
+    low, high = math.floor(sample.low * 1000) / 10, math.ceil(sample.high * 1000) / 10
     if not sample.differing:
-        return f"{what}: all alike; at most {high} % of all objects differ, with 95 % confidence"
-    which = ", ".join(f"{fmt.count(n)} {name}" for name, n in _most_first(sample.by_header))
-    number = fmt.count(sample.differing)
-    differ = f"{number} {'differs' if sample.differing == 1 else 'differ'}"
-    return f"{what}: {differ}{f' ({which})' if which else ''}; {of_all}"
+        found = f"all alike; at most {high:.1f} % of all objects differ, with 95 % confidence"
+    else:
+        which = ", ".join(f"{fmt.count(n)} {name}" for name, n in _most_first(sample.by_header))
+        number = fmt.count(sample.differing)
+        differ = f"{number} {'differs' if sample.differing == 1 else 'differ'}"
+        found = (
+            f"{differ}{f' ({which})' if which else ''}; {low:.1f} to {high:.1f} % of all objects"
+        )
+        found += ", with 95 % confidence"
+    return f"{what}: {found}{f'; not the whole sample{why}' if why else ''}"
 
 
 def not_compared_words(result: Verification) -> str:
@@ -278,5 +298,5 @@ def detail_words(result: Verification) -> Iterator[str]:
     yield not_compared_words(result)
 
 
-def _objects(number: int) -> str:
-    return f"{fmt.count(number)} {'object' if number == 1 else 'objects'}"
+def _objects(number: int, which: str = "") -> str:
+    return f"{fmt.count(number)} {which}{'object' if number == 1 else 'objects'}"

@@ -806,6 +806,7 @@ class Verifier:
             live=self._begun.live,
             problem=problem,
             pace=self._mean_pace(),
+            manifest=not self._listings[0].cost.page,
         )
 
     def _mean_pace(self) -> float | None:

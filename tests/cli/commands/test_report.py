@@ -19,6 +19,7 @@ from slurper_tui.monitor.model.plans import Plan as Planned
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.cli.program import environment, perform
+from tests.monitor.verifications import BAD, verified
 
 FAILED = "importErrorRetryExhaustion"
 URL = "https://api.cloudflare.com/client/v4"
@@ -278,3 +279,62 @@ def test_the_demo_has_receipts_too() -> None:
     ran = perform(None, "report", ended[0]["id"], "--demo")
     assert ran.code in {0, 4}
     assert ran.out[-1].startswith("Made by slurper-tui ")
+
+
+def verify(folder: Path, one: SimulatedAccount, *jobs: str, **fields: Any) -> None:
+    """Let an earlier run have verified some jobs after their end."""
+    store = open_file(folder / "state" / FILE, URL)[0]
+    at = {"started_at": BEGUN + 3600, "ended_at": BEGUN + 3700, "account_id": one.account_id}
+    store.notes.keep((), {}, (), [verified(*jobs, **{**at, **fields})])
+    store.close()
+
+
+def test_what_an_earlier_run_verified_is_told_by_every_command(tmp_path: Path) -> None:
+    one = account(
+        plan("job-1", path_prefix="1/", failed=10),
+        plan("job-2", path_prefix="2/"),
+        plan("job-3", "logs"),
+    )
+    verify(tmp_path, one, "job-1", "job-2")
+    verify(tmp_path, one, "job-3", counts=BAD)
+    for words, ids in (
+        (("--status", "verified"), ["job-1", "job-2"]),
+        (("--status", "completed"), ["job-1", "job-2", "job-3"]),
+    ):
+        ran = perform(one, "jobs", *words, folder=tmp_path)
+        assert sorted(line.split()[0] for line in ran.out) == ids
+        assert sum(" verified " in line for line in ran.out) == 2
+    told = perform(one, "jobs", "--json", "--migrations", folder=tmp_path)
+    sums = {each["source"]["bucket"]: each for each in json.loads(told.out[0])}
+    assert sums["photos"]["verified"] == {
+        "at": "2026-09-21T15:15:00Z",
+        "same": 1000,
+        "missing": 0,
+        "differs": 0,
+        "proven": True,
+    }
+    assert sums["logs"]["verified"]["missing"] == 37
+    assert (sums["photos"]["status"], sums["logs"]["verified"]["proven"]) == ("completed", False)
+
+    ran = perform(one, "report", "--migration", "photos", folder=tmp_path)
+    assert (ran.code, ran.out[2]) == (0, "**Verified: all 1,000 objects are in the target**")
+    assert "## Verified" in ran.out
+    ran = perform(one, "report", "job-3", folder=tmp_path)
+    assert ran.code == 4
+    assert ran.out[2].startswith("**Not verified: 37 missing · 5 of another size")
+    digest = "\n".join(perform(one, "digest", "--since", "2026-09-21", folder=tmp_path).out)
+    assert "with 1 other job at 2026-09-21 15:15: verified: all 1,000 objects" in digest
+    assert "copy what is missing or differs" in digest
+
+
+def test_a_job_that_began_after_the_verification_makes_it_no_proof(tmp_path: Path) -> None:
+    one = account(
+        plan("job-1", path_prefix="1/"), plan("job-2", path_prefix="2/", created=BEGUN + 9000)
+    )
+    verify(tmp_path, one, "job-1")
+    ran = perform(one, "report", "--migration", "photos", folder=tmp_path)
+    assert "**1 job was not part of it: verify again.**" in ran.out
+    assert "## Not verified" in ran.out
+    words = ("report", "--migration", "photos", "--json")
+    told = json.loads("".join(perform(one, *words, folder=tmp_path).out))
+    assert told["verified"]["proven"] is False

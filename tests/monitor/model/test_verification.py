@@ -11,6 +11,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts, JobView, State
 from slurper_tui.monitor.model.verdict import verdict
 from slurper_tui.monitor.model.verification import (
+    HeaderSample,
     Outcome,
     Tally,
     Verification,
@@ -90,6 +91,18 @@ def test_each_job_has_the_one_that_counts_for_it() -> None:
                 Outcome.EXPECTED,
             )
         ),
+        (
+            replace(ENDED, verification=verified(headers=HeaderSample(7, 400, 1))),
+            State.COMPLETED_WITH_LOSS,
+        ),
+        (replace(ENDED, verification=verified(headers=HeaderSample(7, 400))), State.VERIFIED),
+        # a manifest may lack objects of the source, a source from which objects were deleted not
+        (replace(ENDED, verification=verified(manifest=True)), State.VERIFIED),
+        (
+            replace(ENDED, verification=verified(manifest=True, counts={Outcome.SAME: 999})),
+            State.COMPLETED_WITH_LOSS,
+        ),
+        (replace(ENDED, verification=verified(counts={Outcome.SAME: 999})), State.VERIFIED),
         (replace(ENDED, verification=LIMITED), State.COMPLETED_WITH_LOSS),
         (replace(ENDED, verification=CUT), State.COMPLETED_WITH_LOSS),
         # the job ended one second before NOW

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, parse
 from slurper_tui.monitor.model.job import Forecast, JobView, Phase, Verdict
-from slurper_tui.monitor.model.verification import Outcome
+from slurper_tui.monitor.model.verification import HeaderSample, Outcome
 from slurper_tui.monitor.reports.records import job_record
 from tests.monitor.verifications import BAD, verified
 from tests.tui.jobs import ACCOUNT, NOW, view
@@ -66,12 +66,13 @@ def test_the_numbers_of_the_last_verification() -> None:
     ended = view(1, "completed")
     assert job_record(ended)["verified"] is None
     counts = {**BAD, Outcome.EXPECTED: 3, Outcome.ETAG: 1, Outcome.EXTRA: 9, Outcome.UNJUDGED: 8}
-    faulty = replace(ended, verification=verified(ended, counts=counts))
+    sample = HeaderSample(7, 400, 2)
+    faulty = replace(ended, verification=verified(ended, counts=counts, headers=sample))
     assert job_record(faulty)["verified"] == {
         "at": "2026-03-20T09:56:40Z",
         "same": 999_945,
         "missing": 40,
-        "differs": 19,
+        "differs": 21,
         "proven": False,
     }
     record = job_record(replace(ended, verification=verified(ended)))["verified"]

@@ -54,6 +54,21 @@ result = partial(verified, "job1")
         ),
         (
             GOOD,
+            {"headers": HeaderSample(7, 400, 3)},
+            "not verified: nothing is missing; headers differ for 3 of 400 sampled objects",
+        ),
+        (
+            GOOD,
+            {"headers": HeaderSample(7, 400)},
+            "verified: all 999,945 objects are in the target",
+        ),
+        (
+            {Outcome.MISSING: 1},
+            {"headers": HeaderSample(7, 1, 1)},
+            "not verified: 1 missing, of 1 object; headers differ for 1 of 1 sampled object",
+        ),
+        (
+            GOOD,
             {"prefixes": ("2023/",)},
             "nothing is missing and nothing differs below 2023/: 999,945 objects",
         ),
@@ -88,7 +103,7 @@ def test_the_verdict_says_verified_or_what_is_wrong(
     verdict = verdict_words(result(counts=counts, **fields))
     assert verdict == text
     assert verdict.startswith("verified") is (
-        counts is not BAD and not fields and Outcome.EXPECTED not in counts
+        result(counts=counts, **fields).verified and "live" not in fields
     )
 
 
@@ -147,6 +162,13 @@ def test_it_is_said_for_how_many_objects_the_md5_was_compared(tally: Tally, text
     [
         (None, ""),
         (HeaderSample(7), "no headers could be compared"),
+        (HeaderSample(7, problem="denied"), "no headers could be compared: denied"),
+        (
+            HeaderSample(7, 4, 0, 0.0, 0.5, problem="denied"),
+            "headers of 4 objects in a random sample (seed 7): all alike;"
+            " at most 50.0 % of all objects differ, with 95 % confidence;"
+            " not the whole sample: denied",
+        ),
         (
             HeaderSample(7, 400, 0, 0.0, 0.0095),
             "headers of 400 objects in a random sample (seed 7): all alike;"
@@ -227,6 +249,11 @@ LATER = job(3, "completed")
             replace(DONE, verification=verified(DONE, live=True, at=-100)),
             "the job ended after it began: verify it again",
         ),
+        (
+            replace(DONE, verification=verified(DONE, counts={Outcome.SAME: 999}, manifest=True)),
+            "the manifest names 999 objects, of 1,000 that were counted",
+        ),
+        (replace(DONE, verification=verified(DONE, manifest=True)), ""),
         (
             family([replace(DONE, verification=verified(DONE)), LATER]).view,
             "1 job was not part of it: verify again",

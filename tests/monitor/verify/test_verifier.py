@@ -327,6 +327,13 @@ async def test_single_keys_of_a_listing_without_order() -> None:
     assert result.tally.expected == 3
 
 
+async def test_the_result_tells_whether_a_manifest_was_compared() -> None:
+    for page in (0, 1000):
+        listed = MemoryBucket(objects("a"), cost=ListingCost(page))
+        result, _ = await compared(verifier(listed, MemoryBucket(objects("a"))))
+        assert (result.verified, result.manifest) == (True, page == 0)
+
+
 async def test_the_plan_tells_requests_price_and_time_and_sends_nothing() -> None:
     source = MemoryBucket((), "source", cost=ListingCost(page=1000, seconds=0.2))
     target = MemoryBucket((), "target", cost=ListingCost(1000, per_second=2.0, in_r2=True))
