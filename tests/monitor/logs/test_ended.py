@@ -100,7 +100,7 @@ async def test_a_log_is_not_read_before_its_last_row_can_have_been_written() -> 
 async def test_a_log_that_cannot_be_read_is_tried_again_later_and_later(fault: Fault) -> None:
     accounts = account(old(harmless=340), old("job-2", harmless=7))
     accounts[0].faults.add(fault)
-    async with bench(accounts) as b:
+    async with bench(accounts, interval=60.0) as b:
         await b.seconds(FIRST_RETRY - 100)
         few = len(logs(b))
         assert 2 <= few <= 6

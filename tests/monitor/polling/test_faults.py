@@ -217,7 +217,7 @@ async def test_an_api_that_is_down_at_the_start_is_retried() -> None:
 
 @timeless
 async def test_a_day_of_outage_does_not_end_the_loop() -> None:
-    async with bench(interval=30.0) as b:
+    async with bench(make_accounts(1, jobs=3, running=1), interval=30.0) as b:
         await b.rounds(2)
         b.account.faults.add(Fault(Kind.CONNECT_ERROR))
         await b.seconds(86400)
