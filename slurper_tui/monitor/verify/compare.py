@@ -204,6 +204,7 @@ class Merge:
         self._pages: list[Sequence[ListedObject]] = [(), ()]
         self._at = [0, 0]
         self._ended = [False, False]
+        self._after = after
         self._newest: list[str | None] = [after, after]
         self._differences: list[Difference] = []
         self._pairs = pairs
@@ -219,6 +220,12 @@ class Merge:
             return
         keys = [each.key for each in page]
         newest = self._newest[side]
+        if keys[0] == newest == self._after:
+            # A server that lists from a key on, instead of behind it.
+            del keys[0]
+            page = page[1:]
+            if not keys:
+                return
         if newest is not None and keys[0] <= newest:
             raise OrderBroken(side, keys[0])
         if not all(map(lt, keys, islice(keys, 1, None))):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import json  # which encodes a lone surrogate too
 import random
 import time
 from collections import Counter, deque
@@ -86,6 +87,9 @@ PACE_SECONDS = 20.0
 """Seconds over which the pace of the progress is averaged."""
 
 _SHARDS_OF_WORKER = 8
+_FEWEST_KEYS = 100
+"""Single keys of a shard, if there are so many."""
+
 _LEVEL = 1000
 _DEEPEST = 8
 
@@ -221,7 +225,7 @@ class _Shard:
         self.near = False
         self.pages = 0
         self.division: tuple[_Shard, int, int] | None = None
-        keys = None if stored.wanted is None else tuple(msgspec.json.decode(stored.wanted))
+        keys = None if stored.wanted is None else tuple(json.loads(stored.wanted))
         self.range = Range(stored.prefix, stored.after, stored.until, keys)
         self.number = stored.number
         self.last = stored.last
@@ -383,6 +387,7 @@ class Verifier:
         An ApiError of a side ends the run; it is kept in `problem`, and another run goes on from
         there. Raises sqlite3.Error and OSError of the work file.
         """
+        self.problem, self._result, self._stopping = None, None, False
         running = self._running = asyncio.create_task(self._run())
         try:
             while not running.done():
@@ -421,9 +426,9 @@ class Verifier:
 
     def stop(self) -> None:
         """End the run; a later one can go on."""
-        self._stopping = True
-        if self._running is not None:
-            self._running.cancel()
+        if self._running is not None and not self._stopping:
+            self._stopping = True
+            self._running.cancel()  # once: what it has found is stored meanwhile
         self.resume()
 
     @property
@@ -447,6 +452,7 @@ class Verifier:
 
     async def _begin(self) -> None:
         found = None if self._anew else await self._stored(self._unfinished)
+        self._anew = False
         if found is None:
             await self._begin_anew(())
         else:
@@ -476,7 +482,7 @@ class Verifier:
                 each.prefix,
                 each.after,
                 each.until,
-                None if each.keys is None else msgspec.json.encode(each.keys),
+                None if each.keys is None else json.dumps(each.keys).encode(),
             )
             for number, each in enumerate(ranges)
         ]
@@ -515,8 +521,11 @@ class Verifier:
 
     async def _divided(self, whole: Range) -> list[Range]:
         """Divide a range into shards, by the folders below it."""
-        if whole.keys is not None or self._workers == 1:
+        if self._workers == 1:
             return [whole]
+        if (keys := whole.keys) is not None:
+            step = max(_FEWEST_KEYS, -(-len(keys) // (self._workers * _SHARDS_OF_WORKER)))
+            return [Range(keys=keys[at : at + step]) for at in range(0, len(keys), step)]
         side = next((side for side in self._sides if side.cost.page), None)
         if side is None:
             return [whole]
@@ -566,7 +575,7 @@ class Verifier:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks)
+            await asyncio.gather(*tasks, return_exceptions=True)
         for task in done:
             task.result()  # raises the first error
 
@@ -704,8 +713,9 @@ class Verifier:
         """Begin again, with one side sorted."""
         assert self._begun is not None
         sides = (*self._begun.sorted, side)
-        await self._sort(side)
+        # First, so that a later run does not trust what was compared in the wrong order.
         await self._begin_anew(sides, self._begun.started_at)
+        await self._sort(side)
 
     async def _sort(self, side: int) -> None:
         """Replace a side by its objects, sorted in a temporary file."""
@@ -749,6 +759,8 @@ class Verifier:
     def _progress(self, *, done: bool = False) -> VerifyProgress:
         compared = sum(shard.compared for shard in self._shards)
         now = time.monotonic()
+        if self.paused:
+            self._paces.clear()
         self._paces.append((now, compared))
         while len(self._paces) > 2 and now - self._paces[0][0] > PACE_SECONDS:
             self._paces.popleft()
@@ -822,7 +834,10 @@ class Verifier:
         return differing_headers_in(self._work)
 
     async def close(self) -> None:
-        """Close the work file."""
+        """Stop, if it runs, and close the work file."""
+        if self._running is not None and not self._running.done():
+            self.stop()
+            await asyncio.wait({self._running})
         for objects in self._sorted:
             await self._stored(objects.close)
         await self._stored(self._work.close)
@@ -892,7 +907,7 @@ def differing_headers_in(work: WorkFile) -> list[HeaderDifference]:
 
 
 class _Reader:
-    """Reads the pages of one side of one shard, the next one while the last is compared."""
+    """Reads the pages of one side of one shard."""
 
     def __init__(self, pages: AsyncIterator[Sequence[ListedObject]]) -> None:
         self._pages = pages

@@ -197,3 +197,15 @@ def test_an_object_of_the_second_in_which_the_listing_began_is_not_judged() -> N
 )
 def test_a_difference_is_told_in_a_few_words(difference: Difference, words: str) -> None:
     assert difference.detail == words
+
+
+def test_a_server_that_begins_with_the_key_itself_is_in_order() -> None:
+    parts = Parts()
+    merge = Merge(Judge(STARTED), parts, after="b")
+    merge.add(0, objects("b"))
+    merge.add(0, objects("b", "c"))
+    merge.add(1, objects("b", "c"))
+    merge.advance()
+    assert parts.counts[""][Outcome.SAME] == 1
+    with pytest.raises(OrderBroken):
+        merge.add(0, objects("c"))

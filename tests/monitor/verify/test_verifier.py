@@ -318,6 +318,57 @@ async def test_a_listing_without_order_is_sorted_in_a_file(side: int, tmp_path: 
     assert result.whole
 
 
+async def test_a_fault_while_a_side_is_sorted_trusts_nothing_of_before(tmp_path: Path) -> None:
+    path = tmp_path / "work"
+    mixed = objects("b", "c", "z", "d", "e", "a")
+    # It is cut off while it is listed again, to be sorted.
+    cut = MemoryBucket(mixed, in_order=False, before_page=fails_at(4))
+    result, _ = await compared(verifier(cut, MemoryBucket(()), work=WorkFile(path)))
+    assert result.problem is not None
+    again = MemoryBucket(mixed, in_order=False)
+    result, differences = await compared(verifier(again, MemoryBucket(()), work=WorkFile(path)))
+    assert [one.key for one in differences] == ["a", "b", "c", "d", "e", "z"]
+    assert result.tally.of(Outcome.MISSING) == 6
+    assert result.whole
+
+
+async def test_the_same_verifier_runs_again_after_a_fault() -> None:
+    source = MemoryBucket(objects(*FOLDERS), before_page=fails_at(5))
+    made = verifier(source, MemoryBucket(objects(*FOLDERS)), anew=True)
+    await run(made)
+    assert made.problem is not None
+    seen = await run(made)
+    assert made.problem is None
+    assert made.result().verified
+    assert seen[-1].compared == len(FOLDERS)
+    assert source.requests < 2 * len(FOLDERS) / 3
+    await made.close()
+
+
+async def test_a_verifier_that_is_closed_while_it_runs_stops(tmp_path: Path) -> None:
+    hangs = HangingBucket(objects(*FOLDERS), at=4)
+    made = verifier(hangs, MemoryBucket(objects(*FOLDERS)), work=WorkFile(tmp_path / "work"))
+    progress = made.run()
+    while not hangs.hanging:
+        await anext(progress)
+    await made.close()
+    await progress.aclose()
+    WorkFile(tmp_path / "work").close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_many_single_keys_are_looked_up_side_by_side(workers: int) -> None:
+    keys = (*(f"{number:04}" for number in range(0, 1000, 2)), "\ud800")
+    source = MemoryBucket(objects(*(f"{number:04}" for number in range(1000))))
+    target = MemoryBucket(objects(*keys[3:-1]))
+    made = verifier(source, target, of=scope(JobScope("1", keys=keys)), workers=workers)
+    seen = await run(made)
+    assert [one.key for one in made.differences()] == [*keys[:3]]
+    assert made.result().tally.expected == 500
+    assert seen[-1].shards == (1 if workers == 1 else 6)
+    await made.close()
+
+
 async def test_single_keys_of_a_listing_without_order() -> None:
     mixed = MemoryBucket(objects("c", "x", "b", "a"), in_order=False, page=4)
     target = MemoryBucket(objects("a"))
