@@ -1,6 +1,6 @@
-"""The tables of a history, and the migration of older files.
+"""The tables of a history, and the upgrade of older files.
 
-`user_version` is the number of migrations applied to a file. Each migration is one transaction, so
+`user_version` is the number of upgrades applied to a file. Each upgrade is one transaction, so
 an interrupted one leaves no trace. Times are whole milliseconds since 1970, UTC; flags are 0 or 1.
 
 Errors:
@@ -16,10 +16,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-Migration = Sequence[str]
+Upgrade = Sequence[str]
 """SQL statements that lead from one version to the next."""
 
-MIGRATIONS: Sequence[Migration] = (
+UPGRADES: Sequence[Upgrade] = (
     (
         # job: as listed, in JSON. last: its newest sample, in JSON. thinned_to: samples before this
         # time have been thinned.
@@ -168,7 +168,7 @@ def prepare(connection: sqlite3.Connection) -> None:
         with transaction(connection):
             if version_of(connection) != number:
                 continue  # another instance has just applied it
-            for statement in MIGRATIONS[number]:
+            for statement in UPGRADES[number]:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number + 1}")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -186,14 +186,14 @@ def application_id_of(connection: sqlite3.Connection) -> int:
 
 
 def version_of(connection: sqlite3.Connection) -> int:
-    """Return how many migrations have been applied to a file. Raises sqlite3.Error."""
+    """Return how many upgrades have been applied to a file. Raises sqlite3.Error."""
     [[version]] = connection.execute("PRAGMA user_version").fetchall()
     return int(version)
 
 
 def newest_version() -> int:
     """Return the schema version of this program."""
-    return len(MIGRATIONS)
+    return len(UPGRADES)
 
 
 @contextmanager
@@ -220,7 +220,7 @@ def refuse_foreign(connection: sqlite3.Connection) -> None:
         return
     version, found = version_of(connection), _schema_of(connection)
     if application_id == 0 and 0 < version <= newest_version():
-        if found == _schema_after(MIGRATIONS[:version]):
+        if found == _schema_after(UPGRADES[:version]):
             return
     elif application_id == version == 0 and not found:
         return
@@ -235,11 +235,11 @@ def _schema_of(connection: sqlite3.Connection) -> set[tuple[str, str]]:
     return {(name, sql) for name, sql in found.items() if not name.startswith("sqlite_stat")}
 
 
-def _schema_after(migrations: Sequence[Migration]) -> set[tuple[str, str]]:
+def _schema_after(upgrades: Sequence[Upgrade]) -> set[tuple[str, str]]:
     memory = sqlite3.connect(":memory:", isolation_level=None)
     try:
-        for migration in migrations:
-            for statement in migration:
+        for upgrade in upgrades:
+            for statement in upgrade:
                 memory.execute(statement)
         return _schema_of(memory)
     finally:

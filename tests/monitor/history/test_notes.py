@@ -18,7 +18,7 @@ from slurper_tui.monitor.history.opening import (
     read_store,
 )
 from slurper_tui.monitor.history.schema import (
-    MIGRATIONS,
+    UPGRADES,
     ForeignFile,
     newest_version,
     prepare,
@@ -285,7 +285,7 @@ def test_notes_of_another_version_are_skipped() -> None:
 def first_version(path: Path, number: int = 1) -> None:
     """Create a file of the first version, or of a later one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", MIGRATIONS[:number])
+        patch.setattr(schema, "UPGRADES", UPGRADES[:number])
         patch.setattr(opening, "_READ", opening._READ[:number])
         store = open_file(path, URL)[0]
     store.write([job()], of(key(), run_of(2000)))

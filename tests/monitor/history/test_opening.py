@@ -19,17 +19,17 @@ from slurper_tui.monitor.history.codecs import Places
 from slurper_tui.monitor.history.files import Ownership
 from slurper_tui.monitor.history.opening import memory_store, open_file, open_history, read_store
 from slurper_tui.monitor.history.schema import (
-    MIGRATIONS,
+    UPGRADES,
     ForeignFile,
-    Migration,
     NewerHistory,
+    Upgrade,
     prepare,
 )
 from slurper_tui.monitor.history.store import Store, copy
 from slurper_tui.monitor.model.samples import HistoryView, Keeping
 from tests.monitor.history.samples import ACCOUNT, BEGUN, DAY, URL, job, key, of, opened, run_of
 
-MORE: tuple[Migration, ...] = (*MIGRATIONS, ("ALTER TABLE jobs ADD COLUMN note TEXT",))
+MORE: tuple[Upgrade, ...] = (*UPGRADES, ("ALTER TABLE jobs ADD COLUMN note TEXT",))
 ON = HistoryView()
 LOCKED_AT_START = HistoryView(
     Keeping.OFF,
@@ -151,9 +151,9 @@ def version(path: Path) -> int:
 
 
 def open_newer(path: Path) -> tuple[Store, str]:
-    """Open a file as a version of the program with one more migration does."""
+    """Open a file as a version of the program with one more upgrade does."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", MORE)
+        patch.setattr(schema, "UPGRADES", MORE)
         return open_file(path, URL)
 
 
@@ -164,13 +164,13 @@ def test_older_file_is_migrated(kept: Path) -> None:
     store.close()
 
 
-def test_failed_migration_leaves_no_trace(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_upgrade_leaves_no_trace(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = (
-        *MIGRATIONS,
+        *UPGRADES,
         ("ALTER TABLE jobs ADD COLUMN note TEXT", "INSERT INTO nowhere VALUES (1)"),
     )
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", broken)
+        patch.setattr(schema, "UPGRADES", broken)
         with pytest.raises(sqlite3.OperationalError, match="nowhere"):
             open_file(kept, URL)
     assert (version(kept), "note" in columns(kept)) == (3, False)
@@ -189,12 +189,12 @@ def connected(*words):
     return file
 opening._connect = connected
 more = ("ALTER TABLE jobs ADD COLUMN note", "DELETE FROM samples", "SELECT die()")
-schema.MIGRATIONS = (*schema.MIGRATIONS, more)
+schema.UPGRADES = (*schema.UPGRADES, more)
 opening.open_file(Path(sys.argv[1]), "https://api.example")
 """
 
 
-def test_killed_migration_leaves_no_trace(kept: Path) -> None:
+def test_killed_upgrade_leaves_no_trace(kept: Path) -> None:
     ran = subprocess.run([sys.executable, "-c", KILLED, str(kept)], check=False)
     assert ran.returncode == -9
     with opened(kept) as (store, view):
@@ -243,9 +243,9 @@ def test_foreign_database_is_not_changed(path: Path) -> None:
 
 FOREIGN = {
     "tables called like ours": ("CREATE TABLE jobs (a)", "CREATE TABLE samples (b)"),
-    "ours and one more": (*(s for m in MIGRATIONS for s in m), "CREATE TABLE birds (name)"),
-    "ours without an index": tuple(s for m in MIGRATIONS for s in m if "INDEX gaps" not in s),
-    "another program's": (*(s for m in MIGRATIONS for s in m), "PRAGMA application_id = 7"),
+    "ours and one more": (*(s for m in UPGRADES for s in m), "CREATE TABLE birds (name)"),
+    "ours without an index": tuple(s for m in UPGRADES for s in m if "INDEX gaps" not in s),
+    "another program's": (*(s for m in UPGRADES for s in m), "PRAGMA application_id = 7"),
     "with a log": (
         "CREATE TABLE jobs (a)",
         "CREATE TABLE samples (b)",
@@ -279,7 +279,7 @@ def test_foreign_database_with_similar_tables_is_not_touched(
 @pytest.mark.parametrize("seen", [1, 2, 3])
 def test_older_file_is_recognised_by_its_schema(path: Path, seen: int) -> None:
     file = sqlite3.connect(path, isolation_level=None)
-    for statement in (s for migration in MIGRATIONS[:seen] for s in migration):
+    for statement in (s for upgrade in UPGRADES[:seen] for s in upgrade):
         file.execute(statement)
     file.execute(f"PRAGMA user_version = {seen}")
     row = (1, URL, ACCOUNT, "job0", '{"id":"job0"}', None, None, 0, 0, 0)
