@@ -1,0 +1,56 @@
+"""Lists the buckets of jobs and of drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from slurper_tui.api.errors import ApiError
+from slurper_tui.monitor.verify.lookup import KeyLookup
+from slurper_tui.monitor.verify.r2 import R2Listing
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.job import JobView
+    from slurper_tui.monitor.model.plans import Draft
+    from slurper_tui.monitor.polling.budget import Metered
+    from slurper_tui.monitor.verify.listing import ObjectListing
+
+
+class Buckets:
+    """The buckets that can be listed with the API token, in turn with the polls."""
+
+    def __init__(self, metered: Metered) -> None:
+        self._metered = metered
+
+    @property
+    def wall(self) -> float:
+        """The current time in UTC seconds."""
+        return self._metered.now().wall
+
+    def r2(self, account_id: str, bucket: str, jurisdiction: str | None = None) -> ObjectListing:
+        """Return the listing of an R2 bucket."""
+        return R2Listing(self._metered, account_id, bucket, jurisdiction)
+
+    def source(self, account_id: str, draft: Draft) -> ObjectListing | None:
+        """Return the listing of a draft's source; None if it cannot be listed from here."""
+        if draft.vendor != "r2":
+            return None
+        return self.r2(account_id, draft.bucket, draft.source_jurisdiction)
+
+    async def objects(self, account_id: str, draft: Draft) -> int | None:
+        """Return about how many objects a draft's source holds; None if that is not known."""
+        if draft.vendor != "r2":
+            return None
+        metered = self._metered.of(account_id)
+        where = (account_id, draft.bucket, draft.source_jurisdiction)
+        try:
+            return (await metered.at_once(lambda: metered.api.r2_usage(*where))).object_count
+        except ApiError:
+            return None
+
+    def lookup(self, view: JobView, keys: Iterable[str]) -> KeyLookup | None:
+        """Return a lookup of keys in a job's target; None if the API does not name the target."""
+        target = view.job.target
+        if target is None or target.bucket is None:
+            return None
+        return KeyLookup(self.r2(view.account_id, target.bucket, target.jurisdiction), keys)

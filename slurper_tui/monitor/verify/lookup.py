@@ -1,0 +1,118 @@
+"""Looks up single keys in a bucket: are objects that failed in the target after all?
+
+There is no request for one object's existence in R2's own API, so `KeyLookup` lists the bucket from
+just before each wanted key. A page may hold several of them, so there are at most as many requests
+as keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from slurper_tui.api.errors import BadAnswer
+from slurper_tui.monitor.verify.scope import just_before
+
+if TYPE_CHECKING:
+    from slurper_tui.api.objects import ListedObject
+    from slurper_tui.monitor.verify.listing import ObjectListing
+
+
+class LookupPrice(NamedTuple):
+    """What a lookup costs at most. seconds: None if that is not known."""
+
+    keys: int
+    requests: int
+    seconds: float | None
+
+
+class KeyLookup:
+    """Looks up keys in one bucket.
+
+    found: the objects that exist, by key. checked: keys that are known to exist or not.
+    """
+
+    def __init__(self, side: ObjectListing, keys: Iterable[str]) -> None:
+        self.found: dict[str, ListedObject] = {}
+        self.checked = 0
+        self._side = side
+        self._wanted = sorted(set(keys))
+
+    @property
+    def price(self) -> LookupPrice:
+        """The most that it costs."""
+        number, cost = len(self._wanted), self._side.cost
+        pace = cost.per_second or 1 / cost.seconds
+        return LookupPrice(number, number, number / pace)
+
+    @property
+    def requests(self) -> int:
+        """The requests that were sent so far."""
+        return self._side.requests
+
+    async def run(self) -> AsyncGenerator[int, None]:
+        """Look up the keys; yield the number of checked ones after every jump. Raises ApiError."""
+        while self.checked < len(self._wanted):
+            after = just_before(self._wanted[self.checked])
+            if not await self._read_on(after):
+                self.checked = len(self._wanted)  # the listing has ended: none of them exists
+            yield self.checked
+
+    async def _read_on(self, after: str) -> bool:
+        """Read from `after` on until the next wanted key is known; return False at the end."""
+        next_key = self._wanted[self.checked]
+        listing = cast("AsyncGenerator[Sequence[ListedObject], None]", self._side.pages("", after))
+        async with aclosing(listing) as pages:
+            async for page in pages:
+                for listed in page:
+                    if listed.key <= after:
+                        raise BadAnswer("the listing is not in the order of the keys")
+                    after = listed.key
+                self._compare(page)
+                if after >= next_key:
+                    return True
+        return False
+
+    def _compare(self, page: Sequence[ListedObject]) -> None:
+        """Take over what a page tells about the wanted keys, up to its last key."""
+        listed = {each.key: each for each in page}
+        last = page[-1].key if page else ""
+        while self.checked < len(self._wanted) and (key := self._wanted[self.checked]) <= last:
+            self.checked += 1
+            if key in listed:
+                self.found[key] = listed[key]
+
+
+class FoundAfterAll(NamedTuple):
+    """What a lookup tells about the keys of one reason.
+
+    there: objects written since the job began. older: objects that were there before, which the
+    job was to replace. absent: keys that do not exist.
+    """
+
+    there: tuple[ListedObject, ...] = ()
+    older: tuple[ListedObject, ...] = ()
+    absent: tuple[str, ...] = ()
+
+
+def found_after_all(
+    keys: Iterable[tuple[str, float | None]], found: Mapping[str, ListedObject]
+) -> FoundAfterAll:
+    """Divide keys by what a lookup has found.
+
+    keys: each with the creation of its job, UTC seconds; None if that is unknown, so that any
+    object counts. Times of listings may be cut to whole seconds.
+    """
+    there: list[ListedObject] = []
+    older: list[ListedObject] = []
+    absent: list[str] = []
+    for key, since in keys:
+        listed = found.get(key)
+        if listed is None:
+            absent.append(key)
+        elif since is not None and listed.modified is not None and listed.modified < int(since):
+            older.append(listed)
+        else:
+            there.append(listed)
+    return FoundAfterAll(tuple(there), tuple(older), tuple(absent))
