@@ -39,6 +39,12 @@ def short_count(value: int | None) -> str:
     return str(value)
 
 
+def size(value: int | None) -> str:
+    """Format bytes in decimal units, rounded down: `999 B`, `12.0 GB`, `3.25 TB`."""
+    text = short_count(value)
+    return f"{text[:-1]} {text[-1]}B" if text[-1].isalpha() else f"{text} B"
+
+
 def rate(value: float | None) -> str:
     """Format objects per second with two significant digits: `0`, `0.4`, `6.1`, `61`, `1.2k`."""
     if value is None or not 0 <= value < math.inf:

@@ -17,6 +17,7 @@ from slurper_tui.monitor.model.plans import PlanView
 from slurper_tui.monitor.reports.receipt import ReceiptMaker
 from slurper_tui.monitor.reports.verifications import Verifications
 from slurper_tui.monitor.session import Services
+from slurper_tui.monitor.verify.buckets import Buckets
 from tests.patience import PATIENCE
 
 T = TypeVar("T")
@@ -79,10 +80,12 @@ class FakeServices:
         self.creation: JobCreation | Any = NoCreation()
         self.receipts: ReceiptMaker | Any = Missing("receipts")
         self.verifications: Verifications | Any = Missing("verifications")
+        self.buckets: Buckets | Any = Missing("buckets")
 
     @property
     def services(self) -> Services:
-        return Services(self.logs, self.control, self.creation, self.receipts, self.verifications)
+        parts = (self.logs, self.control, self.creation, self.receipts)
+        return Services(*parts, self.verifications, self.buckets)
 
 
 class Pushed(Generic[T]):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.reports.digest import Digest
     from slurper_tui.monitor.reports.receipt import ReceiptMaker
     from slurper_tui.monitor.reports.verifications import Verifications
+    from slurper_tui.monitor.verify.buckets import Buckets
 
 Resolve = Callable[[Selection, Sequence[JobView]], frozenset[JobKey]]
 """Return the selected jobs; raises if a name means no job, or is ambiguous."""
@@ -42,6 +43,7 @@ class Services(NamedTuple):
     creation: JobCreation
     receipts: ReceiptMaker
     verifications: Verifications
+    buckets: Buckets
 
     async def close(self) -> None:
         """Stop the background work: no further job of a plan is started."""
@@ -89,9 +91,9 @@ class Session:
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Make the monitor and yield its snapshots endlessly.
 
-        Meanwhile the logs of ended jobs and of those that are looked at are read, unless the
-        monitor polls only once or serves a command that acts on a job, which shows nothing of
-        earlier runs either.
+        Meanwhile the logs of ended jobs and of those that are looked at are read, and the sizes of
+        stalled jobs' targets, unless the monitor polls only once or serves a command that acts on a
+        job, which shows nothing of earlier runs either.
         """
         monitor = self.start()
         reading: asyncio.Task[None] | None = None
@@ -107,7 +109,7 @@ class Session:
                     yield snapshot
                     reads = self.resolved and monitor.history.shown and not monitor.eager
                     if reading is None and reads:
-                        reading = asyncio.create_task(self._read_logs(monitor))
+                        reading = asyncio.create_task(self._read_in_idle_time(monitor))
                     if reading is not None and reading.done():
                         reading.result()  # raises the exception of a dead task (a bug)
         finally:
@@ -117,15 +119,17 @@ class Session:
             if self._services is not None and not monitor.eager:
                 await self._services.close()
 
-    async def _read_logs(self, monitor: Monitor) -> None:
+    async def _read_in_idle_time(self, monitor: Monitor) -> None:
         # not for the first picture
         from slurper_tui.monitor.logs.ended import EndedLogs
         from slurper_tui.monitor.logs.newest import NewestRows
+        from slurper_tui.monitor.polling.stalled_targets import StalledTargets
 
         metered, job_store = monitor.metered, monitor.job_store
         self._ended_logs = EndedLogs(metered, job_store, monitor.history.recorder.notes)
         newest = NewestRows(metered, job_store, lambda: self._looked_at)
-        await asyncio.gather(self._ended_logs.run(), newest.run())
+        targets = StalledTargets(metered, job_store, lambda: self._looked_at)
+        await asyncio.gather(self._ended_logs.run(), newest.run(), targets.run())
 
     def awaits_log(self, view: JobView, most_failed: int = 0) -> bool:
         """Return whether it is known only from a job's log whether objects were lost.
@@ -225,6 +229,7 @@ class Session:
             from slurper_tui.monitor.logs.reader import LogReader
             from slurper_tui.monitor.reports.receipt import ReceiptMaker
             from slurper_tui.monitor.reports.verifications import Verifications
+            from slurper_tui.monitor.verify.buckets import Buckets
 
             metered, job_store = monitor.metered, monitor.job_store
             history, notes = monitor.history.recorder, monitor.history.recorder.notes
@@ -235,5 +240,6 @@ class Session:
                 JobCreation(metered, job_store, notes, job_store.ids),
                 ReceiptMaker(metered, job_store, history, logs),
                 Verifications(metered, job_store, history, logs),
+                Buckets(metered),
             )
         return self._services

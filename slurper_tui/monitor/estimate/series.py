@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from slurper_tui.monitor.estimate.estimator import Estimate, Sample, advance
 from slurper_tui.monitor.estimate.forecast import forecast
 from slurper_tui.monitor.estimate.rates import CLOSE_SECONDS, rate_over
@@ -12,7 +14,7 @@ from slurper_tui.monitor.model.base import AHEAD_SECONDS, EARLIEST, Moment, is_t
 from slurper_tui.monitor.model.samples import Recorded
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.model.job import Counts, Forecast
+    from slurper_tui.monitor.model.job import Counted, Counts, Forecast
 
 GAP_ROUNDS = 3
 """A time between samples longer than this many usual intervals is a gap in polling."""
@@ -48,6 +50,7 @@ class Series:
     forecast: the range to display, stabilised by hysteresis; None if there is none.
     since: since when the job has been in its status without a stall, in monotonic seconds; None
         when unknown.
+    counted: the total that a listing of the source has found; None if there was none.
 
     A sample is stored with the wall-clock time, even if the clock was set back; it is then marked.
     If the clock must be wrong, because it shows an earlier time than is possible, times are counted
@@ -59,6 +62,7 @@ class Series:
         self.forecast: Forecast | None = None
         self.since: float | None = None
         self.last: Recorded | None = None
+        self.counted: Counted | None = None
         self._mono = 0.0
         self._clock_behind = False
         self._counting = False
@@ -69,6 +73,13 @@ class Series:
         """Start a new estimate: earlier samples belong to another job."""
         self.estimate = Estimate(restarts=self.estimate.restarts + 1)
         self.forecast = self.since = None
+
+    def set_counted(self, counted: Counted) -> None:
+        """Use a counted total from now on, as if it had been known from the start."""
+        self.counted, last = counted, self.estimate.last
+        if last is not None and counted.holds(last.counts):
+            last = replace(last, counts=replace(last.counts, objects=counted.objects))
+            self.estimate = replace(self.estimate, last=last, grew=False)
 
     def seed(self, history: Sequence[Recorded], now: Moment, created_at: float | None) -> None:
         """Add the samples of the history, oldest first, before the first sample of this run.
@@ -132,6 +143,9 @@ class Series:
 
     def _take(self, sample: Sample, now: Moment, created_at: float | None) -> None:
         before = self.estimate
+        if self.counted is not None:  # a total that fell would restart the estimate
+            objects = max(sample.counts.objects or 0, self.counted.objects)
+            sample = replace(sample, counts=replace(sample.counts, objects=objects))
         self.estimate = advance(before, sample)
         self.since = _since(self.since, before, self.estimate, sample)
         self.forecast = forecast(self.estimate, now, created_at, self.forecast)

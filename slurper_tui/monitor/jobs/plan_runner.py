@@ -498,7 +498,7 @@ class JobCreation:
         retry_of: the job that the draft retries, None if it is no retry. log_types: the log types
         of the retried objects. waiting: called when refused bucket keys are given time to work.
         """
-        if retry_of is None:
+        if retry_of is None and draft.counted is None:
             made = await self._maker.make(account_id, draft, secrets, waiting=waiting)
             if made.job_id is not None:
                 await self._maker.record(JobKey(account_id, made.job_id))
@@ -506,7 +506,7 @@ class JobCreation:
         runs: list[PlanRun] = []
 
         async def store() -> None:
-            """Store the retry as a one-step plan, so that a crash leaves a trace.
+            """Store it as a one-step plan, so that a crash leaves a trace.
 
             When it is sent again, only the time changes: others take it for undecided later.
             """

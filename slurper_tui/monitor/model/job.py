@@ -358,6 +358,52 @@ class Failing(msgspec.Struct, frozen=True):
         return f"the last {duration(max(60.0, self.seconds))}"
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """Objects that a listing of the source counted before a job was started.
+
+    at: when the listing ended, UTC seconds. source: what was listed, for people.
+    """
+
+    objects: int
+    at: float
+    source: str
+
+    def holds(self, counts: Counts) -> bool:
+        """Return whether the counters have not passed it, so that it is the total."""
+        return max(counts.objects or 0, counts.done or 0) <= self.objects
+
+
+class BucketSize(msgspec.Struct, frozen=True):
+    """How much an R2 bucket holds, as R2's own statistics tell some minutes later.
+
+    at: when it was measured, UTC seconds; when it was asked for, if the API does not tell.
+    bytes: of all objects. uploads: multipart uploads that are under way; None if unknown.
+    """
+
+    at: float
+    bytes: int
+    uploads: int | None = None
+
+
+class TargetGrowth(msgspec.Struct, frozen=True):
+    """What became of a stalled job's target bucket since the job stands still.
+
+    first, last: the first size measured in the stall, and the newest one; None if unknown.
+    shared: other jobs that move copy into the same bucket.
+    """
+
+    first: BucketSize | None = None
+    last: BucketSize | None = None
+    shared: bool = False
+
+    @property
+    def bytes(self) -> int | None:
+        """Bytes by which the bucket grew; negative if it shrank, None before two measurements."""
+        if self.first is None or self.last is None or self.last.at <= self.first.at:
+            return None
+        return self.last.bytes - self.first.bytes
+
+
 class JobView(msgspec.Struct, frozen=True, dict=True):
     """State of one job. Values derived from it alone may be cached in its `__dict__`.
 
@@ -366,6 +412,8 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     status: from the progress answer, else from the list; None if both lack it.
     percent: whole number from 0 to 100; None when unknown.
     total: how final `counts.objects` is.
+    counted: what a listing counted before the start; while a live job has not passed it, it is the
+        total in `counts`. found: the total according to the API then, else None.
     rate: time-weighted over about two minutes. lifetime_rate: average since `createdAt`.
     transferred_rate, skipped_rate, failed_rate: parts of `rate`.
     plan_rate: the rate that the forecast uses.
@@ -380,6 +428,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     status_since: since when the job has been in its status without a stall; None when unknown.
     stalled_since: since when no counter has moved, while the job is stalled.
     stalled_badly: stalled for three times the time that counts as a stall.
+    target_growth: what the target bucket did during the stall; None if that was not asked for.
     failing: the failures of the last hour, if they are many; None if they are not, or unknown.
     newest_reasons: messages of the newest failed objects in the log with their numbers of rows, the
         most frequent first; empty if no part of the log was read in this run.
@@ -408,6 +457,8 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     counts: Counts = Counts()
     percent: int | None = None
     total: Total = Total.FINAL
+    counted: Counted | None = None
+    found: int | None = None
     rate: float | None = None
     lifetime_rate: float | None = None
     verdict: Verdict | None = None
@@ -429,6 +480,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     status_since: float | None = None
     stalled_since: float | None = None
     stalled_badly: bool = False
+    target_growth: TargetGrowth | None = None
     failing: Failing | None = None
     newest_reasons: tuple[tuple[str, int], ...] = ()
     newest_rows: tuple[LogRow, ...] = ()

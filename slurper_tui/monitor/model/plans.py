@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import NewJob, NewSource, NewTarget, Secret, Source, Target
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import Unstarted
+from slurper_tui.monitor.model.job import Counted, Unstarted
 
 MOST_KEYS = 10_000
 """Maximum number of object keys in one job."""
@@ -30,6 +30,7 @@ class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
     """Source, target and options of a migration, without secrets.
 
     keys: copy exactly these objects, at most 10,000; None copies everything under `path_prefix`.
+    counted: what a listing of the source counted; None if it was not counted.
     """
 
     vendor: str
@@ -42,6 +43,7 @@ class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
     source_jurisdiction: str | None = None
     target_jurisdiction: str | None = None
     overwrite: bool = True
+    counted: Counted | None = None
 
 
 class FieldFault(NamedTuple):
@@ -164,7 +166,9 @@ def unstarted(plans: Iterable[Plan]) -> tuple[Unstarted, ...]:
         # only the source and target, which all steps of one migration share
         (
             plan.account_id,
-            replace(step.draft, path_prefix=None, keys=None, region=None, overwrite=True),
+            replace(
+                step.draft, path_prefix=None, keys=None, region=None, overwrite=True, counted=None
+            ),
         )
         for plan in plans
         for step in plan.to_start
@@ -178,6 +182,16 @@ def unstarted(plans: Iterable[Plan]) -> tuple[Unstarted, ...]:
         )
         for (account_id, of), number in jobs.items()
     )
+
+
+def counted_jobs(plans: Iterable[Plan]) -> dict[JobKey, Counted]:
+    """Return what listings counted for the jobs that plans have started."""
+    return {
+        JobKey(plan.account_id, step.job_id): step.draft.counted
+        for plan in plans
+        for step in plan.steps
+        if step.job_id is not None and step.draft.counted is not None
+    }
 
 
 class PlanView(msgspec.Struct, frozen=True):

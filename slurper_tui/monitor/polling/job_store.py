@@ -40,7 +40,7 @@ from slurper_tui.monitor.polling.budget import backoff
 from slurper_tui.monitor.polling.job_tracker import JobTrack
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.model.job import JobView, Unstarted
+    from slurper_tui.monitor.model.job import Counted, JobView, Unstarted
     from slurper_tui.monitor.model.logs import LogCounts
     from slurper_tui.monitor.model.plans import Plan
     from slurper_tui.monitor.model.samples import Recorded, StoredJob
@@ -263,7 +263,7 @@ class JobStore:
 
     now: returns both clocks.
     wake: called after a change that needs a poll and a new snapshot.
-    links: between a retry and its original job. plans: by id; replaced at every change.
+    links: between a retry and its original job.
     log_counts: counts of logs whose jobs are not listed yet.
     verifications: of all jobs, oldest first; set them with `set_verifications`.
     """
@@ -274,7 +274,8 @@ class JobStore:
         self.accounts = [AccountTrack(account_id) for account_id in accounts]
         self._by_id = {account.account_id: account for account in self.accounts}
         self.links: tuple[RetryLink, ...] = ()
-        self.plans: Mapping[int, Plan] = {}
+        self._plans: Mapping[int, Plan] = {}
+        self._counted: Mapping[JobKey, Counted] = {}
         self.log_counts: dict[JobKey, LogCounts] = {}
         self.verifications: tuple[Verification, ...] = ()
         self._verified: Mapping[JobKey, Verification] = {}
@@ -310,8 +311,24 @@ class JobStore:
         track = self.track(key) if key else None
         return track.view if track else None
 
+    @property
+    def plans(self) -> Mapping[int, Plan]:
+        """The plans by id; replaced at every change."""
+        return self._plans
+
+    @plans.setter
+    def plans(self, plans: Mapping[int, Plan]) -> None:
+        self._plans = plans
+        if plans:
+            from slurper_tui.monitor.model.plans import counted_jobs  # only needed with a plan
+
+            self._counted = counted_jobs(plans.values())
+
     def views(self) -> tuple[JobView, ...]:
         """Return the views of all jobs."""
+        for key, counted in self._counted.items():
+            if track := self.track(key):
+                track.set_counted(counted)
         for key, counts in [*self.log_counts.items()]:
             if track := self.track(key):
                 track.set_log_counts(counts)

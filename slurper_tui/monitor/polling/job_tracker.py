@@ -21,10 +21,13 @@ from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.model.base import STEADY_SECONDS, Moment
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState, expected
 from slurper_tui.monitor.model.job import (
+    BucketSize,
+    Counted,
     Counts,
     JobView,
     Phase,
     State,
+    TargetGrowth,
     Total,
     counts_of,
     has_ended,
@@ -197,6 +200,7 @@ class JobTrack:
         self._changed_at = math.inf
         self._moved_at: float | None = None
         self._created_at = job.created_at
+        self._counts = self.view.counts
         self._stored: StoredJob | None = None
         self._log: LogCounts | None = None
         self._failures: NewestFailures | None = None
@@ -206,6 +210,7 @@ class JobTrack:
         """Return a track with the state of an earlier run; a closed job is not polled again."""
         track = cls(stored.account_id, stored.job)
         track.view, track._log = stored_view(stored), stored.log
+        track._counts = track.view.counts
         track.mode = PollMode.LAZY if track.view.ended else PollMode.ACTIVE
         if track.view.ended:
             track.series.last = stored.last  # no estimate needed, only the time of the last answer
@@ -344,15 +349,16 @@ class JobTrack:
             clock_jumped=clock_jumped,
         )
         self.mode = self._mode_after(counts, status, now)
-        if not self.answered or (counts, status) != (before.counts, before.status):
+        if not self.answered or (counts, status) != (self._counts, before.status):
             self._changed_at = now.mono
-        if before.as_of is not None and counts != before.counts:
+        if before.as_of is not None and counts != self._counts:
             self._moved_at = now.mono
+        self._counts = counts
         self.answered, self.failing_since, self.failures = True, None, 0
         self.denied = self.doubted = False
         self.retry_at = -math.inf
         self.confirmed = status
-        self.view = self._updated_view(counts, status, now)
+        self.view = _with_counted(self._updated_view(counts, status, now), self.series.counted)
         self._requests.polled(status, ended=self.view.ended)
         self._update_request()
         return changed
@@ -389,6 +395,7 @@ class JobTrack:
             reason="" if ended else reason(estimate, forecast, stale=False),
             stalled_since=_on_wall_clock(estimate.stalled_since, now),
             stalled_badly=estimate.stalled_badly,
+            target_growth=before.target_growth if estimate.stalled_since is not None else None,
             failing=None if ended else estimate.failures.as_failing(now.wall - now.mono),
             restarts=estimate.restarts,
             as_of=now.wall,
@@ -443,6 +450,12 @@ class JobTrack:
         if self.view.request is not self._requests.request:
             self.view = replace(self.view, request=self._requests.request)
 
+    def set_counted(self, counted: Counted) -> None:
+        """Set the total that a listing of the source found before the job was started."""
+        if counted != self.series.counted:
+            self.series.set_counted(counted)
+            self.view = _with_counted(self.view, counted)
+
     def set_log_counts(self, log: LogCounts) -> None:
         """Set the job's log counts; update the verdict and the objects not copied."""
         self._log, before = log, self.view
@@ -467,6 +480,24 @@ class JobTrack:
         reasons = self._failures.reasons()
         if reasons != self.view.newest_reasons:
             self.view = replace(self.view, newest_reasons=reasons)
+
+    def note_target(self, size: BucketSize | None, *, shared: bool) -> None:
+        """Compare a size of a stalled job's target with the first one measured in its stall.
+
+        size: None if the API does not tell it; a size that is known already stays then.
+        shared: other jobs that move copy into the same bucket.
+        """
+        view, since = self.view, self.view.stalled_since
+        if since is None:
+            return
+        known = view.target_growth or TargetGrowth()
+        if size is None:
+            growth = known
+        elif known.first is None or known.first.at < since:
+            growth = TargetGrowth(size, size, shared)
+        else:
+            growth = TargetGrowth(known.first, size, known.shared or shared)
+        self.view = replace(view, target_growth=growth)
 
     def needs_log(self, now: float) -> bool:
         """Return whether the job's log should be read now, because its verdict lacks it.
@@ -520,6 +551,7 @@ class JobTrack:
                 phase=None if view.phase is Phase.STALLED else view.phase,
                 stalled_since=None,
                 stalled_badly=False,
+                target_growth=None,
                 failing=None,
             )
 
@@ -536,10 +568,31 @@ class JobTrack:
             return PollMode.LAZY
         if status == "completed":
             return PollMode.CLOSED
-        if self._steady_since is None or counts != self.view.counts:
+        if self._steady_since is None or counts != self._counts:
             self._steady_since = now.mono
         steady = now.mono - self._steady_since >= STEADY_SECONDS
         return PollMode.CLOSED if steady else self.mode
+
+
+def _with_counted(view: JobView, counted: Counted | None) -> JobView:
+    """Return the view with a counted total, which holds until the job ends or has passed it.
+
+    The total is final then, although the job may still be listing its source.
+    """
+    if counted is None:
+        return view
+    view = replace(view, counted=counted, found=None)
+    if view.ended or view.as_of is None or not counted.holds(view.counts):
+        return view
+    counts = replace(view.counts, objects=counted.objects)
+    return replace(
+        view,
+        counts=counts,
+        found=view.counts.objects,
+        percent=percent_of(counts.done, counts.objects, finished=False),
+        total=Total.FINAL,
+        phase=Phase.SETTLED if view.phase in (Phase.RUNNING, Phase.LISTING) else view.phase,
+    )
 
 
 def _on_wall_clock(at: float | None, now: Moment) -> float | None:
