@@ -149,10 +149,15 @@ def draft_lines(drafts: Sequence[Draft]) -> Iterator[str]:
     Keys come first, so that the other fields remain visible below a long list. Drafts that differ
     only in the prefix are shown as one, with the list of prefixes.
     """
-    alike = {replace(draft, path_prefix=None) for draft in drafts}
-    if len(drafts) > 1 and len(alike) == 1 and drafts[0].keys is None:
-        yield from (f"  job {n:<6} {draft.path_prefix}" for n, draft in enumerate(drafts, 1))
-        each = replace(drafts[0], path_prefix="see above, one for each job")
+    alike = {replace(draft, path_prefix=None, keys=None, counted=None) for draft in drafts}
+    split = [draft for draft in drafts if draft.keys is None]
+    if len(split) > 1 and len(alike) == 1:
+        for number, draft in enumerate(drafts, 1):
+            yield from (f"  key        {key}" for key in draft.keys or ())
+            what = draft.path_prefix if draft.keys is None else f"{len(draft.keys):,} keys"
+            counted = "" if draft.counted is None else f"  {draft.counted.objects:,} objects"
+            yield f"  job {number:<6} {what}{counted}"
+        each = replace(split[0], path_prefix="see above, one for each job", counted=None)
         yield from (f"  {name:<10} {value}" for name, value in _fields(each))
         return
     for number, draft in enumerate(drafts, 1):
@@ -172,6 +177,8 @@ def _fields(draft: Draft) -> Iterator[tuple[str, str]]:
         yield "keys", f"{len(draft.keys):,}"
     else:
         yield "prefix", draft.path_prefix or "none: the whole bucket"
+    if draft.counted is not None:
+        yield "objects", f"{draft.counted.objects:,}, counted in {draft.counted.source}"
     yield "target", f"r2 {draft.target}{_place(draft.target_jurisdiction)}"
     yield "overwrite", "yes" if draft.overwrite else "no"
 
@@ -256,8 +263,11 @@ async def ready(
     services: Services,
     account_id: str,
     drafts: Sequence[Draft],
+    secrets: Secrets | None = None,
 ) -> Secrets:
     """Show the drafts, read the secrets, run the prechecks and ask for confirmation.
+
+    secrets: None if they were not read yet.
 
     Also unlock the client for requests that change something. Raises CliError when a step fails,
     with exit code 0 when the answer is no.
@@ -267,7 +277,7 @@ async def ready(
     require_answers(options)
     for line in draft_lines(drafts):
         out.note(line)
-    secrets = await secrets_for(context, services, account_id, drafts[0])
+    secrets = secrets or await secrets_for(context, services, account_id, drafts[0])
     services.control.unlock()
     if not options.no_precheck:
         waiting = once(lambda: out.note(FRESH_KEYS))

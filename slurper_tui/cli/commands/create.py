@@ -12,8 +12,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from slurper_tui import format as fmt
+from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Bucket
+from slurper_tui.cli import prompts
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import (
     FLAGS,
@@ -34,15 +38,19 @@ from slurper_tui.cli.job_start import (
     the_account,
 )
 from slurper_tui.monitor.jobs.create import FRESH_KEYS, Check
-from slurper_tui.monitor.jobs.prefixes import UNLISTED, few, read_prefixes, split
+from slurper_tui.monitor.jobs.prefixes import UNLISTED, few, overlaps, read_prefixes, split
+from slurper_tui.monitor.model.job import Counted
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets, Step, StepState
 from slurper_tui.monitor.reports.wording import (
     NOT_DURABLE,
     bucket_words,
     check_words,
+    count_price_words,
     draft_name,
     plan_tally,
+    top_level_words,
 )
+from slurper_tui.monitor.verify.source import count, count_price, top_level, uncovered
 
 if TYPE_CHECKING:
     from slurper_tui.cli.context import CommandContext
@@ -50,33 +58,127 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.jobs.target import TargetBucket
     from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.session import Services
+    from slurper_tui.monitor.verify.listing import ObjectListing
 
 
 async def split_drafts(
-    context: CommandContext, draft: Draft, jobs: Sequence[JobView]
+    context: CommandContext,
+    services: Services,
+    account_id: str,
+    draft: Draft,
+    jobs: Sequence[JobView],
 ) -> list[Draft]:
-    """Return one draft for each prefix of the list; warn about prefixes that seem to be missing.
+    """Return one draft for each prefix of the list, or of the source; warn about what they miss.
 
     jobs: the jobs of the account. Raises CliError for an empty list and for overlapping prefixes.
     """
-    name = context.options.prefixes
+    options = context.options
+    if options.split:
+        return await _split_source(context, services, account_id, draft, jobs)
+    name = options.prefixes
     place = "standard input" if name == "-" else name
     prefixes = read_prefixes(await read_text(name))
     if not prefixes:
         raise CliError(f"{place} contains no prefix")
     if draft.path_prefix or draft.keys is not None:
         raise CliError("a list of prefixes cannot be combined with a prefix or keys")
-    found = split(draft, prefixes, jobs)
-    if found.overlaps:
-        raise CliError(f"{place}: {'; '.join(few(found.overlaps))}")
+    overlapping = tuple(overlaps(prefixes))
+    if overlapping:
+        raise CliError(f"{place}: {'; '.join(few(overlapping))}")
+    gaps: Sequence[str] | None = None
+    if side := services.buckets.source(account_id, draft):
+        try:
+            gaps = tuple((await uncovered(side, prefixes)).clauses())
+        except ApiError as error:
+            context.out.note(
+                f"warning: gaps are guessed, for {side.name} cannot be listed: {error}"
+            )
+    found = split(draft, prefixes, jobs, gaps)
     check(found.drafts, context.out)
     for doubt in found.doubts:
         context.out.note(f"warning: {doubt}")
-    context.out.note(UNLISTED)
+    if gaps is None:
+        context.out.note(UNLISTED)
     return list(found.drafts)
 
 
-_OF_NEW_JOBS = (*FLAGS.values(), "file", "prefixes", "no_overwrite")
+async def _split_source(
+    context: CommandContext,
+    services: Services,
+    account_id: str,
+    draft: Draft,
+    jobs: Sequence[JobView],
+) -> list[Draft]:
+    """Return one draft for each prefix at the top of the source. Raises CliError."""
+    if draft.keys is not None:
+        raise CliError("--split cannot be combined with keys")
+    check([draft], context.out)
+    side = _listed_source(services, account_id, draft)
+    try:
+        level = await top_level(side, draft.path_prefix or "")
+    except ApiError as error:
+        raise _unlisted(side, error) from None
+    if level.why_not:
+        raise CliError(f"{level.why_not}: give a list of prefixes with --prefixes")
+    found = split(replace(draft, path_prefix=None), level.prefixes, jobs, (), level.objects)
+    context.out.note(top_level_words(level, side.name))
+    check(found.drafts, context.out)
+    for doubt in found.doubts:
+        context.out.note(f"warning: {doubt}")
+    return list(found.drafts)
+
+
+def _listed_source(services: Services, account_id: str, draft: Draft) -> ObjectListing:
+    """Return the listing of a draft's source. Raises CliError if it cannot be listed."""
+    side = services.buckets.source(account_id, draft)
+    if side is None:
+        raise CliError(f"a source of {draft.vendor} cannot be listed from here, only one of r2")
+    return side
+
+
+def _unlisted(side: ObjectListing, error: ApiError) -> CliError:
+    return CliError(f"{side.name} cannot be listed: {error}", exit_code(error.exit_code))
+
+
+COUNT_STEP = 100
+"""Report progress each time this many requests were sent."""
+
+
+async def counted(
+    context: CommandContext, services: Services, account_id: str, drafts: Sequence[Draft]
+) -> list[Draft]:
+    """Return the drafts with the numbers of their objects; ask first, with the price.
+
+    Raises CliError, also for a no.
+    """
+    out, side = context.out, _listed_source(services, account_id, drafts[0])
+    listed = [draft for draft in drafts if draft.keys is None]
+    objects = await services.buckets.objects(account_id, drafts[0])
+    words = (
+        f"counting the objects takes {count_price_words(count_price(side, len(listed), objects))}"
+    )
+    if context.options.yes:
+        out.note(words)
+    elif not await prompts.confirmed(f"{words}: go on?", out):
+        raise CliError("nothing was counted and nothing was started", ExitCode.OK)
+    numbers: tuple[int, ...] = ()
+    reported = 0
+    try:
+        async for numbers in count(side, [draft.path_prefix or "" for draft in listed]):
+            if side.requests >= reported + COUNT_STEP:
+                reported = side.requests
+                out.note(f"{sum(numbers):,} objects counted")
+    except ApiError as error:
+        raise _unlisted(side, error) from None
+    out.note(f"{sum(numbers):,} objects counted in {side.name}")
+    at = services.buckets.wall
+    found = {
+        draft: Counted(number, at, side.name) for draft, number in zip(listed, numbers, strict=True)
+    }
+    return [replace(draft, counted=found.get(draft)) for draft in drafts]
+
+
+_OF_NEW_JOBS = (*FLAGS.values(), "file", "prefixes", "split", "count", "no_overwrite")
 """Options (attribute names) that describe new jobs; invalid with --go-on and --cancel."""
 
 
@@ -90,18 +192,21 @@ async def create(context: CommandContext) -> ExitCode:
         if options.go_on is not None:
             return await go_on(context, services)
         account_id, draft = the_account(context), await read_draft(options)
-        if options.prefixes is None:
+        in_parts = options.prefixes is not None or options.split
+        if not in_parts:
             check([draft], context.out)
         require_answers(options)
-        jobs = await listed(context)
-        if options.prefixes is not None:
-            drafts = await split_drafts(context, draft, jobs)
-            secrets = await ready(context, services, account_id, drafts)
+        jobs, drafts = await listed(context), [draft]
+        if in_parts:
+            drafts = await split_drafts(context, services, account_id, draft, jobs)
+        if options.count:
+            drafts = await counted(context, services, account_id, drafts)
+        secrets = await ready(context, services, account_id, drafts)
+        if in_parts:
             return await planned(context, account_id, {NO_ORIGIN: drafts}, secrets)
-        secrets = await ready(context, services, account_id, [draft])
         waiting = once(lambda: context.out.note(FRESH_KEYS))
-        made = await services.creation.create(account_id, draft, secrets, waiting=waiting)
-        return outcome(context, account_id, draft, made)
+        made = await services.creation.create(account_id, drafts[0], secrets, waiting=waiting)
+        return outcome(context, account_id, drafts[0], made)
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
@@ -118,6 +223,11 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         )
     if options.prefixes is not None and (options.prefix is not None or options.keys_file):
         raise CliError("--prefixes cannot be combined with --prefix or --keys-file")
+    for flag in ("split", "count"):
+        if getattr(options, flag) and options.keys_file:
+            raise CliError(f"--{flag} cannot be combined with --keys-file")
+    if options.split and options.prefixes is not None:
+        raise CliError("--split and --prefixes cannot be combined")
 
 
 async def precheck(context: CommandContext) -> ExitCode:

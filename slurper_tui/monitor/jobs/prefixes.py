@@ -2,7 +2,8 @@
 
 The checks find prefixes that overlap, gaps in sequences (dates, numbers, letters, hexadecimal
 digits), prefixes of earlier jobs that the list does not cover, and prefixes that a live job still
-copies. The API cannot list the source, so all checks rely on the list and on known jobs alone.
+copies. Where the source can be listed, gaps are what it really holds, see `verify.source`; else
+they are guessed from the list and from known jobs.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec.structs import replace
 
 from slurper_tui.monitor.jobs.validation import control_character
+from slurper_tui.monitor.model.plans import MOST_KEYS
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Job, Source
@@ -124,8 +126,8 @@ def _dated(prefix: str, found: re.Match[str]) -> tuple[_Place, int]:
     return _Place(kind, *_around(prefix, found), separator), value
 
 
-UNLISTED = "the API cannot list the source: objects outside these prefixes will not be copied"
-"""A warning to show with every list of prefixes."""
+UNLISTED = "the source was not listed: objects outside these prefixes will not be copied"
+"""A warning to show with a list of prefixes that was not compared with the source."""
 
 
 class Split(NamedTuple):
@@ -147,22 +149,37 @@ class Split(NamedTuple):
         return few((*self.copied, *self.gaps))
 
 
-def split(draft: Draft, prefixes: Sequence[str], jobs: Sequence[JobView] = ()) -> Split:
-    """Split a draft that has neither prefix nor keys. jobs: known jobs of any source.
+def split(
+    draft: Draft,
+    prefixes: Sequence[str],
+    jobs: Sequence[JobView] = (),
+    known_gaps: Sequence[str] | None = None,
+    beside: Sequence[str] = (),
+) -> Split:
+    """Split a draft that has neither prefix nor keys.
 
-    The source itself is not read, see `UNLISTED`.
+    jobs: known jobs of any source. known_gaps: clauses about what the source holds outside the
+    prefixes; None if it was not listed, see `UNLISTED`. beside: keys of objects within no prefix,
+    which a job of their own copies.
     """
-    missing = gaps(prefixes)
-    earlier = [n for n in earlier_prefixes(draft, [v.job for v in jobs]) if n not in missing]
+    drafts = [replace(draft, path_prefix=prefix, keys=None) for prefix in prefixes]
+    for first in range(0, len(beside), MOST_KEYS):
+        keys = tuple(beside[first : first + MOST_KEYS])
+        drafts.append(replace(draft, path_prefix=None, keys=keys))
     return Split(
-        tuple(replace(draft, path_prefix=prefix, keys=None) for prefix in prefixes),
+        tuple(drafts),
         tuple(overlaps(prefixes)),
-        (
-            *(f"{prefix!r} is missing between its neighbours" for prefix in missing),
-            *uncovered(prefixes, earlier),
-        ),
+        tuple(_guessed(draft, prefixes, jobs) if known_gaps is None else known_gaps),
         tuple(still_copied(draft, prefixes, [view.job for view in jobs if view.live])),
     )
+
+
+def _guessed(draft: Draft, prefixes: Sequence[str], jobs: Sequence[JobView]) -> Iterator[str]:
+    """Yield clauses for prefixes that seem to be missing in the list."""
+    missing = gaps(prefixes)
+    earlier = [n for n in earlier_prefixes(draft, [v.job for v in jobs]) if n not in missing]
+    yield from (f"{prefix!r} is missing between its neighbours" for prefix in missing)
+    yield from uncovered(prefixes, earlier)
 
 
 _MOST_CLAUSES = 12

@@ -2,19 +2,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.history.notes import Plans
 from slurper_tui.monitor.jobs import create as making
 from slurper_tui.monitor.jobs import plan_runner as plan_run
+from slurper_tui.monitor.jobs.prefixes import UNLISTED
 from slurper_tui.monitor.model.plans import Plan
 from slurper_tui.monitor.reports.wording import NOT_DURABLE
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.jobs import Plan as JobPlan
+from tests.cli.logs import plan
 from tests.cli.making import KEYS, S3, SECRET, Person
 from tests.cli.program import environment, perform
 
@@ -416,7 +422,7 @@ def test_prefixes_make_one_job_each_in_their_order() -> None:
     ids = {course.plan.id for course in person.account.jobs()}
     assert {job["id"] for job in told} == ids
     assert any("the plan is saved" in line and "create --go-on 1" in line for line in ran.err)
-    assert any(line.startswith("slurper-tui: the API cannot list the source") for line in ran.err)
+    assert any(line.startswith("slurper-tui: the source was not listed") for line in ran.err)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -564,3 +570,112 @@ def test_no_secret_is_left_in_the_history_or_in_the_log() -> None:
     )
     for value in KEYS.values():
         assert [path for path in left if value.encode() in Path(path).read_bytes()] == []
+
+
+R2 = ("--source-vendor", "r2", "--source-bucket", "photos", "--target-bucket", "media")
+
+
+def bucket_owner(*prefixes: str, objects: int = 2500, more: Sequence[JobPlan] = ()) -> Person:
+    """A person whose bucket `photos` has objects below these prefixes."""
+    plans = [
+        plan(f"old{n}", source=Source("r2", "photos", prefix), objects=objects)
+        for n, prefix in enumerate(prefixes)
+    ]
+    return Person(SimulatedAccount(plans=[*plans, *more], slots=20))
+
+
+def made_from(person: Person) -> list[str | None]:
+    return [post["source"].get("pathPrefix") for post in person.posts()]
+
+
+def test_an_r2_source_is_split_by_the_prefixes_that_it_really_has() -> None:
+    person = bucket_owner("2022/", "2024/", "odd name/")
+    ran = person.run("create", *R2, "--split", "--yes")
+    assert ran.code == 0
+    assert made_from(person) == ["2022/", "2024/", "odd name/"]
+    assert "slurper-tui: R2 bucket photos, through the API: 3 prefixes" in ran.err
+    assert not any("was not listed" in line or "is missing" in line for line in ran.err)
+
+
+def test_the_split_is_made_below_a_prefix() -> None:
+    person = bucket_owner("2024/")
+    ran = person.run("create", *R2, "--split", "--prefix", "2024/", "--yes", "--no-precheck")
+    assert ran.code == 0
+    assert made_from(person)[:2] == ["2024/01/", "2024/02/"]
+
+
+def test_objects_beside_the_prefixes_become_a_job_of_their_keys() -> None:
+    keys = ("index.html", "robots.txt")
+    beside = plan(
+        "old9", source=Source("s3", "old", keys=keys), target=Target("r2", "photos"), objects=2
+    )
+    person = bucket_owner("2022/", "2024/", more=[beside])
+    ran = person.run("create", *R2, "--split", "--yes")
+    assert ran.code == 0
+    assert made_from(person) == ["2022/", "2024/", None]
+    assert person.posts()[-1]["source"]["keys"] == [*keys]
+    assert "2 prefixes and 2 objects beside them" in "\n".join(ran.err)
+
+
+def test_gaps_of_a_list_are_what_the_source_really_holds() -> None:
+    person = bucket_owner("2022/", "2024/", "thumbs/")
+    name = person.file("prefixes", "2022/\n2O24/\n")
+    ran = person.run("create", *R2, "--prefixes", name, "--yes")
+    assert ran.code == 0
+    warnings = [line for line in ran.err if "warning" in line]
+    assert warnings == [
+        "slurper-tui: warning: '2O24/' matches nothing in the source",
+        "slurper-tui: warning: '2024/' is in the source, and within none of these",
+        "slurper-tui: warning: 'thumbs/' is in the source, and within none of these",
+    ]
+
+
+def test_where_the_source_cannot_be_listed_gaps_are_guessed_and_that_is_said() -> None:
+    person = bucket_owner("2022/", "2024/")
+    person.account.faults.add(Fault(operation="objects", status=404, code=10006))
+    name = person.file("prefixes", "2022/\n2024/\n")
+    ran = person.run("create", *R2, "--prefixes", name, "--yes")
+    assert ran.code == 0
+    said = "\n".join(ran.err)
+    assert "warning: gaps are guessed, for R2 bucket photos, through the API cannot be" in said
+    assert "'2023/' is missing between its neighbours" in said
+    assert UNLISTED in said
+    split = person.run("create", *R2, "--split", "--yes")
+    assert (split.code, split.out) == (7, [])
+    assert "cannot be listed" in split.err[-1]
+
+
+def test_counted_objects_are_the_total_and_kept_with_their_source() -> None:
+    person = bucket_owner("2022/", "2024/", objects=1500)
+    ran = person.run("create", *R2, "--split", "--count", "--yes")
+    assert ran.code == 0
+    said = "\n".join(ran.err)
+    assert "counting the objects takes about 5 requests, " in said
+    assert "3,000 objects counted in R2 bucket photos" in said
+    assert re.search(r"job 1 +2022/  1,500 objects", said)
+    told = json.loads("\n".join(person.run("jobs", "--json").out))
+    new = [job for job in told if not job["id"].startswith("old")]
+    counted = {job["source"]["pathPrefix"]: job["countedObjects"] for job in new}
+    assert counted == {"2022/": 1500, "2024/": 1500}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((*S3, "--split"), "a source of s3 cannot be listed from here, only one of r2"),
+        ((*R2, "--split", "--prefixes", "x"), "--split and --prefixes cannot be combined"),
+        ((*R2, "--split", "--keys-file", "x"), "--split cannot be combined with --keys-file"),
+        ((*R2, "--count", "--keys-file", "x"), "--count cannot be combined with --keys-file"),
+    ],
+)
+def test_what_cannot_be_split_is_refused(words: tuple[str, ...], said: str) -> None:
+    person = bucket_owner("2022/")
+    ran = person.run("create", *words, "--yes")
+    assert (ran.code, ran.err[-1], person.bodies) == (2, f"slurper-tui: {said}", [])
+
+
+def test_a_source_without_prefixes_is_not_split() -> None:
+    person = Person(SimulatedAccount(plans=[]))
+    ran = person.run("create", *R2, "--split", "--yes")
+    assert ran.code == 2
+    assert "there are no prefixes at the top of the source to split it by" in ran.err[-1]

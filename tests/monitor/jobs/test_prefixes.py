@@ -124,4 +124,4 @@ def test_live_job_that_copies_the_same_is_reported() -> None:
 
 
 def test_warning_says_that_the_source_was_not_listed() -> None:
-    assert UNLISTED.startswith("the API cannot list the source")
+    assert UNLISTED.startswith("the source was not listed")
