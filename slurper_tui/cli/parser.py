@@ -174,6 +174,7 @@ _ALL = _flag("--all", "every job of the account that can be")
 _TIMEOUT = _value("--timeout", "S", "seconds to wait where the API answers 429 (60)")
 _TYPE = _values("--type", "T", "only rows of this type, as the API names it (repeatable)")
 _YES = _flag("--yes", "do not ask for confirmation")
+_CHECK_TARGET = _flag("--check-target", "look the keys up in the target: are they there after all?")
 _NO_PRECHECK = _flag("--no-precheck", "do not try the buckets first")
 _SECRETS = _value("--secrets", "FILE", "TOML with the keys to the buckets, readable by you alone")
 _R2_KEYS = _flag("--r2-keys-from-token", "R2 buckets: with the keys that the API token has")
@@ -209,6 +210,14 @@ _WHERE_SECRETS = (
     "SLURPER_SOURCE_CLIENT_EMAIL and SLURPER_SOURCE_PRIVATE_KEY), SLURPER_TARGET_ACCESS_KEY_ID "
     "and SLURPER_TARGET_SECRET_ACCESS_KEY, or from --secrets FILE. They are not stored. "
     "--r2-keys-from-token takes those of R2 buckets from the API token: its id and its SHA-256."
+)
+
+_LISTED = (
+    "--split lists the top of the source, an R2 bucket of the account through its API; objects "
+    "beside its prefixes become a job of their keys. --prefixes compares the list with the source "
+    "in the same way. --count lists every object, so that the total of each job is exact from the "
+    "first second; it is kept with its time, and the job's own total counts again once it has "
+    "found more."
 )
 
 _FILE = (
@@ -459,15 +468,21 @@ COMMANDS: Mapping[str, Command] = {
         _TYPE,
         _flag("--keys", "the exact keys, one a line"),
         _flag("--null", "with --keys: NUL between them"),
+        _CHECK_TARGET,
+        _YES,
         _json("one JSON object; with --keys an array"),
         _TIMEOUT,
         usage=_OF_JOBS,
         description="Prints which objects failed or were not copied, by reason and prefix; or "
         "their exact keys.",
+        epilog="--check-target asks first, with the number of requests, and tells by reason how "
+        "many are in the target, since when, and which are not; with --keys it leaves out those "
+        "that are there. What is older than the job counts as not copied.",
         needs_job=True,
         example=(
             "failures d4d6",
             "failures d4d6 --keys",
+            "failures d4d6 --check-target --yes",
         ),
     ),
     "report": Command(
@@ -544,6 +559,7 @@ COMMANDS: Mapping[str, Command] = {
         _NO_PRECHECK,
         _YES,
         _flag("--again", "retry although an earlier retry is known"),
+        _flag("--check-target", "leave out what is in the target after all; asks, with the price"),
         _json("one JSON object for each job"),
         usage=_OF_JOBS,
         description="Makes a job of exactly the keys that failed in another, or that `verify` "
@@ -558,6 +574,8 @@ COMMANDS: Mapping[str, Command] = {
         _flag("--no-overwrite", "keep objects that the target has already"),
         _NO_PRECHECK,
         _value("--prefixes", "FILE", "one job for each prefix in it, one a line; - is stdin"),
+        _flag("--split", "one job for each prefix at the top of the source, or below --prefix"),
+        _flag("--count", "list the source first, for an exact total; asks, with the price"),
         Argument(
             "--go-on", nargs="?", metavar="N", const="", help="start the remaining jobs of plan N"
         ),
@@ -570,8 +588,11 @@ COMMANDS: Mapping[str, Command] = {
         _YES,
         _json("one JSON object for each job"),
         description="Starts a migration, or one for each prefix of a list as slots become free.",
-        example=("create --file migration.toml --prefixes prefixes.txt --yes",),
-        epilog=f"{_FILE}\n\n{_WHERE_SECRETS}",
+        example=(
+            "create --file migration.toml --prefixes prefixes.txt --yes",
+            "create --file r2.toml --split --yes",
+        ),
+        epilog=f"{_LISTED}\n\n{_FILE}\n\n{_WHERE_SECRETS}",
     ),
     "precheck": Command(
         "whether both buckets of a migration can be reached",

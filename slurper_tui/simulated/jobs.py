@@ -66,6 +66,7 @@ class Plan:
     lost: objects in the total that no other counter includes; they are not in the target.
     resized, emptied: objects that have another size in the target, and that are empty there.
     changed: objects that changed in the source after they were copied.
+    there: failed or not copied objects that are in the target after all, the first by key.
     stall_every, stall_for: the counters freeze for the last `stall_for` of each `stall_every`.
     step: interval between two movements of the counters.
     listing_broke: the log has a row about a listing that could not go on.
@@ -88,6 +89,7 @@ class Plan:
     resized: int = 0
     emptied: int = 0
     changed: int = 0
+    there: int = 0
     stall_every: float = math.inf
     stall_for: float = 0.0
     step: float = 3.0
@@ -491,7 +493,7 @@ def _recent(rng: random.Random, now: float) -> Iterator[Course]:
         ),
     )
     yield Course(plan(AVATARS, "", 20.0, 3.4, objects=880_112))
-    yield Course(plan(THUMBS, "", 30.0, 4.1, objects=1_000_000, failed=10, not_copied=10))
+    yield Course(plan(THUMBS, "", 30.0, 4.1, objects=1_000_000, failed=10, not_copied=10, there=6))
     yield Course(
         plan(
             VIDEO,

@@ -233,7 +233,9 @@ class Objects:
                 contents.regular_from(bound, contents.regular), contents.incidents_from(bound)
             )
         else:
-            keys = contents.regular_from(bound, self._transferred(course, contents, now))
+            regular = contents.regular_from(bound, self._transferred(course, contents, now))
+            there = contents.incidents[: course.plan.there if course.completed(now) else 0]
+            keys = merge(regular, (key for key in there if key >= bound))
         origin = self._origin(course, contents)
         for key in keys:
             kind = origin.get(key, "")

@@ -201,6 +201,14 @@ FAILURE_KEYS: tuple[Binding, ...] = (
         "E", "export", "show.export", "export", "Save the exact keys of this reason to a file.", ACT
     ),
     _RETRY,
+    _key(
+        "f",
+        "check_target",
+        "failures.check",
+        "in target?",
+        "Look these keys up in the target; asks first, with the price.",
+        ACT,
+    ),
     _key("y", "copy", "failures.copy", "copy", "Copy this key, prefix or message, exactly.", ACT),
     _LOG,
     *_ON_EVERY_PAGE,

@@ -24,6 +24,7 @@ from slurper_tui.simulated.account import SimulatedAccount
 from tests import keys_topic
 from tests.cli.making import KEYS
 from tests.cli.program import Ran, environment, perform
+from tests.monitor.reports.ended import plan
 
 DASHBOARD = FILES / "dashboard.json"
 EXAMPLES = [(name, line) for name, command in COMMANDS.items() for line in command.example]
@@ -170,7 +171,9 @@ def test_the_example_in_the_help_of_a_command_works_in_the_demo(
 def _run(words: list[str]) -> Ran:
     """Run a command in the demo, or in an account with a free slot."""
     if words[0] in EMPTY:
-        account = SimulatedAccount(jobs=0)
+        # an ended job, whose source bucket is not empty
+        ended = plan(created=1e9, seconds=60.0, objects=5000)
+        account = SimulatedAccount(plans=[ended])
         return perform(account, *words, environ=environment(account, **KEYS))
     return perform(None, "--demo", *words)
 
@@ -181,6 +184,9 @@ def _write_files(folder: Path) -> None:
     request = re.search(r"JSON:\n(.*?)\n\n", epilog, re.DOTALL)
     assert request is not None
     (folder / "migration.toml").write_text(request[1].replace("...", "s3.example.com"))
+    (folder / "r2.toml").write_text(
+        '[source]\nvendor = "r2"\nbucket = "photos"\n[target]\nbucket = "media"\n'
+    )
     (folder / "prefixes.txt").write_text("2023/\n2024/\n")
     counts = '"objects":9,"transferredObjects":1,"skippedObjects":0,"failedObjects":0'
     (folder / "recording.jsonl").write_text(
@@ -193,7 +199,7 @@ SECTIONS = {
     "jobs, progress, watch, wait": ["progress {ended} --json", "progress {running} --json"],
     "jobs --migrations": ["jobs --migrations --json"],
     "idle": ["idle --bucket media --json"],
-    "failures": ["failures {lossy} --json"],
+    "failures": ["failures {lossy} --check-target --yes --json"],
     "logs": ["logs {lossy} --json"],
     "history": ["history --json"],
     "digest": ["digest --json"],

@@ -51,7 +51,12 @@ from slurper_tui.monitor.model.job import (
 from slurper_tui.monitor.model.verdict import doubt_words, remaining_word
 from slurper_tui.monitor.reports.migrations import MOST_NAMES, Migration, folded
 from slurper_tui.monitor.reports.records import job_record, migration_record
-from slurper_tui.monitor.reports.wording import NO_JOBS, failing_words, if_resumed_words
+from slurper_tui.monitor.reports.wording import (
+    NO_JOBS,
+    counted_words,
+    failing_words,
+    if_resumed_words,
+)
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.base import JobKey
@@ -391,6 +396,7 @@ def _print_sheet(view: JobView, context: CommandContext) -> None:
     """Print one job as `name  value` lines."""
     out, since, forecast = context.out, view.since, shown_forecast(view)
     if_resumed = if_resumed_words(view).partition(": ")[2]
+    counted = counted_words(view, view.as_of or 0.0, context.zone)
     ends = ""
     if forecast is not None:
         low, high, now = forecast.low, forecast.high, forecast.made_at
@@ -410,6 +416,7 @@ def _print_sheet(view: JobView, context: CommandContext) -> None:
         "created": view.job.created_at or fmt.DASH,
         "finished": view.job.finished_at or fmt.DASH,
         "done": amount(view),
+        **({"total": counted} if counted else {}),
         "percent": percent(view),
         **counts,
         "rate": fmt.rate(shown_rate(view)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import tzinfo
@@ -18,6 +19,7 @@ from msgspec.structs import replace
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.api.models import LogRow, is_exact
+from slurper_tui.cli import prompts
 from slurper_tui.cli.commands.jobs import chosen, is_one_job
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, distinct_width
@@ -34,17 +36,25 @@ from slurper_tui.monitor.model.logs import (
 from slurper_tui.monitor.model.plans import MOST_KEYS
 from slurper_tui.monitor.polling.budget import BLOCK_SECONDS
 from slurper_tui.monitor.reports.migrations import migration_of
-from slurper_tui.monitor.reports.retries import keys_left, number_retried
+from slurper_tui.monitor.reports.retries import (
+    keys_left,
+    less_those_there,
+    looked_up,
+    number_retried,
+)
 from slurper_tui.monitor.reports.wording import (
     LOG_GAPS,
     WAITING,
+    after_all_words,
     failed_words,
     group_words,
     inexact_words,
     job_names,
     keys_contain,
+    left_out_words,
     missing_keys,
     next_step,
+    price_words,
     rclone_line,
     retried_words,
     row_count_words,
@@ -53,9 +63,11 @@ from slurper_tui.monitor.reports.wording import (
 )
 
 if TYPE_CHECKING:
+    from slurper_tui.api.objects import ListedObject
     from slurper_tui.cli.context import CommandContext
     from slurper_tui.monitor.model.base import JobKey
     from slurper_tui.monitor.model.job import JobView
+    from slurper_tui.monitor.verify.lookup import FoundAfterAll
 
 
 async def logs(context: CommandContext) -> ExitCode:
@@ -233,6 +245,9 @@ def row_line(row: LogRow, out: Output, zone: tzinfo | None, id_width: int = 0) -
 _NAMED = 20
 """The most inexact keys to list; the others are counted."""
 
+_ABSENT = 10
+"""The most keys to list that a lookup did not find in the target."""
+
 _MESSAGES = 3
 """The number of most frequent messages to print for each reason."""
 
@@ -240,35 +255,69 @@ _MESSAGES = 3
 async def failures(context: CommandContext) -> ExitCode:
     """Print the failed and uncopied objects, or with --keys the exact keys. Raises CliError."""
     options = context.options
-    if options.null and not options.keys:
-        raise CliError("--null needs --keys")
-    if options.null and options.json:
-        raise CliError("--null and --json cannot be combined")
+    _refuse_contradictions(options)
     jobs = await chosen(context)
-    if options.keys and len({migration_of(job) for job in jobs}) > 1:
-        raise CliError("--keys takes jobs of one source and one target")
+    for flag, given in (("--keys", options.keys), ("--check-target", options.check_target)):
+        if given and len({migration_of(job) for job in jobs}) > 1:
+            raise CliError(f"{flag} takes jobs of one source and one target")
     reading, view = await _read(jobs, context)
     for log_type in options.type:
         if log_type not in view.counts.by_type:
             context.out.note(f"no row's type is {log_type}")
-    types = options.type or [FAILED_TYPE]
+    named = [group.log_type for group in _groups_of(view, options.type)]
+    types = (options.type or [FAILED_TYPE]) if options.keys else named
+    found = await look_up(context, jobs, reading, types) if options.check_target else None
     if options.keys:
-        left = keys_left(jobs, reading, view, types)
-        retried = number_retried(jobs, reading, left, types)
-        _print_keys([key for keys in left.values() for key in keys], jobs[0], options, context.out)
-        context.out.notes(retried_words(retried))
-        whole = note_missing(view, reading, types, context.out)
-        return ExitCode.OK if whole else ExitCode.OBJECTS_LOST
+        return _print_left(context, jobs, reading, view, found)
     for unread in view.unread:
         context.out.note(LOG_GAPS if unread.problem is None else unread_words(unread))
     if options.json:
-        records = [_record(job, reading, options.type) for job in view.jobs or (view,)]
+        views = {job.key: job for job in jobs}
+        records = [
+            _record(views[one.key], one, reading, options.type, found)
+            for one in view.jobs or (view,)
+        ]
         context.out.line(fmt.as_json(records[0] if is_one_job(options) else records))
         _note_inexact(reading.inexact_keys(options.type or list(view.counts.by_type)), context.out)
     else:
-        for line in _sheet(replace(view, groups=reading.groups()), jobs, options, context):
+        shown = replace(view, groups=reading.groups())
+        after_all = {} if found is None else looked_up(jobs, reading, types, found)
+        for line in _sheet(shown, jobs, options, context, after_all):
             context.out.line(line)
     return ExitCode.OK if view.counts.whole else ExitCode.API
+
+
+def _refuse_contradictions(options: argparse.Namespace) -> None:
+    """Raise CliError for options that cannot be combined, and if there is nobody to ask."""
+    if options.null and not options.keys:
+        raise CliError("--null needs --keys")
+    if options.null and options.json:
+        raise CliError("--null and --json cannot be combined")
+    if options.check_target and not (options.yes or prompts.can_ask()):
+        raise CliError(f"--check-target: {prompts.NOBODY_TO_ASK}")
+
+
+def _print_left(
+    context: CommandContext,
+    jobs: Sequence[JobView],
+    reading: FailingObjects,
+    view: FailuresView,
+    found: Mapping[str, ListedObject] | None,
+) -> ExitCode:
+    """Print the exact keys that are still to be copied.
+
+    found: objects of the target by key; None if they were not looked up.
+    """
+    types = context.options.type or [FAILED_TYPE]
+    left = keys_left(jobs, reading, view, types)
+    retried = number_retried(jobs, reading, left, types)
+    if found is not None:
+        left = leave_out(left, looked_up(jobs, reading, types, found), context.out)
+    keys = [key for keys in left.values() for key in keys]
+    _print_keys(keys, jobs[0], context.options, context.out)
+    context.out.notes(retried_words(retried))
+    whole = note_missing(view, reading, types, context.out)
+    return ExitCode.OK if whole else ExitCode.OBJECTS_LOST
 
 
 async def _read(
@@ -284,6 +333,54 @@ async def _read(
         if None not in problems and problems[0] is not None:
             raise problems[0]
     return reading, view
+
+
+LOOKUP_STEP = 100
+"""Report progress each time this many requests were sent, which takes 40 seconds or more."""
+
+
+async def look_up(
+    context: CommandContext,
+    jobs: Sequence[JobView],
+    reading: FailingObjects,
+    log_types: Collection[str],
+) -> Mapping[str, ListedObject]:
+    """Look up the keys of rows of these types in the target; return the objects by key.
+
+    Say what it costs, and ask unless --yes is given. Raises CliError, also for a no.
+    """
+    services, out = await context.session.services(), context.out
+    keys = [key for job in jobs for key in reading.keys(log_types, job.key)]
+    lookup = services.buckets.lookup(jobs[0], keys)
+    if lookup is None:
+        raise CliError("the API does not name the target bucket", ExitCode.API)
+    if not keys:
+        return {}
+    words = f"looking up {price_words(lookup.price)}"
+    if context.options.yes:
+        out.note(words)
+    elif not await prompts.confirmed(f"{words}: go on?", out):
+        raise CliError("nothing was looked up", ExitCode.OK)
+    reported = 0
+    try:
+        async with aclosing(lookup.run()) as steps:
+            async for checked in steps:
+                if lookup.requests >= reported + LOOKUP_STEP:
+                    reported = lookup.requests
+                    out.note(f"{checked:,} of {lookup.price.keys:,} keys looked up")
+    except ApiError as error:
+        line = f"the target could not be listed: {error}"
+        raise CliError(line, exit_code(error.exit_code)) from None
+    return lookup.found
+
+
+def leave_out(
+    left: Mapping[JobKey, Sequence[str]], found: Mapping[str, FoundAfterAll], out: Output
+) -> dict[JobKey, tuple[str, ...]]:
+    """Return the keys to copy without those that are in the target after all, and say how many."""
+    needed = less_those_there(left, found.values())
+    out.notes(left_out_words(sum(map(len, left.values())) - sum(map(len, needed.values()))))
+    return needed
 
 
 def _print_keys(
@@ -345,9 +442,20 @@ def _note_inexact(keys: Sequence[str], out: Output) -> None:
 
 
 def _record(
-    view: FailuresView, reading: FailingObjects, log_types: Collection[str]
+    job: JobView,
+    view: FailuresView,
+    reading: FailingObjects,
+    log_types: Collection[str],
+    found: Mapping[str, ListedObject] | None,
 ) -> dict[str, Any]:
-    """Return the JSON record of a job: every reason with its keys."""
+    """Return the JSON record of a job: every reason with its keys.
+
+    found: objects of the target by key; None if they were not looked up.
+    """
+    groups = _groups_of(view, log_types)
+    after_all: Mapping[str, FoundAfterAll] = {}
+    if found is not None:
+        after_all = looked_up([job], reading, [group.log_type for group in groups], found)
     return {
         "id": view.key.job_id,
         "failedObjects": view.failed_objects,
@@ -360,9 +468,32 @@ def _record(
                 "firstSeen": view.counts.first_seen.get(group.log_type),
                 "lastSeen": view.counts.last_seen.get(group.log_type),
                 "keys": reading.keys([group.log_type], view.key),
+                **_after_all_record(after_all.get(group.log_type)),
             }
-            for group in _groups_of(view, log_types)
+            for group in groups
         ],
+    }
+
+
+def _after_all_record(found: FoundAfterAll | None) -> dict[str, Any]:
+    """Return what a lookup tells about the keys of a reason; nothing if there was none."""
+    if found is None:
+        return {}
+
+    def records(objects: Sequence[ListedObject]) -> list[dict[str, Any]]:
+        return [
+            {
+                "key": each.key,
+                "size": each.size,
+                "lastModified": None if each.modified is None else fmt.utc(each.modified),
+            }
+            for each in objects
+        ]
+
+    return {
+        "inTarget": records(found.there),
+        "olderInTarget": records(found.older),
+        "notInTarget": found.absent,
     }
 
 
@@ -375,8 +506,12 @@ def _sheet(
     jobs: Sequence[JobView],
     options: argparse.Namespace,
     context: CommandContext,
+    after_all: Mapping[str, FoundAfterAll],
 ) -> Iterator[str]:
-    """Yield the counters compared with the log, in all and by job, then every reason."""
+    """Yield the counters compared with the log, in all and by job, then every reason.
+
+    after_all: by log type, what a lookup in the target tells.
+    """
     log_types, names = options.type, job_names(jobs)
     yield failed_words(view)[0]
     yield from filter(None, skipped_words(view))
@@ -390,6 +525,13 @@ def _sheet(
     for group in groups:
         yield ""
         yield from _group(group, width, context.zone, names)
+        if (known := after_all.get(group.log_type)) is not None:
+            words = after_all_words(known, time.time(), context.zone)
+            yield from (f"{'':>{width}}    {line}" for line in words)
+            yield from (f"{'':>{width}}      {key}" for key in known.absent[:_ABSENT])
+            if len(known.absent) > _ABSENT:
+                more = f"and {len(known.absent) - _ABSENT:,} more: --keys --check-target has all"
+                yield f"{'':>{width}}      {more}"
     if groups and (log_types or any(group.cause is Cause.FAILED for group in groups)):
         if len({migration_of(job) for job in jobs}) > 1:
             return

@@ -15,7 +15,7 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.cli import prompts
 from slurper_tui.cli.commands.create import planned
 from slurper_tui.cli.commands.jobs import chosen
-from slurper_tui.cli.commands.logs import LogProgress, note_missing
+from slurper_tui.cli.commands.logs import LogProgress, leave_out, look_up, note_missing
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import (
     Origin,
@@ -39,7 +39,7 @@ from slurper_tui.monitor.jobs.draft import (
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.model.verification import BY_VERIFICATION
 from slurper_tui.monitor.reports.migrations import migration_of
-from slurper_tui.monitor.reports.retries import keys_left, number_retried
+from slurper_tui.monitor.reports.retries import keys_left, looked_up, number_retried
 from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, retried_words
 from slurper_tui.monitor.verify.diff import DiffKeys, read_diff
 
@@ -58,7 +58,7 @@ async def retry(context: CommandContext) -> ExitCode:
     Raises CliError.
     """
     options = context.options
-    if options.draft is None:
+    if options.draft is None or options.check_target:
         require_answers(options)
     async with open_services(context) as services:
         views = await chosen(context)
@@ -153,6 +153,11 @@ async def _keys(
     if keys:
         context.out.notes(retried_words(number_retried(views, reading, keys, types)))
     note_missing(last, reading, types, context.out)
+    if keys and context.options.check_target:
+        found = await look_up(context, views, reading, types)
+        keys = leave_out(keys, looked_up(views, reading, types, found), context.out)
+        if not keys:
+            raise CliError("every object is in the target after all", ExitCode.OK)
     if not keys and reading.keys(types):
         raise CliError("completed retries have copied every object that the logs list")
     if not keys:

@@ -21,8 +21,10 @@ from slurper_tui.monitor.model.job import Counts, JobView, job_time
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, cause_of
 
 if TYPE_CHECKING:
+    from slurper_tui.api.objects import ListedObject
     from slurper_tui.monitor.logs.reader import FailingObjects
     from slurper_tui.monitor.model.logs import FailuresView
+    from slurper_tui.monitor.verify.lookup import FoundAfterAll
 
 Retry = tuple[RetryLink, JobView]
 """The link between a retry and the job that it retries, and the retry's view."""
@@ -231,6 +233,37 @@ def keys_left(
         if given and completed and view.key in proved:
             taken.update(given)
     return {key: keys for key, keys in left.items() if keys}
+
+
+def looked_up(
+    views: Sequence[JobView],
+    reading: FailingObjects,
+    log_types: Iterable[str],
+    found: Mapping[str, ListedObject],
+) -> dict[str, FoundAfterAll]:
+    """Return, by log type, what a lookup of its keys in the target tells. found: by key."""
+    from slurper_tui.monitor.verify.lookup import found_after_all  # only for a lookup
+
+    return {
+        log_type: found_after_all(
+            (
+                (key, job_time(view.job.created_at))
+                for view in views
+                for key in reading.keys([log_type], view.key)
+            ),
+            found,
+        )
+        for log_type in log_types
+    }
+
+
+def less_those_there(
+    left: Mapping[JobKey, Sequence[str]], found: Iterable[FoundAfterAll]
+) -> dict[JobKey, tuple[str, ...]]:
+    """Return keys to copy, by job, without those that a lookup found in the target after all."""
+    there = frozenset(each.key for one in found for each in one.there)
+    needed = {job: tuple(key for key in keys if key not in there) for job, keys in left.items()}
+    return {job: keys for job, keys in needed.items() if keys}
 
 
 def number_retried(

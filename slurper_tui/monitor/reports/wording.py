@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from slurper_tui.api.models import Condition, LifecycleRule, LockRule, Sippy
     from slurper_tui.monitor.jobs.create import Check, CreateResult
     from slurper_tui.monitor.jobs.target import TargetBucket
+    from slurper_tui.monitor.verify.lookup import FoundAfterAll, LookupPrice
+    from slurper_tui.monitor.verify.source import CountPrice, TopLevel
 
 # Actions on jobs
 
@@ -172,6 +174,58 @@ def failing_words(view: JobView) -> str:
     words = f"{fmt.count(failing.failed)} of {_objects(failing.done)} failed in {failing.span}"
     now = "" if view.failed_rate is None else f", {fmt.rate(view.failed_rate * 60)} per minute now"
     return f"{words} ({share}){now}"
+
+
+def counted_words(view: JobView, now: float, zone: tzinfo | None = None) -> str:
+    """Return where a counted total is from, and what the job says; "" if nothing was counted.
+
+    now: UTC seconds.
+    """
+    counted, found = view.counted, view.found
+    if counted is None:
+        return ""
+    at = fmt.moment(counted.at, now, zone)
+    if found is not None:
+        so_far = "" if found == counted.objects else f"; the job has found {found:,} so far"
+        return f"counted at {at} in {counted.source}{so_far}"
+    words = f"{counted.objects:,} counted at {at} in {counted.source}"
+    listed = view.counts.objects
+    if listed is None or listed == counted.objects:
+        return words
+    if listed > counted.objects:
+        return f"{words}, fewer than the job has found: the total is the job's"
+    less = f"{counted.objects - listed:,} fewer"
+    return f"{words}; the job found {less}" if view.ended else words
+
+
+def target_growth_words(view: JobView, now: float, zone: tzinfo | None = None) -> str:
+    """Return what the target bucket of a stalled job does meanwhile; "" if nobody asked.
+
+    Of several jobs: of the one whose bucket was measured last. now: UTC seconds.
+    """
+    growths = [part.target_growth for part in (view.parts or (view,)) if part.target_growth]
+    if view.state is not State.STALLED or not growths:
+        return ""
+    growth = max(growths, key=lambda one: one.last.at if one.last else 0.0)
+    first, last, moved = growth.first, growth.last, growth.bytes
+    if first is None or last is None:
+        return "whether the target grows meanwhile is not known"
+    at = fmt.moment(last.at, now, zone)
+    uploads = (
+        "1 multipart upload is" if last.uploads == 1 else f"{last.uploads} multipart uploads are"
+    )
+    more = f", {uploads} open" if last.uploads else ""
+    if moved is None:
+        held = f"target held {fmt.size(last.bytes)} at {at}{more}"
+        return f"{held}; whether it grows is known after R2 has measured it again"
+    since = f"since {fmt.moment(first.at, now, zone)} (as of {at})"
+    if moved < 0:
+        return f"target shrank by {fmt.size(-moved)} {since}{more}"
+    if not moved:
+        return f"target stands still too {since}{more}"
+    if growth.shared:
+        return f"target grew by {fmt.size(moved)} {since}, but other jobs copy into it too"
+    return f"target grew by {fmt.size(moved)} {since}: large objects are being copied"
 
 
 def rate_limited_words(until: str) -> str:
@@ -373,6 +427,62 @@ def group_words(group: FailureGroup) -> str:
     """Return a reason, and its consequence for the objects if they were not copied."""
     reason = reason_of(group.log_type)
     return f"not copied: {reason}" if group.cause is Cause.NOT_COPIED else reason
+
+
+def price_words(price: LookupPrice) -> str:
+    """Return what it costs to look up keys in a bucket."""
+    keys = "1 key" if price.keys == 1 else f"{price.keys:,} keys"
+    most = "1 request" if price.requests == 1 else f"at most {price.requests:,} requests"
+    seconds = "" if price.seconds is None else f", about {fmt.duration(max(1.0, price.seconds))}"
+    return (
+        f"{keys}: {most} to the API{seconds}, in turn with the polls; each is a Class A operation "
+        "of R2"
+    )
+
+
+def top_level_words(level: TopLevel, name: str) -> str:
+    """Return what was found at the top of a source. name: of the source."""
+    where = f", below {level.below!r}" if level.below else ""
+    beside = f" and {_objects(len(level.objects))} beside them" if level.objects else ""
+    return f"{name}{where}: {len(level.prefixes):,} prefixes{beside}"
+
+
+def count_price_words(price: CountPrice) -> str:
+    """Return what it costs to count the objects of a source."""
+    if price.requests is None or price.seconds is None:
+        words = "a request for every 1,000 objects, whose number is not known"
+    else:
+        number = "1 request" if price.requests == 1 else f"{price.requests:,} requests"
+        words = f"about {number}, {fmt.duration(max(1.0, price.seconds))}"
+    return f"{words}{', Class A operations of R2' if price.in_r2 else ''}"
+
+
+def after_all_words(
+    found: FoundAfterAll, now: float, zone: tzinfo | None = None
+) -> tuple[str, ...]:
+    """Return one line for the keys that are in the target, were before the job, and are not.
+
+    now: UTC seconds.
+    """
+    lines = []
+    if found.there:
+        times = [each.modified for each in found.there if each.modified is not None]
+        moments = [fmt.moment(at, now, zone) for at in (min(times), max(times))] if times else []
+        written = f", written {' to '.join(dict.fromkeys(moments))}" if moments else ""
+        held = fmt.size(sum(each.size or 0 for each in found.there))
+        lines.append(f"{len(found.there):,} in the target after all: {held}{written}")
+    if found.older:
+        lines.append(f"{len(found.older):,} there, but older than the job")
+    lines.append(f"{len(found.absent):,} not in the target")
+    return tuple(lines)
+
+
+def left_out_words(number: int) -> tuple[str, ...]:
+    """Return how many keys were left out because a lookup found them in the target; or nothing."""
+    if not number:
+        return ()
+    keys = "1 key is" if number == 1 else f"{number:,} keys are"
+    return (f"{keys} left out: in the target after all",)
 
 
 def keys_contain(number: int) -> str:

@@ -23,17 +23,25 @@ from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailuresView, cause_of, reason_of
 from slurper_tui.monitor.reports.migrations import family
-from slurper_tui.monitor.reports.retries import keys_left, number_retried
+from slurper_tui.monitor.reports.retries import (
+    keys_left,
+    less_those_there,
+    looked_up,
+    number_retried,
+)
 from slurper_tui.monitor.reports.wording import (
     NO_FAILED_KEY,
     hold_up,
     job_names,
+    left_out_words,
     missing_keys,
+    price_words,
     retried_words,
     source_name,
 )
 from slurper_tui.tui.keys import FAILURE_KEYS
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten
+from slurper_tui.tui.screens.confirm import ConfirmDialog, Question
 from slurper_tui.tui.screens.dialogs import TextDialog, copy_text
 from slurper_tui.tui.screens.job_page import (
     JobPage,
@@ -56,6 +64,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.logs.reader import FailingObjects
     from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.session import Services
+    from slurper_tui.monitor.verify.lookup import FoundAfterAll, KeyLookup
     from slurper_tui.tui.render.glyphs import Look
     from slurper_tui.tui.screens.base import NotedScreen
     from slurper_tui.tui.screens.main import MainScreen
@@ -71,7 +80,8 @@ class FailuresPage(JobPage):
     BINDINGS: ClassVar[list[BindingType]] = [*FAILURE_KEYS]
     KEYS = FAILURE_KEYS
     HINTS = (
-        *("failures.copy", "show.log", "show.export", "failures.retry", "pane.open"),
+        *("failures.copy", "show.log", "failures.check", "show.export", "failures.retry"),
+        "pane.open",
         *("show.help", "page.back"),
     )
     rows: FailureLines
@@ -84,6 +94,7 @@ class FailuresPage(JobPage):
         self._export_then = ""
         self._exported = ""
         self._warned_of = ""
+        self._lookup: KeyLookup | None = None
         self._counted = frozenset(job.key for job in counted(jobs))
         names = job_names(jobs) if len(jobs) > 1 else {}
         self.rows = FailureLines(
@@ -177,7 +188,7 @@ class FailuresPage(JobPage):
         if not self._finished or self._reading is None:
             self.show_note("nothing saved: the log cannot be read to its end")
             return
-        found = Found(self.counted, self.state.view, self._reading, log_type)
+        found = self._found(self._reading, log_type)
         if self._exported == log_type and len(found.keys) > 1:
             self.run_worker(self._save_each(found), group="saving", exclusive=True)
         else:
@@ -203,6 +214,60 @@ class FailuresPage(JobPage):
     async def _save_each(self, found: Found) -> None:
         await save_each(self, found)
 
+    def _found(self, reading: FailingObjects, log_type: str) -> Found:
+        """Return the keys of a log type, without those that are in the target after all."""
+        after_all = self.state.after_all.get(log_type)
+        return Found(self.counted, self.state.view, reading, log_type, after_all)
+
+    async def action_check_target(self) -> None:
+        """Ask whether to look all keys up in the target, with the price."""
+        if self._lookup is not None:
+            self.show_note("the keys are being looked up already")
+            return
+        if self._reading is None or not self._finished:
+            self.show_note("still reading: the lookup needs the whole log")
+            return
+        types = [group.log_type for group in self.state.view.groups]
+        keys = self._reading.keys(types)
+        services = await self.main.services()
+        lookup = services.buckets.lookup(self.counted[0], keys) if keys else None
+        if lookup is None:
+            self.show_note("no key to look up" if not keys else "the target's name is not known")
+            return
+        price = price_words(lookup.price)
+        question = Question(
+            title="Are these objects in the target after all?",
+            consequence=f"the target is listed from just before each of {price}",
+            yes="look up",
+        )
+        reading = self._reading
+
+        def start() -> None:
+            work = self._look_up(lookup, reading, types)
+            self.run_worker(work, group="lookup", exclusive=True)
+
+        self.app.push_screen(ConfirmDialog(self.look, question, start))
+
+    async def _look_up(
+        self, lookup: KeyLookup, reading: FailingObjects, types: Sequence[str]
+    ) -> None:
+        self._lookup = lookup
+        of = fmt.count(lookup.price.keys)
+        try:
+            async with closing(lookup.run()) as steps:
+                async for checked in steps:
+                    self.show_note(f"{fmt.count(checked)} of {of} keys looked up in the target")
+        except ApiError as error:
+            self.show_note(f"the target could not be listed: {error.message}")
+            return
+        finally:
+            self._lookup = None
+        after_all = looked_up(self.counted, reading, types, lookup.found)
+        opened = self.state.opened | {(log_type,) for log_type in types}
+        self.state = replace(self.state, after_all=after_all, opened=opened)
+        there = sum(len(known.there) for known in after_all.values())
+        self.show_note(f"{fmt.count(there)} of {of} keys are in the target after all")
+
     async def action_retry(self) -> None:
         """Draft jobs with exactly the keys of the highlighted reason, one or more for each job.
 
@@ -212,9 +277,9 @@ class FailuresPage(JobPage):
         if self._reading is None or not self._finished:
             self.show_note("still reading: a retry needs the whole log")
             return
-        found = Found(self.counted, self.state.view, self._reading, log_type)
+        found = self._found(self._reading, log_type)
         if not found.keys:
-            self.show_note(_none_words(log_type))
+            self.show_note(found.doubts[-1] if found.left_out else _none_words(log_type))
         elif cause_of(log_type) is Cause.NOT_COPIED and self._warned_of != log_type:
             self._warned_of = log_type
             self.show_note("these would be skipped again; c again drafts them anyway")
@@ -232,18 +297,29 @@ def counted(jobs: Sequence[JobView]) -> tuple[JobView, ...]:
 
 
 class Found:
-    """The keys of one log type that are still to be copied, by job, and what may be missing."""
+    """The keys of one log type that are still to be copied, by job, and what may be missing.
+
+    after_all: what a lookup in the target tells about these keys; None if there was none.
+    left_out: number of keys that it found there, and that are left out.
+    """
 
     def __init__(
-        self, jobs: Sequence[JobView], view: FailuresView, reading: FailingObjects, log_type: str
+        self,
+        jobs: Sequence[JobView],
+        view: FailuresView,
+        reading: FailingObjects,
+        log_type: str,
+        after_all: FoundAfterAll | None = None,
     ) -> None:
         self.log_type = log_type
         self.jobs = tuple(jobs)
-        self.keys = keys_left(jobs, reading, view, (log_type,))
+        left = keys_left(jobs, reading, view, (log_type,))
+        self.keys = left if after_all is None else less_those_there(left, (after_all,))
+        self.left_out = sum(map(len, left.values())) - sum(map(len, self.keys.values()))
         inexact, keyless = reading.inexact_keys((log_type,)), reading.without_key((log_type,))
-        retried = number_retried(jobs, reading, self.keys, (log_type,))
+        retried = number_retried(jobs, reading, left, (log_type,))
         missing = missing_keys(view, inexact=len(inexact), keyless=keyless)
-        self.doubts = (*missing, *retried_words(retried))
+        self.doubts = (*missing, *retried_words(retried), *left_out_words(self.left_out))
 
     @property
     def owners(self) -> tuple[JobView, ...]:

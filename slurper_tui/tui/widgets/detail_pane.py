@@ -30,7 +30,13 @@ from slurper_tui.monitor.model.logs import (
     newest_rows,
     reason_of,
 )
-from slurper_tui.monitor.reports.wording import failing_words, if_resumed_words, superseded_words
+from slurper_tui.monitor.reports.wording import (
+    counted_words,
+    failing_words,
+    if_resumed_words,
+    superseded_words,
+    target_growth_words,
+)
 from slurper_tui.tui.render.columns import DEADLINE_STYLES, DrawContext, migration, short_id
 from slurper_tui.tui.render.glyphs import STATUS, Look, style_of
 from slurper_tui.tui.render.lines import (
@@ -338,6 +344,8 @@ def _pace(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
             yield from _wrapped(text, width, style_of(view))
             if not view.missed:
                 yield from _wrapped("the API answers, the counters stand still", width, "muted")
+        if words := target_growth_words(view, context.now, context.look.zone):
+            yield from _wrapped(context.look.sentence(words), width, "")
         yield from _rates(view, context, width)
         yield from _eta(view, context, width)
         yield from _deadline(view, context, width)
@@ -479,6 +487,8 @@ def _numbers(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     total = pad(look.to_ascii(fmt.count(counts.objects)), _count_width(width), right=True)
     more = "+" if view.total_at_least else ""
     yield (Piece(pad("total", LABEL), "muted"), Piece(total + more))
+    if words := counted_words(view, context.now, look.zone):
+        yield from _wrapped(look.sentence(words), width, "muted")
 
 
 def _parts(counts: Counts) -> tuple[tuple[str, int | None], ...]:

@@ -25,6 +25,7 @@ from slurper_tui.monitor.model.logs import (
     reason_of,
 )
 from slurper_tui.monitor.reports.wording import (
+    after_all_words,
     failed_words,
     group_words,
     skipped_words,
@@ -47,12 +48,17 @@ from slurper_tui.tui.widgets.line_list import MARGIN, LineList
 from slurper_tui.tui.widgets.log_rows import cached_time, sign_of
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.verify.lookup import FoundAfterAll
     from slurper_tui.tui.render.glyphs import Look
 
 Path = tuple[str, ...]
 """The path of an entry: its log type, then the kind and the text of each entry down to its own."""
 
 REASON, MESSAGE, PREFIX, SPAN, JOB, KEY = "type", "message", "prefix", "span", "job id", "key"
+LOOKUP, ABSENT = "lookup", "absent"
+
+MOST_ABSENT = 200
+"""The most keys to list that are not in the target; saving the keys saves all of them."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -87,11 +93,13 @@ class FailureState(msgspec.Struct, frozen=True, eq=False):
 
     cursor: the path of the highlighted entry.
     opened: the paths of the unfolded entries.
+    after_all: by log type, what a lookup in the target tells.
     """
 
     view: FailuresView
     cursor: Path = ()
     opened: frozenset[Path] = frozenset()
+    after_all: Mapping[str, FoundAfterAll] = {}
 
     @property
     def log_type(self) -> str:
@@ -108,11 +116,26 @@ def entries(state: FailureState) -> tuple[Entry, ...]:
         if path not in state.opened:
             continue
         found.append(Entry((*path, SPAN, ""), group, ""))
+        if group.log_type in state.after_all:
+            found += _lookup_entries(state, path, group)
         for text, count in group.messages:
             found.append(Entry((*path, MESSAGE, text), group, text, count))
         for prefix in group.prefixes:
             found += _prefix_entries(state, path, group, prefix)
     return tuple(found)
+
+
+def _lookup_entries(state: FailureState, path: Path, group: FailureGroup) -> Iterator[Entry]:
+    """Yield what a lookup in the target tells, then the keys that it did not find."""
+    known = state.after_all[group.log_type]
+    yield Entry((*path, LOOKUP, ""), group, "")
+    if not known.absent:
+        return
+    path = (*path, ABSENT, "")
+    yield Entry(path, group, "", len(known.absent), opens=True)
+    if path in state.opened:
+        keys = known.absent[:MOST_ABSENT]
+        yield from (Entry((*path, KEY, key), group, key) for key in keys)
 
 
 def _prefix_entries(
@@ -295,9 +318,15 @@ class FailureLines(LineList):
         )
         seen = _seen_words(group, look, self.now) if width >= ROOMY and not opened else ""
         room = max(1, width - width_of(head) - (len(seen) + 2 if seen else 0))
-        name = shorten(look.sanitise(group_words(group)), room, look.ellipsis)
+        name = shorten(look.sanitise(self._reason(group)), room, look.ellipsis)
         left: Line = (*head, Piece(name, sign.style))
         return spread(left, (Piece(seen, "muted"),) if seen else (), width)
+
+    def _reason(self, group: FailureGroup) -> str:
+        """Return the name of a reason, and how many of its objects are in the target after all."""
+        known = self.state.after_all.get(group.log_type)
+        there = f", {fmt.count(len(known.there))} there after all" if known else ""
+        return f"{group_words(group)}{there}"
 
     def _inner_line(self, entry: Entry, width: int) -> Line:
         """Draw an entry below a reason: its count, then its text; behind a prefix, its one job."""
@@ -306,6 +335,11 @@ class FailureLines(LineList):
         owner = self._job_words(entry.job_id) if kind == PREFIX and entry.job_id else ""
         if kind == SPAN:
             text = _seen_words(entry.group, look, self.now)
+        elif kind == LOOKUP:
+            words = after_all_words(self.state.after_all[entry.path[0]], self.now, look.zone)
+            text = look.sentence("; ".join(words[:-1] or words))
+        elif kind == ABSENT:
+            text = "not in the target"
         elif kind == PREFIX and not entry.text:
             text = "(no prefix)"
         elif kind == JOB:

@@ -411,3 +411,78 @@ def test_a_log_that_cannot_be_read_is_named_and_the_others_are_told() -> None:
     one.faults.add(Fault(Kind.REFUSAL, status=403, code=10000, message="no", path="jobs/job1/logs"))
     none = perform(one, "failures", "job1", "job2")
     assert (none.code, none.out) == (3, [])
+
+
+LOSSY: dict[str, Any] = {"failed": 6, "not_copied": 4, "there": 3}
+
+
+def checked(*words: str, **numbers: int) -> Any:
+    return perform(
+        account(plan(**{**LOSSY, **numbers})), "failures", "job1", "--check-target", *words
+    )
+
+
+def test_failed_keys_that_are_in_the_target_after_all_are_told_by_reason() -> None:
+    ran = checked("--yes")
+    assert ran.code == 0
+    price = ran.err[0]
+    assert price.startswith(
+        "slurper-tui: looking up 10 keys: at most 10 requests to the API, about"
+    )
+    assert price.endswith("each is a Class A operation of R2")
+    found = [re.search(r"(\d+) in the target after all: \S+ \SB, written ", t) for t in ran.out]
+    absent = [re.search(r"^ +(\d+) not in the target$", line) for line in ran.out]
+    assert sum(int(one[1]) for one in found if one) == 3
+    assert sum(int(one[1]) for one in absent if one) == 7
+
+
+def test_with_keys_only_those_that_are_not_there_are_printed() -> None:
+    one = account(plan(**LOSSY))
+    every = perform(one, "failures", "job1", "--keys").out
+    ran = perform(one, "failures", "job1", "--keys", "--check-target", "--yes")
+    there = [*set(every) - set(ran.out)]
+    assert set(ran.out) < set(every)
+    keys = "1 key is" if len(there) == 1 else f"{len(there)} keys are"
+    assert f"slurper-tui: {keys} left out: in the target after all" in ran.err
+    told = json.loads(checked("--yes", "--json").out[0])
+    assert sorted(there) == sorted(
+        each["key"]
+        for reason in told["reasons"]
+        for each in reason["inTarget"]
+        if reason["logType"] == FAILED_TYPE
+    )
+
+
+def test_the_json_has_every_key_with_what_the_target_holds() -> None:
+    told = json.loads(checked("--yes", "--json").out[0])
+    for reason in told["reasons"]:
+        there = [each["key"] for each in reason["inTarget"]]
+        assert sorted([*there, *reason["notInTarget"]]) == sorted(reason["keys"])
+        assert all(each["size"] and each["lastModified"] for each in reason["inTarget"])
+        assert reason["olderInTarget"] == []
+    without = record(account(plan(**LOSSY)))
+    assert "inTarget" not in without["reasons"][0]
+
+
+def test_a_target_that_cannot_be_listed_is_exit_7_in_one_line() -> None:
+    one = account(plan(**LOSSY))
+    one.faults.add(Fault(operation="objects", status=404, code=10006))
+    ran = perform(one, "failures", "job1", "--check-target", "--yes")
+    assert (ran.code, ran.out) == (7, [])
+    assert ran.err[-1].startswith("slurper-tui: the target could not be listed: ")
+
+
+def test_without_a_terminal_the_price_must_be_accepted_beforehand() -> None:
+    one = account(plan(**LOSSY))
+    one.faults.add(Fault(Kind.HTML))
+    ran = perform(one, "failures", "job1", "--check-target")
+    assert (ran.code, ran.out) == (2, [])
+    assert ran.err == [
+        "slurper-tui: --check-target: not a terminal: add --yes to run without asking"
+    ]
+
+
+def test_without_a_key_nothing_is_looked_up() -> None:
+    ran = checked("--yes", failed=0, not_copied=0, there=0)
+    assert ran.code == 0
+    assert not any("looking up" in line for line in ran.err)

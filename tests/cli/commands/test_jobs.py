@@ -24,7 +24,7 @@ NOW = time.time()
 FIELDS = [
     *("accountId", "id", "status", "createdAt", "finishedAt", "overwrite", "source", "target"),
     *("objects", "transferredObjects", "skippedObjects", "failedObjects"),
-    *("done", "percent", "perSecond"),
+    *("countedObjects", "done", "percent", "perSecond"),
     *("etaSeconds", "etaLowSeconds", "etaHighSeconds", "etaAtLeast", "phase", "verdict"),
     "verified",
 ]

@@ -491,3 +491,19 @@ def test_a_list_and_a_type_cannot_be_combined() -> None:
     ran = person().run("retry", "a1", "--keys-from", "x", "--type", "y", "--yes")
     assert (ran.code, ran.out) == (2, [])
     assert "not allowed with argument" in ran.err[-1]
+
+
+def test_keys_that_are_in_the_target_after_all_can_be_left_out() -> None:
+    someone = person(failed=7, not_copied=0, there=3)
+    file = someone.folder / "draft.json"
+    ran = someone.run("retry", "a1", "--check-target", "--yes", "--draft", str(file))
+    assert ran.code == 0
+    assert "slurper-tui: 3 keys are left out: in the target after all" in ran.err
+    assert len(json.loads(file.read_text())["source"]["keys"]) == 4
+    assert set(someone.methods) == {"GET"}
+
+
+def test_where_all_is_there_nothing_is_retried() -> None:
+    ran = person(failed=2, not_copied=0, there=2).run("retry", "a1", "--check-target", "--yes")
+    assert ran.code == 0
+    assert ran.err[-1] == "slurper-tui: every object is in the target after all"

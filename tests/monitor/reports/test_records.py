@@ -16,7 +16,8 @@ from tests.tui.jobs import ACCOUNT, NOW, view
 
 NAMES = [
     *("accountId", "id", "status", "createdAt", "finishedAt", "overwrite", "source", "target"),
-    *("objects", "transferredObjects", "skippedObjects", "failedObjects", "done", "percent"),
+    *("objects", "transferredObjects", "skippedObjects", "failedObjects", "countedObjects"),
+    *("done", "percent"),
     *("perSecond", "etaSeconds", "etaLowSeconds", "etaHighSeconds", "etaAtLeast"),
     *("phase", "verdict", "verified"),
 ]

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import BadAnswer, NotFound, Rejected
 from slurper_tui.api.models import Job
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import (
     BROKE_TYPE,
     FAILED_TYPE,
@@ -22,11 +25,13 @@ from slurper_tui.monitor.model.logs import (
     cause_of,
 )
 from slurper_tui.monitor.reports.wording import failed_words, missing_keys, skipped_words
+from slurper_tui.monitor.verify.lookup import KeyLookup
 from slurper_tui.tui.screens.dialogs import CopyDialog
 from slurper_tui.tui.screens.failures import FailuresPage
 from slurper_tui.tui.screens.job_page import save_keys
 from slurper_tui.tui.screens.main import MainScreen
 from slurper_tui.tui.screens.retry_draft import DraftPage
+from tests.monitor.verify.buckets import MemoryBucket, an_object
 from tests.tui.jobs import NOW, harmless, iso, snapshot, view
 from tests.tui.log_pages import ARCHIVED, JOB, Opened, log_view, opened, row
 from tests.tui.test_written import Connect, connect, settle
@@ -700,3 +705,65 @@ async def test_the_cursor_is_visible_where_the_summary_leaves_no_room(
             assert any(line.startswith("▌") for line in program.lines)
         await program.press("j", "g")
         assert any(line.startswith("▌") for line in program.lines)
+
+
+class OneBucket:
+    """Buckets of which the target holds some keys, written after the job began."""
+
+    def __init__(self, *held: str, **given: Any) -> None:
+        self.bucket = MemoryBucket([an_object(key, 10**6, **given) for key in held])
+
+    def lookup(self, view: JobView, keys: Iterable[str]) -> KeyLookup:
+        return KeyLookup(self.bucket, keys)
+
+
+@asynccontextmanager
+async def read_whole(target: OneBucket) -> AsyncIterator[Opened]:
+    """The failures page with one reason of three keys, read to its end."""
+    async with opened("e") as program:
+        program.services.buckets = target
+        program.logs.reading.named = {FAILED_TYPE: KEYS}
+        await show(program, failures(group(FAILED_TYPE, 3), failed_objects=3), end=True)
+        yield program
+
+
+async def test_f_looks_the_keys_up_in_the_target_after_asking_with_the_price() -> None:
+    target = OneBucket(KEYS[0], KEYS[2], modified=NOW - 600)
+    async with read_whole(target) as program:
+        program.feed.at_hand = program.services.services
+        await program.press("f")
+        await program.see("Are these objects in the target after all?")
+        assert "3 keys: at most 3 requests to the API" in " ".join(program.text.split())
+        assert target.bucket.requests == 0
+        await program.press("y")
+        await program.see("2 of 3 keys are in the target after all")
+        assert "2 there after all" in program.text
+        assert "2 in the target after all: 2.00 MB, written " in program.text
+        assert re.search(r"1\s+not in the target", program.text)
+        page = program.app.screen
+        assert isinstance(page, FailuresPage)
+        assert page.state.after_all[FAILED_TYPE].absent == (KEYS[1],)
+
+
+async def test_no_leaves_the_target_alone() -> None:
+    target = OneBucket(*KEYS)
+    async with read_whole(target) as program:
+        program.feed.at_hand = program.services.services
+        await program.press("f")
+        await program.see("Are these objects in the target after all?")
+        await program.press("n")
+        await program.until(lambda: isinstance(program.app.screen, FailuresPage))
+        assert target.bucket.requests == 0
+
+
+async def test_the_retry_leaves_out_what_is_there_and_says_so() -> None:
+    async with read_whole(OneBucket(KEYS[0], modified=NOW - 600)) as program:
+        program.feed.at_hand = program.services.services
+        await program.press("f")
+        await program.see("Are these objects in the target after all?")
+        await program.press("y")
+        await program.see("1 of 3 keys are in the target after all")
+        await program.press("c")
+        pending = draft_page(program).pending
+        assert [draft.keys for draft in pending.drafts] == [KEYS[1:]]
+        assert "1 key is left out: in the target after all" in program.text
