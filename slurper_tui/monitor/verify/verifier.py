@@ -369,15 +369,16 @@ class Verifier:
         return SideCost(side.name, requests, cost.in_r2)
 
     def _assumed_seconds(self, objects: int) -> float:
-        """Return the seconds of the slower side at the usual time of its requests."""
-        longest = 0.0
-        for side in self._listings:
-            cost = side.cost
-            if cost.page:
-                pace = self._workers / cost.seconds
-                pace = pace if cost.per_second is None else min(pace, cost.per_second)
-                longest = max(longest, (objects / cost.page + 1) / pace)
-        return longest
+        """Return the seconds of the slower side at the usual time of its requests.
+
+        Sides with a fixed pace share it: they are listed through the same API.
+        """
+        longest = shared = 0.0
+        for cost in (side.cost for side in self._listings if side.cost.page):
+            requests = objects / cost.page + 1
+            longest = max(longest, requests * cost.seconds / self._workers)
+            shared += requests / cost.per_second if cost.per_second else 0.0
+        return max(longest, shared)
 
     # While it runs
 

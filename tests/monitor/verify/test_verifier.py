@@ -399,6 +399,8 @@ async def test_the_plan_tells_requests_price_and_time_and_sends_nothing() -> Non
     assert source.requests == target.requests == 0
     paced = await verifier(source, target, objects=1_000_000, pace=10_000.0).plan()
     assert (paced.seconds, paced.measured) == (100.0, True)
+    both = await verifier(target, target, objects=1_000_000).plan()
+    assert both.seconds == pytest.approx(1000, rel=0.01), "they share the pace of the API"
     unknown = await verifier(source, target).plan()
     assert (unknown.actual.requests, unknown.usd, unknown.seconds) == (None, None, None)
 
