@@ -17,7 +17,7 @@ from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.job import Forecast, JobView, Phase, Total, shown_forecast
 
 
-class PromiseState(IntEnum):
+class OutlookState(IntEnum):
     """Outcome relative to a deadline, the best first."""
 
     DONE = 0
@@ -27,7 +27,7 @@ class PromiseState(IntEnum):
     WILL_MISS = 4
 
 
-class Promise(msgspec.Struct, frozen=True):
+class Outlook(msgspec.Struct, frozen=True):
     """A job, or all jobs together, compared with a deadline.
 
     low, high: seconds late, as a range from 0.0; None when unknown or on time.
@@ -37,7 +37,7 @@ class Promise(msgspec.Struct, frozen=True):
     reason: why no more is known, or the obstacle to remove first; "" if there is none.
     """
 
-    state: PromiseState
+    state: OutlookState
     low: float | None = None
     high: float | None = None
     needed: float | None = None
@@ -46,13 +46,13 @@ class Promise(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-def against(view: JobView, deadline: float, now: float) -> Promise:
+def outlook_of(view: JobView, deadline: float, now: float) -> Outlook:
     """Compare a job, or the sum of a migration's jobs, with a deadline."""
     unstarted = view.total is Total.INCOMPLETE
-    return against_all(view.parts or (view,), deadline, now, unstarted=unstarted)
+    return outlook_of_all(view.parts or (view,), deadline, now, unstarted=unstarted)
 
 
-def _against_job(view: JobView, deadline: float, now: float) -> Promise:
+def _outlook_of_job(view: JobView, deadline: float, now: float) -> Outlook:
     """Compare one job with a deadline.
 
     A forecast that ends before the deadline is on track; if it begins after it, the job will miss.
@@ -63,9 +63,9 @@ def _against_job(view: JobView, deadline: float, now: float) -> Promise:
     if not view.live:
         finished = parse_time(view.job.finished_at)
         if view.status != "completed":
-            return Promise(PromiseState.UNKNOWN, reason=view.word)
+            return Outlook(OutlookState.UNKNOWN, reason=view.word)
         late = finished - deadline if finished is not None and finished > deadline else None
-        return Promise(PromiseState.DONE, late, late)
+        return Outlook(OutlookState.DONE, late, late)
     passed, remaining = deadline <= now, view.counts.remaining
     idle = "paused" if view.status == "paused" else ""
     idle = idle or ("stalled" if view.phase is Phase.STALLED else "")
@@ -76,9 +76,9 @@ def _against_job(view: JobView, deadline: float, now: float) -> Promise:
     if forecast is not None:
         low = max(least, forecast.low - deadline)
         high = None if forecast.at_least else max(low, forecast.high - deadline)
-    if state is not PromiseState.WILL_MISS and (state is not PromiseState.AT_RISK or idle):
+    if state is not OutlookState.WILL_MISS and (state is not OutlookState.AT_RISK or idle):
         low = high = None
-    return Promise(
+    return Outlook(
         state,
         low,
         high,
@@ -91,27 +91,27 @@ def _against_job(view: JobView, deadline: float, now: float) -> Promise:
 
 def _outcome(
     view: JobView, forecast: Forecast | None, deadline: float, idle: str, *, passed: bool
-) -> tuple[PromiseState, str]:
+) -> tuple[OutlookState, str]:
     """Return the outcome of a live job and its reason.
 
     idle: why the job makes no progress by itself; "" if it does.
     """
     if passed:
-        return PromiseState.WILL_MISS, idle
+        return OutlookState.WILL_MISS, idle
     if idle:
-        return PromiseState.AT_RISK, idle
+        return OutlookState.AT_RISK, idle
     if forecast is None:
-        return PromiseState.UNKNOWN, view.reason or "no forecast"
+        return OutlookState.UNKNOWN, view.reason or "no forecast"
     if forecast.low > deadline:
-        return PromiseState.WILL_MISS, ""
+        return OutlookState.WILL_MISS, ""
     if forecast.at_least:
-        return PromiseState.UNKNOWN, "total still growing"
-    return PromiseState.ON_TRACK if forecast.high <= deadline else PromiseState.AT_RISK, ""
+        return OutlookState.UNKNOWN, "total still growing"
+    return OutlookState.ON_TRACK if forecast.high <= deadline else OutlookState.AT_RISK, ""
 
 
-def against_all(
+def outlook_of_all(
     views: Sequence[JobView], deadline: float, now: float, *, unstarted: bool = False
-) -> Promise:
+) -> Outlook:
     """Compare all jobs together: as late as the last job, and no better than the worst.
 
     unstarted: plans have jobs to start for which no more is known than that they come later.
@@ -122,66 +122,66 @@ def against_all(
     """
     live = [view for view in views if view.live]
     ended = [view for view in views if view.status == "completed"] or views
-    promises = [_against_job(view, deadline, now) for view in live or ended]
-    if not promises:
-        return Promise(PromiseState.UNKNOWN, reason="no job")
-    promise = _together(promises) if live else max(promises, key=lambda one: one.low or 0.0)
+    outlooks = [_outlook_of_job(view, deadline, now) for view in live or ended]
+    if not outlooks:
+        return Outlook(OutlookState.UNKNOWN, reason="no job")
+    outlook = _together(outlooks) if live else max(outlooks, key=lambda one: one.low or 0.0)
     if not unstarted:
-        return promise
-    if promise.state <= PromiseState.UNKNOWN:
-        return Promise(PromiseState.UNKNOWN, reason="jobs are still to be started")
-    return replace(promise, high=None, at_least=True)
+        return outlook
+    if outlook.state <= OutlookState.UNKNOWN:
+        return Outlook(OutlookState.UNKNOWN, reason="jobs are still to be started")
+    return replace(outlook, high=None, at_least=True)
 
 
-def _together(promises: Sequence[Promise]) -> Promise:
+def _together(outlooks: Sequence[Outlook]) -> Outlook:
     """Combine the outcomes of live jobs."""
-    worst = max(promise.state for promise in promises)
-    decisive = [promise for promise in promises if promise.state is worst]
-    lows = [promise.low for promise in promises if promise.low is not None]
-    highs = [p.high for p in promises if p.state is not PromiseState.ON_TRACK]
+    worst = max(outlook.state for outlook in outlooks)
+    decisive = [outlook for outlook in outlooks if outlook.state is worst]
+    lows = [outlook.low for outlook in outlooks if outlook.low is not None]
+    highs = [p.high for p in outlooks if p.state is not OutlookState.ON_TRACK]
     bounds = [high for high in highs if high is not None]
-    rates = [promise.needed for promise in promises if promise.needed is not None]
-    reasons = [promise.reason for promise in decisive if promise.reason]
+    rates = [outlook.needed for outlook in outlooks if outlook.needed is not None]
+    reasons = [outlook.reason for outlook in decisive if outlook.reason]
     reason = max(sorted(set(reasons)), key=reasons.count, default="")
     if reason and len(decisive) > 1:
         reason = f"{reasons.count(reason)} {reason}"
-    return Promise(
+    return Outlook(
         worst,
         max(lows, default=None),
         max(bounds) if bounds and len(bounds) == len(highs) else None,
-        needed=sum(rates) if len(rates) == len(promises) else None,
-        at_least=any(promise.at_least for promise in promises),
-        passed=any(promise.passed for promise in promises),
+        needed=sum(rates) if len(rates) == len(outlooks) else None,
+        at_least=any(outlook.at_least for outlook in outlooks),
+        passed=any(outlook.passed for outlook in outlooks),
         reason=reason,
     )
 
 
-def promise_words(promise: Promise) -> str:
+def outlook_words(outlook: Outlook) -> str:
     """Return the outcome in a few words: `on track`, `at risk`, `will miss by 2 h`, `done`."""
-    if promise.state is PromiseState.DONE:
-        return f"done, {fmt.duration(promise.low)} late" if promise.low else "done"
-    if promise.passed:
-        return f"deadline passed, late by {_span(promise)}"
-    if promise.state is PromiseState.WILL_MISS:
-        return f"will miss by {_span(promise)}"
-    if promise.state is PromiseState.AT_RISK:
-        late = f", up to {fmt.duration(promise.high)} late" if promise.high else ""
-        return f"at risk: {promise.reason}" if promise.reason else f"at risk{late}"
-    if promise.state is PromiseState.ON_TRACK:
+    if outlook.state is OutlookState.DONE:
+        return f"done, {fmt.duration(outlook.low)} late" if outlook.low else "done"
+    if outlook.passed:
+        return f"deadline passed, late by {_span(outlook)}"
+    if outlook.state is OutlookState.WILL_MISS:
+        return f"will miss by {_span(outlook)}"
+    if outlook.state is OutlookState.AT_RISK:
+        late = f", up to {fmt.duration(outlook.high)} late" if outlook.high else ""
+        return f"at risk: {outlook.reason}" if outlook.reason else f"at risk{late}"
+    if outlook.state is OutlookState.ON_TRACK:
         return "on track"
-    return f"unknown: {promise.reason}" if promise.reason else "unknown"
+    return f"unknown: {outlook.reason}" if outlook.reason else "unknown"
 
 
-def needed_words(promise: Promise) -> str:
+def needed_words(outlook: Outlook) -> str:
     """Return the required rate: `needs 182/s`, `needs 182/s or more`; "" when unknown or done."""
-    if promise.needed is None or promise.state is PromiseState.DONE:
+    if outlook.needed is None or outlook.state is OutlookState.DONE:
         return ""
-    more = " or more" if promise.at_least else ""
-    return f"needs {fmt.rate(promise.needed)}/s{more}"
+    more = " or more" if outlook.at_least else ""
+    return f"needs {fmt.rate(outlook.needed)}/s{more}"
 
 
-def _span(promise: Promise) -> str:
-    low = promise.low or 0.0
-    if promise.high is None:
+def _span(outlook: Outlook) -> str:
+    low = outlook.low or 0.0
+    if outlook.high is None:
         return f"{fmt.duration(low)} or more"
-    return eta_long(low, promise.high)
+    return eta_long(low, outlook.high)

@@ -16,7 +16,7 @@ from rich.cells import cell_len
 
 from slurper_tui import format as fmt
 from slurper_tui.eta import eta_short
-from slurper_tui.monitor.estimate.deadline import Promise, PromiseState, against
+from slurper_tui.monitor.estimate.deadline import Outlook, OutlookState, outlook_of
 from slurper_tui.monitor.model.job import (
     JobView,
     State,
@@ -349,23 +349,23 @@ def is_dated(view: JobView) -> bool:
 
 
 DEADLINE_STYLES = {
-    PromiseState.DONE: "success",
-    PromiseState.ON_TRACK: "success",
-    PromiseState.UNKNOWN: "muted",
-    PromiseState.AT_RISK: "warning",
-    PromiseState.WILL_MISS: "error",
+    OutlookState.DONE: "success",
+    OutlookState.ON_TRACK: "success",
+    OutlookState.UNKNOWN: "muted",
+    OutlookState.AT_RISK: "warning",
+    OutlookState.WILL_MISS: "error",
 }
 
 
-def promise_short(promise: Promise) -> str:
+def outlook_short(outlook: Outlook) -> str:
     """Return the outcome of a deadline in at most eight cells; "" if done in time."""
-    if promise.state is PromiseState.DONE:
-        return f"late {fmt.age(promise.low)}" if promise.low else ""
-    if promise.state is PromiseState.UNKNOWN:
+    if outlook.state is OutlookState.DONE:
+        return f"late {fmt.age(outlook.low)}" if outlook.low else ""
+    if outlook.state is OutlookState.UNKNOWN:
         return fmt.DASH
-    if promise.state is PromiseState.WILL_MISS:
-        return "passed" if promise.passed else f"late {fmt.age(promise.low or 0.0)}"
-    return "at risk" if promise.state is PromiseState.AT_RISK else "on track"
+    if outlook.state is OutlookState.WILL_MISS:
+        return "passed" if outlook.passed else f"late {fmt.age(outlook.low or 0.0)}"
+    return "at risk" if outlook.state is OutlookState.AT_RISK else "on track"
 
 
 def _due(view: JobView, context: DrawContext, _width: int) -> Line:
@@ -375,10 +375,10 @@ def _due(view: JobView, context: DrawContext, _width: int) -> Line:
     """
     if context.deadline is None:
         return ()
-    promise = against(view, context.deadline, context.now)
-    unknown = promise.state is PromiseState.UNKNOWN
-    word = "" if unknown and not view.live else promise_short(promise)
-    return (Piece(context.look.to_ascii(word), DEADLINE_STYLES[promise.state]),) if word else ()
+    outlook = outlook_of(view, context.deadline, context.now)
+    unknown = outlook.state is OutlookState.UNKNOWN
+    word = "" if unknown and not view.live else outlook_short(outlook)
+    return (Piece(context.look.to_ascii(word), DEADLINE_STYLES[outlook.state]),) if word else ()
 
 
 def _age(view: JobView, context: DrawContext) -> Line:

@@ -18,7 +18,7 @@ from textual.reactive import var
 
 from slurper_tui import format as fmt
 from slurper_tui.eta import eta_long, finish
-from slurper_tui.monitor.estimate.deadline import against, needed_words, promise_words
+from slurper_tui.monitor.estimate.deadline import needed_words, outlook_of, outlook_words
 from slurper_tui.monitor.model.base import SLOTS
 from slurper_tui.monitor.model.job import Counts, JobView, State, Total, shown_forecast, shown_rate
 from slurper_tui.monitor.model.logs import (
@@ -437,13 +437,13 @@ def _deadline(view: JobView, context: DrawContext, width: int) -> Iterator[Line]
     """Yield the deadline, how the job compares with it, and the rate that it needs."""
     if context.deadline is None:
         return
-    promise = against(view, context.deadline, context.now)
+    outlook = outlook_of(view, context.deadline, context.now)
     minute = context.deadline // 60 * 60
     due = finish(minute, minute, context.now, context.look.zone)
     yield (Piece(f"due {context.look.to_ascii(due)}", "muted"),)
-    words = context.look.sentence(promise_words(promise))
-    yield from _wrapped(words, width, DEADLINE_STYLES[promise.state])
-    if needed := needed_words(promise):
+    words = context.look.sentence(outlook_words(outlook))
+    yield from _wrapped(words, width, DEADLINE_STYLES[outlook.state])
+    if needed := needed_words(outlook):
         yield (Piece(needed, "muted"),)
 
 

@@ -9,10 +9,10 @@ from textual.reactive import var
 
 from slurper_tui import format as fmt
 from slurper_tui.eta import eta_short
-from slurper_tui.monitor.estimate.deadline import against_all, needed_words, promise_words
+from slurper_tui.monitor.estimate.deadline import needed_words, outlook_of_all, outlook_words
 from slurper_tui.monitor.model.job import JobView, State
 from slurper_tui.monitor.reports.totals import Summary, Sums, summary, sums_of
-from slurper_tui.tui.render.columns import DEADLINE_STYLES, NOT_COPIED, account_name, promise_short
+from slurper_tui.tui.render.columns import DEADLINE_STYLES, NOT_COPIED, account_name, outlook_short
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
@@ -170,12 +170,12 @@ def deadline_total(state: ScreenState, look: Look) -> tuple[Line, Line]:
     if state.deadline is None or not state.jobs:
         return (), ()
     unstarted = state.snapshot is not None and bool(state.snapshot.unstarted)
-    promise = against_all(state.jobs, state.deadline, state.now, unstarted=unstarted)
-    style = DEADLINE_STYLES[promise.state]
-    full: Line = (Piece(look.sentence(promise_words(promise)), style),)
-    if needed := needed_words(promise):
+    outlook = outlook_of_all(state.jobs, state.deadline, state.now, unstarted=unstarted)
+    style = DEADLINE_STYLES[outlook.state]
+    full: Line = (Piece(look.sentence(outlook_words(outlook)), style),)
+    if needed := needed_words(outlook):
         full = (*full, Piece(f"  {needed}", "muted"))
-    short = promise_short(promise)
+    short = outlook_short(outlook)
     return full, (Piece(look.to_ascii(short), style),) if short else ()
 
 

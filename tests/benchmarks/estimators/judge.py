@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from slurper_tui.api.models import Job, Progress
-from slurper_tui.monitor.estimate.deadline import PromiseState, against
+from slurper_tui.monitor.estimate.deadline import OutlookState, outlook_of
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import Forecast, JobView, Phase, shown_forecast
 from slurper_tui.monitor.polling.job_tracker import JobTrack
@@ -116,10 +116,10 @@ def _judge_words(words: Score, trace: Trace, view: JobView, at: float) -> None:
         deadline = part * trace.finish
         if deadline <= at or trace.finish - at < LAST_SECONDS:
             continue
-        state = against(view, CREATED + deadline, CREATED + at).state
-        if state is PromiseState.ON_TRACK:
+        state = outlook_of(view, CREATED + deadline, CREATED + at).state
+        if state is OutlookState.ON_TRACK:
             words.kept.append(trace.finish <= deadline)
-        elif state is PromiseState.WILL_MISS:
+        elif state is OutlookState.WILL_MISS:
             words.missed.append(trace.finish > deadline)
 
 
