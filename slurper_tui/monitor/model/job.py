@@ -159,7 +159,8 @@ class State(StrEnum):
     VERIFIED: completed, and a verification after the end found every object in the target.
     FAILING: it runs, and too many objects have failed lately.
     COMPLETED_UNREAD: nothing is known to be lost, but why objects were skipped is not known.
-    COMPLETED_WITH_LOSS: objects failed, were not copied or are unaccounted for.
+    COMPLETED_WITH_LOSS: objects failed, were not copied or are unaccounted for, or a verification
+        found that some are missing or differ.
     """
 
     RUNNING = "running"
@@ -510,8 +511,8 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
         if self.status == "completed":
             if self.verified:
                 return State.VERIFIED
-            verdict = self.verdict
-            if verdict is not None and verdict.lost:
+            verdict, compared = self.verdict, self.verification
+            if (verdict is not None and verdict.lost) or (compared is not None and compared.lacks):
                 return State.COMPLETED_WITH_LOSS
             if verdict is not None and (verdict.unread or verdict.unexplained):
                 return State.COMPLETED_UNREAD

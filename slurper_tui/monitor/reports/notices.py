@@ -186,6 +186,8 @@ def _proves_loss(change: _Change, known: Known) -> bool:
         before is not None
         and before.state is State.COMPLETED_UNREAD
         and change.view.state is State.COMPLETED_WITH_LOSS
+        and change.view.verdict is not None
+        and change.view.verdict.lost
         and change.view.key in known.ended
     )
 

@@ -186,7 +186,8 @@ def etag_words(tally: Tally) -> str:
     if tally.etags >= same:
         text = f"the MD5 was compared for {'it' if same == 1 else f'all {fmt.count(same)}'}"
     else:
-        text = f"the MD5 was compared for {fmt.count(tally.etags)} of {_objects(same)} that agree"
+        number = fmt.count(tally.etags) if tally.etags else "none"
+        text = f"the MD5 was compared for {number} of {_objects(same)} that agree"
         reasons = [f"{fmt.count(n)} {why}" for why, n in _most_first(tally.not_compared)]
         text += f"; not for the others: {', '.join(reasons)}" if reasons else ""
     if tally.size_unknown:

@@ -23,7 +23,7 @@ from slurper_tui.monitor.reports.verification import (
 )
 from slurper_tui.monitor.reports.wording import event_words, request_words
 from slurper_tui.tui.render.columns import DrawContext, short_id
-from slurper_tui.tui.render.lines import Line, Piece, pad, shorten, text_lines, wrap_words
+from slurper_tui.tui.render.lines import Line, Piece, pad, text_lines, wrap_words
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.base import JobKey
@@ -127,9 +127,6 @@ def request_lines(view: JobView, look: Look, width: int) -> Iterator[Line]:
 MOST_FAULTY = 5
 """Prefixes with faults that are named, at most."""
 
-_NUMBER = 13
-"""Cells for a number of objects."""
-
 
 def proof_lines(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the verdict of the last verification, and why it is no proof of the present state."""
@@ -150,11 +147,14 @@ def verification_lines(result: Verification, context: DrawContext, width: int) -
     began = fmt.moment(result.started_at, context.now, look.zone)
     took = fmt.duration(result.ended_at - result.started_at)
     yield (Piece("compared", "heading"), Piece(f" {began}, in {took}", "muted"))
-    for count in count_rows(result.tally):
+    counts = [*count_rows(result.tally)]
+    column = max(len(fmt.count(count.number)) for count in counts)
+    for count in counts:
         style = "error" if count.is_fault and count.number else ""
-        number = Piece(pad(fmt.count(count.number), _NUMBER, right=True), style)
-        label = shorten(count.label, max(1, width - _NUMBER - GAP), look.ellipsis)
-        yield (number, Piece(f"{' ' * GAP}{label}", style or "muted"))
+        number = pad(fmt.count(count.number), column, right=True)
+        for part in wrap_words(count.label, max(8, width - column - GAP)):
+            yield (Piece(number, style), Piece(f"{' ' * GAP}{part}", style or "muted"))
+            number = " " * column
     for words in detail_words(result):
         yield from text_lines(look.sentence(words), width, "muted")
     faulty = [row for row in prefix_rows(result) if row.faults]

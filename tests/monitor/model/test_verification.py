@@ -123,6 +123,15 @@ def test_a_job_is_verified_by_a_whole_one_after_its_end_without_a_fault(
     assert (job.word == "verified") is (state is State.VERIFIED)
 
 
+@pytest.mark.parametrize("result", [verified(counts=BAD), verified(headers=HeaderSample(7, 4, 1))])
+def test_a_clean_job_of_which_objects_are_missing_is_not_green(result: Verification) -> None:
+    counts = Counts(1000, 1000, 0, 0)
+    clean = view(1, "completed", counts=counts, verdict=verdict(counts, "completed"))
+    assert clean.state is State.COMPLETED
+    found = replace(clean, verification=result)
+    assert (found.state, style_of(found)) == (State.COMPLETED_WITH_LOSS, "warning")
+
+
 def test_the_sign_of_a_verified_job() -> None:
     job = replace(ENDED, verification=verified(ENDED))
     signs = (Look().sign(job.state), Look(ascii_only=True).sign(job.state))

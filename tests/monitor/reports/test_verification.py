@@ -147,7 +147,7 @@ def test_the_table_lists_what_matters_even_if_there_is_none() -> None:
         ),
         (
             Tally({Outcome.SAME: 7}, size_unknown=7, not_compared={"not in the manifest": 7}),
-            "the MD5 was compared for 0 of 7 objects that agree;"
+            "the MD5 was compared for none of 7 objects that agree;"
             " not for the others: 7 not in the manifest;"
             " of 7 only the key was compared, without a size",
         ),
@@ -209,7 +209,7 @@ def test_the_details_name_both_sides_and_the_scope() -> None:
         "expected: S3 bucket photos at s3.example.com",
         "found: R2 bucket media",
         "all objects of 2 jobs",
-        "the MD5 was compared for 0 of 999,945 objects that agree",
+        "the MD5 was compared for none of 999,945 objects that agree",
         "not compared: the bytes of the content, headers, versions, tags and ACLs",
     ]
     limited = result(counts=GOOD, prefixes=("2023/",))
