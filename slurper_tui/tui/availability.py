@@ -35,6 +35,7 @@ _OF_JOBS = frozenset(
     {
         *("list.mark", "copy.id", "copy.json", "poll.job", "show.log", "show.failures"),
         *("show.export", "show.receipt", "failures.retry"),
+        "show.verify",
     }
 )
 """Ids of bindings that need a highlighted job, or a migration with jobs."""

@@ -68,6 +68,7 @@ def _moves(down: str, up: str, top: str, bottom: str) -> tuple[Binding, ...]:
 _LOG = _key("l", "log", "show.log", "log", "Read the log.")
 _FAILURES = _key("e", "failures", "show.failures", "failures", "Show failures by reason.")
 _RETRY = _key("c", "retry", "failures.retry", "retry", "Draft jobs that copy what failed.", ACT)
+_VERIFY = _key("V", "verify", "show.verify", "verify", "Compare the target with the source.")
 _PROBLEM = _key(
     "exclamation_mark", "problem", "show.problem", "problem", "Show the problem in full."
 )
@@ -85,6 +86,7 @@ MAIN_KEYS: tuple[Binding, ...] = (
     _LOG,
     _FAILURES,
     _key("v", "receipt", "show.receipt", "receipt", "Show the receipt, interim while it runs."),
+    _VERIFY,
     _key("d", "digest", "show.digest", "digest", "Show what happened while you were away."),
     _key("slash", "filter", "list.filter", "filter", "Show only matching jobs.", at_once=True),
     _key("less_than_sign", "sort(-1)", "list.sort-left", "sort", "Sort by the previous column."),
@@ -214,6 +216,19 @@ FAILURE_KEYS: tuple[Binding, ...] = (
     *_ON_EVERY_PAGE,
 )
 
+_LINES = _moves("Next line.", "Previous line.", "First line.", "Last line.")
+VERIFY_KEYS: tuple[Binding, ...] = (
+    *_LINES,
+    _key("p", "pause", "verify.pause", "pause", "Pause the verification, or go on.", ACT),
+    _key("s", "stop", "verify.stop", "stop", "Stop it; what was compared is kept.", ACT),
+    _key("E", "export", "show.export", "export", "Write the exact keys of each class.", ACT),
+    _key(
+        "c", "retry", "failures.retry", "retry", "Draft jobs that copy what is missing here.", ACT
+    ),
+    _key("V", "again", "show.verify", "verify again", "Verify the same jobs again.", ACT),
+    *_ON_EVERY_PAGE,
+)
+
 INTERVALS = (2.0, 3.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 """The polling intervals that `+` and `-` step through, in seconds."""
 
@@ -303,6 +318,11 @@ def _failed(id: str, state: ScreenState) -> bool:
     return bool(some) and _works(id, state)
 
 
+def _ended(state: ScreenState) -> bool:
+    """Return whether the highlighted line has ended, so that it can be verified as a whole."""
+    return state.line is not None and not state.line.view.live and _works("show.verify", state)
+
+
 _OFFERS: tuple[tuple[tuple[str, ...], Callable[[ScreenState], bool]], ...] = (
     (
         ("list.ended",),
@@ -311,6 +331,7 @@ _OFFERS: tuple[tuple[tuple[str, ...], Callable[[ScreenState], bool]], ...] = (
     (("list.sort-left", "list.sort-right"), lambda state: len(state.jobs) > 1),
     (("list.filter",), lambda state: state.total > 1),
     (("pane.open",), lambda state: state.line is not None),
+    (("show.verify",), _ended),
     (("show.receipt",), partial(_works, "show.receipt")),
     (("show.export",), partial(_failed, "show.export")),
     (("show.failures",), partial(_failed, "show.failures")),

@@ -186,6 +186,20 @@ class ScreenOptions(msgspec.Struct, frozen=True):
 RowKey = JobKey | MigrationKey
 
 
+class Verifying(msgspec.Struct, frozen=True):
+    """A verification that runs. keys: its jobs. words: how far it is: `verifying 61 %`.
+
+    more: the pace and what was found so far. paused: it is paused. durable: another run can go on
+        from where it is.
+    """
+
+    keys: frozenset[JobKey]
+    words: str
+    more: str = ""
+    paused: bool = False
+    durable: bool = True
+
+
 class Row(msgspec.Struct, frozen=True, eq=False):
     """One line of the list.
 
@@ -333,6 +347,7 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
     marked: the jobs marked for pause or resume.
     writing: changing jobs is allowed.
     replay: the time and the speed of a replay; "" without one.
+    verifying: the verification that runs; None without one.
     """
 
     snapshot: Snapshot | None = None
@@ -355,6 +370,16 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
     marked: frozenset[JobKey] = frozenset()
     writing: bool = False
     replay: str = ""
+    verifying: Verifying | None = None
+
+    def verifying_in(self, row: Row) -> Verifying | None:
+        """Return the verification that runs, if it is about the jobs of this row."""
+        if self.verifying is None:
+            return None
+        keys = (
+            {row.view.key} if not row.is_migration or row.migration is None else row.migration.keys
+        )
+        return self.verifying if keys & self.verifying.keys else None
 
     @property
     def now(self) -> float:
@@ -400,6 +425,7 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
         """
         same = self.lines is other.lines and self.snapshot is other.snapshot
         marks = self.marked == other.marked and self.writing == other.writing
+        same = same and self.verifying == other.verifying
         return same and self.deadline == other.deadline and marks
 
     @property

@@ -130,6 +130,10 @@ class Checkpoint(NamedTuple):
     sampled: Sequence[tuple[int, str, bool]] = ()
 
 
+WORK_FILE_ERRORS = (HistoryError, OSError, sqlite3.Error)
+"""What every use of a work file may raise."""
+
+
 class Busy(HistoryError):
     """Another program uses the file."""
 

@@ -6,11 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.monitor.model.base import JobKey
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.plans import Secrets
+
+WORKERS = 4
+"""Parts of a listing that are compared at the same time, where nothing else is asked for."""
 
 
 class Outcome(StrEnum):
@@ -55,6 +62,41 @@ A, HEAD is Class B."""
 
 FREE_A, FREE_B = 10**6, 10**7
 """Operations of R2 that are free in a month."""
+
+
+class CannotVerify(Exception):
+    """A verification that cannot be made; the message is one clear line."""
+
+
+class Through(StrEnum):
+    """How R2 buckets are listed.
+
+    API: through Cloudflare's API, within its request budget. TOKEN: through R2's S3 endpoint with
+    the keys that belong to the API token. KEYS: the same with keys that were given.
+    """
+
+    API = "api"
+    TOKEN = "token"
+    KEYS = "keys"
+
+
+class VerifyOptions(NamedTuple):
+    """What is compared with what.
+
+    manifest: a file that lists the expected objects, `-` for standard input; None for the source.
+    prefixes: only keys with one of these; empty for all. region: of an S3 source.
+    secrets: the keys of both buckets, as far as they are needed: those of a Google bucket are HMAC
+        keys. headers: objects in the sample of headers. anew: do not go on with an earlier run.
+    """
+
+    manifest: str | None = None
+    prefixes: tuple[str, ...] = ()
+    region: str | None = None
+    r2: Through = Through.API
+    secrets: Secrets | None = None
+    headers: int = 0
+    workers: int = WORKERS
+    anew: bool = False
 
 
 class Tally(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from slurper_tui.monitor.model.verification import CLASS_A_USD, FAULTS, Outcome,
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.job import Counts, JobView
     from slurper_tui.monitor.model.verification import HeaderSample, Verification
+    from slurper_tui.monitor.verify.verifier import SideCost, VerifyPlan
 
 LABELS: Mapping[Outcome, str] = {
     Outcome.SAME: "same",
@@ -301,3 +302,66 @@ def detail_words(result: Verification) -> Iterator[str]:
 
 def _objects(number: int, which: str = "") -> str:
     return f"{fmt.count(number)} {which}{'object' if number == 1 else 'objects'}"
+
+
+class CostRow(NamedTuple):
+    """One part of what a verification costs: its label, and a sentence."""
+
+    label: str
+    text: str
+
+
+LISTS_ONLY = "It only lists: nothing is written, in neither bucket, and no job is changed."
+
+
+def cost_rows(plan: VerifyPlan) -> Iterator[CostRow]:
+    """Yield what a verification costs, before its first request: both sides, price and time."""
+    yield CostRow("expected", _side_words(plan.expected, plan.headers))
+    yield CostRow("target", _side_words(plan.actual, plan.headers))
+    yield CostRow("R2's price", price_words(plan))
+    yield CostRow("time", time_words(plan))
+    if plan.begun_at is not None:
+        done = f"{_objects(plan.resumes)} compared already"
+        yield CostRow("goes on", f"an earlier run was interrupted, with {done}")
+
+
+def _side_words(side: SideCost, headers: int) -> str:
+    if side.requests == 0 and not side.in_r2:
+        return f"{side.name}: no requests"
+    if side.requests is None:
+        number = "one request for each 1,000 objects"
+    else:
+        number = f"about {_requests(side.requests)}"
+    text = f"{side.name}: {number}{', Class A operations of R2' if side.in_r2 else ''}"
+    heads = f"{fmt.count(headers)} more for headers{', Class B' if side.in_r2 else ''}"
+    return f"{text}; {heads}" if headers else text
+
+
+def price_words(plan: VerifyPlan) -> str:
+    """Return what R2 charges at most: its free operations of the month may cover it."""
+    sides = (plan.expected, plan.actual)
+    if not any(side.in_r2 for side in sides):
+        return "none: R2 is not listed"
+    usd = plan.usd
+    if usd is None:
+        text = "not known without the number of objects; 4.50 USD for a million requests"
+    elif usd < 0.01:
+        text = "less than 0.01 USD"
+    else:
+        text = f"at most {usd:,.2f} USD"
+    text += ", none within the million free operations of a month"
+    others = any(side.requests != 0 and not side.in_r2 for side in sides)
+    return text + ("; the source's own price comes on top" if others else "")
+
+
+def time_words(plan: VerifyPlan) -> str:
+    """Return how long it takes, and what that follows from."""
+    if plan.seconds is None:
+        return "not known: the jobs do not tell the number of objects"
+    how = "at the pace of the last verification" if plan.measured else "at the usual pace"
+    objects = "" if plan.objects is None else f" for {_objects(plan.objects)}"
+    return f"about {fmt.duration(max(1.0, plan.seconds))} {how}{objects}"
+
+
+def _requests(number: int) -> str:
+    return f"{fmt.count(number)} {'request' if number == 1 else 'requests'}"

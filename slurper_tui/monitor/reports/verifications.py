@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from slurper_tui.monitor.history.workfile import WorkFile, work_path
+from slurper_tui.api.models import Source, Target
+from slurper_tui.monitor.history.workfile import WORK_FILE_ERRORS, WorkFile, work_path
 from slurper_tui.monitor.model.logs import Cause, cause_of
-from slurper_tui.monitor.model.verification import Outcome, Verification
+from slurper_tui.monitor.model.verification import (
+    WORKERS,
+    CannotVerify,
+    Outcome,
+    Through,
+    Verification,
+    VerifyOptions,
+)
+from slurper_tui.monitor.verify.manifest import Manifest
 from slurper_tui.monitor.verify.scope import Scope, scope_of
-from slurper_tui.monitor.verify.verifier import WORKERS, Verifier, differences
+from slurper_tui.monitor.verify.sides import r2_side, source_side
+from slurper_tui.monitor.verify.verifier import Verifier, differences
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Job
@@ -140,19 +150,74 @@ class Verifications:
             clock=lambda: self._metered.now().wall,
         )
 
+    @property
+    def durable(self) -> bool:
+        """Whether a later program can go on with what was compared."""
+        return self._history.path is not None
+
+    async def prepare(
+        self,
+        keys: Sequence[JobKey],
+        options: VerifyOptions,
+        explained: Mapping[str, str] | None = None,
+    ) -> Verifier:
+        """Return a verifier of some jobs; it has listed nothing yet. Close it after use.
+
+        explained: as in `make`; it may be filled until the verifier runs. Raises ApiError, and
+        CannotVerify where the jobs or the work file do not allow it.
+        """
+        try:
+            scope = await self.scope(keys, options.prefixes)
+            job = await self._job(keys[0])
+            return self.make(
+                scope,
+                *await self._sides(scope.account_id, job, options),
+                workers=options.workers,
+                explained=explained,
+                objects=self.objects(keys),
+                headers=options.headers,
+                anew=options.anew,
+            )
+        except (ValueError, *WORK_FILE_ERRORS) as error:
+            raise CannotVerify(str(error)) from None
+
+    async def _sides(
+        self, account_id: str, job: Job, options: VerifyOptions
+    ) -> tuple[ObjectListing, ObjectListing]:
+        """Return what should be in the target, a manifest or the source; and the target."""
+        source, target = job.source or Source(), job.target or Target()
+        of_source, of_target = options.secrets or (None, None)
+        own = self._metered.of(account_id)
+        if options.r2 is Through.TOKEN and not own.api.is_simulated:
+            of_token = await own.at_once(own.api.r2_keys)
+            of_target = of_token
+            of_source = of_token if source.vendor == "r2" else of_source
+        elif options.r2 is not Through.KEYS:
+            of_target = None
+            of_source = None if source.vendor == "r2" else of_source
+        actual = r2_side(
+            self._metered, account_id, target.bucket or "", target.jurisdiction, of_target
+        )
+        if options.manifest is not None:
+            return Manifest(options.manifest), actual
+        expected = source_side(self._metered, account_id, source, of_source, region=options.region)
+        return expected, actual
+
     def last(self, keys: Sequence[JobKey]) -> LastVerification | None:
         """Return the last verification of some jobs; None if there is none. Close it after use.
 
-        Raises what `make` raises.
+        Raises CannotVerify if its work file cannot be read.
         """
         path = self._path(keys[0].account_id, [key.job_id for key in keys])
-        if path is None or not path.exists():
-            return None
-        work = WorkFile(path)
-        raw = work.result()
-        if raw is not None:
-            return LastVerification(msgspec.json.decode(raw, type=Verification), work)
-        work.close()
+        try:
+            if path is None or not path.exists():
+                return None
+            work = WorkFile(path)
+            if (raw := work.result()) is not None:
+                return LastVerification(msgspec.json.decode(raw, type=Verification), work)
+            work.close()
+        except (msgspec.MsgspecError, *WORK_FILE_ERRORS) as error:
+            raise CannotVerify(str(error)) from None
         return None
 
     def _path(self, account_id: str, job_ids: Sequence[str]) -> Path | None:

@@ -29,7 +29,7 @@ class R2Listing:
     """A bucket behind the API. Requests take turns with the polls and at most half of the budget.
 
     jurisdiction: None for the default one.
-    name: what is listed, for people; None to name the bucket.
+    name: what is listed, for people, where it stands for a bucket elsewhere; None for R2's own.
     demo: the account is the simulated one, whose requests leave no one waiting.
     """
 
@@ -42,10 +42,11 @@ class R2Listing:
         *,
         name: str | None = None,
         demo: bool = False,
+        in_r2: bool = True,
     ) -> None:
         self.name = name or f"R2 bucket {bucket}, through the API"
         self.requests = 0
-        self.cost = ListingCost(MOST_LISTED, None if demo else _PER_SECOND, in_r2=True)
+        self.cost = ListingCost(MOST_LISTED, None if demo else _PER_SECOND, in_r2=in_r2)
         self._metered = metered.of(account_id)
         self._demo = demo
         self._read = partial(self._metered.api.r2_objects, account_id, bucket, jurisdiction)

@@ -39,7 +39,8 @@ def source_side(
     if api.is_simulated:
         name = f"{kind} bucket {bucket} (simulated)"
         place = source.jurisdiction if source.vendor == "r2" else None
-        return R2Listing(metered, account_id, bucket, place, name=name, demo=True)
+        in_r2 = source.vendor == "r2"
+        return R2Listing(metered, account_id, bucket, place, name=name, demo=True, in_r2=in_r2)
     if source.vendor == "r2":
         return r2_side(metered, account_id, bucket, source.jurisdiction, keys)
     if keys is None or not keys.access_key_id or not keys.secret_access_key:

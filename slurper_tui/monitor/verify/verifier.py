@@ -34,6 +34,7 @@ from slurper_tui.api.errors import ApiError, BadAnswer
 from slurper_tui.monitor.history.recorder import OneThread
 from slurper_tui.monitor.history.sorted_objects import Contradiction, SortedObjects
 from slurper_tui.monitor.history.workfile import (
+    WORK_FILE_ERRORS,
     Checkpoint,
     StoredDifference,
     StoredShard,
@@ -44,6 +45,8 @@ from slurper_tui.monitor.model.verification import (
     CLASS_B_USD,
     DIFFERS,
     FAULTS,
+    WORKERS,
+    CannotVerify,
     HeaderSample,
     Outcome,
     Tally,
@@ -75,7 +78,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-WORKERS = 4
 
 PROGRESS_SECONDS = 0.25
 
@@ -302,7 +304,7 @@ class Verifier:
         self._listings = (expected, actual)
         self._work = work or WorkFile()
         self._workers = max(1, workers)
-        self._explained = explained or {}
+        self._explained = {} if explained is None else explained  # may be filled until `run`
         self._objects = objects
         self._pace = pace
         self._headers = headers
@@ -386,7 +388,7 @@ class Verifier:
         """Compare; yield the progress a few times a second and at the end.
 
         An ApiError of a side ends the run; it is kept in `problem`, and another run goes on from
-        there. Raises sqlite3.Error and OSError of the work file.
+        there. Raises CannotVerify for the work file.
         """
         self.problem, self._result, self._stopping = None, None, False
         running = self._running = asyncio.create_task(self._run())
@@ -847,13 +849,18 @@ class Verifier:
     # The work file, in its own thread
 
     async def _stored(self, work: Callable[[], T]) -> T:
-        """Run a task in the thread of the work file; a cancelled caller waits for its end too."""
+        """Run a task in the thread of the work file; a cancelled caller waits for its end too.
+
+        Raises CannotVerify.
+        """
         future = asyncio.wrap_future(self._thread.submit(work))
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             await asyncio.wait({future})
             raise
+        except WORK_FILE_ERRORS as error:
+            raise CannotVerify(f"the work file cannot be used: {error}") from None
 
     def _unfinished(self) -> _Begun | None:
         """Return the earlier run of the same jobs and sides that has not ended."""

@@ -39,6 +39,7 @@ from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.job import JobView, Snapshot
     from slurper_tui.monitor.model.plans import Plan
+    from slurper_tui.tui.state import Verifying
 
 MOST_JOBS = 12
 """Maximum number of jobs listed one by one; beyond it, the list ends with a count."""
@@ -117,8 +118,18 @@ def unlock_question(keys: Sequence[str]) -> Question:
     )
 
 
-def leave_question(plans: Sequence[Plan], look: Look) -> Question:
-    """Return the question whether to leave while jobs of these plans wait for this program."""
+def leave_question(
+    plans: Sequence[Plan], look: Look, verifying: Verifying | None = None
+) -> Question:
+    """Return the question whether to leave while jobs of these plans wait for this program.
+
+    verifying: the verification that runs; None without one.
+    """
+    kept = ""
+    if verifying is not None:
+        kept = VERIFICATION_KEPT if verifying.durable else VERIFICATION_LOST
+        if not plans:
+            return Question(title=f"Leave while {verifying.words}?", consequence=kept, yes="leave")
     number = sum(len(plan.to_start) for plan in plans)
     waiting = "1 job waits" if number == 1 else f"{number} jobs wait"
     parts = ["jobs are started only while this program runs", "what is left of a plan is kept"]
@@ -126,6 +137,8 @@ def leave_question(plans: Sequence[Plan], look: Look) -> Question:
         draft, start = plan.steps[0].draft, f"{len(plan.to_start)} of {len(plan.steps)} to start"
         arrow = look.to_ascii(" → ")
         parts.append(f"{look.sanitise(draft.bucket)}{arrow}{look.sanitise(draft.target)}: {start}")
+    if verifying is not None:
+        parts.append(f"{verifying.words} as well: {kept}")
     return Question(
         title=f"Leave while {waiting} to be started?", consequence="; ".join(parts), yes="leave"
     )
@@ -265,6 +278,9 @@ def _button(key: str, word: str, look: Look, style: str, *, chosen: bool) -> Lin
     text = "strong" if chosen else "muted"
     return (Piece(f"{sign} ", style), Piece(key, "key"), Piece(f" {word}", text))
 
+
+VERIFICATION_KEPT = "it stops; what was compared is kept, and V goes on from there"
+VERIFICATION_LOST = "it stops, and without a history what was compared is lost"
 
 WIDTH = 72
 AIRY = 16

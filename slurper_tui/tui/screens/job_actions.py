@@ -219,6 +219,7 @@ class JobActions:
         self._open_dialog(change, question, self._start)
 
 
+NO_KEYS: Mapping[JobKey, Sequence[str]] = {}
 NO_LIST_YET = "the job list is not there yet"
 
 
@@ -258,13 +259,13 @@ class NewJobs:
 
     def ask_to_leave(self, leave: Callable[[], None]) -> None:
         """Call `leave`, after a confirmation if jobs of a plan wait for this program."""
-        plans = self._main.session.waiting_plans
-        if not plans:
+        plans, verifying = self._main.session.waiting_plans, self._main.state.verifying
+        if not plans and verifying is None:
             leave()
             return
         from slurper_tui.tui.screens.confirm import ConfirmDialog, leave_question
 
-        question = leave_question(plans, self._main.look)
+        question = leave_question(plans, self._main.look, verifying)
         self._main.app.push_screen(ConfirmDialog(self._main.look, question, leave))
 
     def open_plans(self) -> None:
@@ -294,13 +295,15 @@ class NewJobs:
         keys: Mapping[JobKey, Sequence[str]],
         log_types: tuple[str, ...],
         doubts: Sequence[str] = (),
+        overwritten: Mapping[JobKey, Sequence[str]] = NO_KEYS,
     ) -> None:
         """Open the draft of new jobs, at least one for each of these, that copy exactly these keys.
 
         If no draft can be made, show a note. keys: by job. doubts: why some keys are missing.
+        overwritten: further keys by job, which are copied with overwrite whatever the job does.
         """
         from slurper_tui.api.errors import ApiError, NotFound
-        from slurper_tui.monitor.jobs.draft import NoRetry, retry_drafts
+        from slurper_tui.monitor.jobs.draft import KeysToRepair, NoRetry, repair_drafts
         from slurper_tui.tui.screens.retry_draft import DraftPage
         from slurper_tui.tui.screens.send import PendingRequest
 
@@ -310,18 +313,19 @@ class NewJobs:
         impossible: list[str] = []
         creation = (await self._main.services()).creation
         for job in jobs:
+            its = KeysToRepair((*keys.get(job.key, ()),), (*overwritten.get(job.key, ()),))
             try:
                 try:
                     details = await creation.details(job.key)
                 except NotFound:
                     details = job.job
-                its_drafts = retry_drafts(details, keys[job.key])
+                its_drafts = repair_drafts(details, its)
             except (ApiError, NoRetry) as error:
                 impossible.append(f"job {job.key.job_id[:SHORT_ID]}: {error}")
                 continue
             drafts += its_drafts
             retry_of += [job.key] * len(its_drafts)
-            notes += await creation.earlier_retries(job.key, keys[job.key], log_types)
+            notes += await creation.earlier_retries(job.key, its.every, log_types)
         if any(job.live for job in jobs):
             notes.append("not every job has ended: more objects may still fail")
         if not drafts:

@@ -10,7 +10,7 @@ overwritten. File contents are exact; only file names are sanitised.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
@@ -24,6 +24,7 @@ from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView, LogView
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.records import row_record
 from slurper_tui.monitor.reports.wording import WAITING, next_step, rclone_line
+from slurper_tui.monitor.verify.diff import DiffForm, diff_entry
 from slurper_tui.tui.keys import key_hint
 from slurper_tui.tui.render.columns import DrawContext, migration
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
@@ -33,6 +34,7 @@ from slurper_tui.tui.screens.dialogs import PageHelp, TextDialog, error_dialog, 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.session import Services
+    from slurper_tui.monitor.verify.compare import Difference
     from slurper_tui.tui.render.glyphs import Look
     from slurper_tui.tui.screens.main import MainScreen
     from slurper_tui.tui.state import ScreenState
@@ -238,6 +240,23 @@ def save_keys(folder: Path, jobs: Sequence[JobView], log_type: str, keys: Sequen
         return Saved(_write(folder, name, ".json", ("[", rows, "]")), len(keys))
     path = _write(folder, name, ".txt", keys)
     return Saved(path, len(keys), rclone_line(path.name, jobs[0]))
+
+
+def save_differences(
+    folder: Path, jobs: Sequence[JobView], differences: Callable[[], Iterator[Difference]]
+) -> Saved:
+    """Write all differences as `verify --diff` does; as JSON Lines if a key holds a line break.
+
+    Raises OSError.
+    """
+    number, form = 0, DiffForm.TEXT
+    for one in differences():
+        number += 1
+        if not is_utf8(one.key) or not {"\n", "\r"}.isdisjoint(one.key):
+            form = DiffForm.JSON
+    suffix = ".txt" if form is DiffForm.TEXT else ".jsonl"
+    lines = (diff_entry(one, form).removesuffix("\n") for one in differences())
+    return Saved(_write(folder, _name("diff", jobs), suffix, lines), number)
 
 
 def save_receipt(folder: Path, name: str, text: str) -> Path:

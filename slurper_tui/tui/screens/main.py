@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.model.job import JobView, Snapshot
     from slurper_tui.monitor.session import Services, Session
     from slurper_tui.tui.render.glyphs import Look
+    from slurper_tui.tui.screens.verify_run import VerifyRun
 
 MANY_JOBS = 2000
 """Number of jobs from which a snapshot is arranged in a thread, to keep keys responsive."""
@@ -72,6 +73,8 @@ class MainScreen(NotedScreen[None]):
     """The screen with the job list, the detail pane, totals and the status line.
 
     reading: the worker that reads logs for their failed keys; `Esc` ends it. None if there is none.
+    verify_run: the newest verification; None before the first. verify_values: what was last typed
+        into its form, without secrets.
     """
 
     class Ready(Message):
@@ -101,6 +104,8 @@ class MainScreen(NotedScreen[None]):
         self.table = JobTable(look, id="jobs")
         self.detail = DetailPane(look, id="detail", window_key=self.sign("picture.longer"))
         self.reading: Worker[None] | None = None
+        self.verify_run: VerifyRun | None = None
+        self.verify_values: Mapping[str, str] = {}
         self._save_view = save_view
         self._noted_in = 0
         self._digest_shown = False
@@ -586,6 +591,14 @@ class MainScreen(NotedScreen[None]):
             keys = [job.key for job in self.state.subjects]
             unstarted = self.state.migration.unstarted if self.state.migration else 0
             self.app.push_screen(ReceiptPage(self, keys, unstarted))
+
+    def action_verify(self) -> None:
+        """Open the verification of the highlighted job or migration, or the form for one."""
+        if not self._explain("show.verify"):
+            from slurper_tui.tui.screens.verify import open_verification
+
+            opening = open_verification(self, self.state.subjects)
+            self.run_worker(opening, group="verifying", exclusive=True)
 
     async def action_unlock(self) -> None:
         """Unlock changes after a confirmation, or lock them again."""

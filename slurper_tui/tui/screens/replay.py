@@ -47,6 +47,10 @@ class ReplayScreen(MainScreen):
         super().show_note(text)
         self._noted_in = sys.maxsize
 
+    def action_verify(self) -> None:
+        """Show that nothing can be listed."""
+        self.show_note(NOTHING_NEWER)
+
     def action_play(self) -> None:
         """Play or pause."""
         self.clock.set_playing(not self.clock.playing)

@@ -196,7 +196,7 @@ _OVERWRITE = {
     True: "yes: existing objects in the target are replaced",
     False: "no: existing objects in the target stay",
 }
-_BOTH = "as in the retried job; see each job below"
+_BOTH = "see each job below"
 _SECRETS = "asked for next; the API does not return them"
 
 
@@ -211,8 +211,9 @@ def _entries(pending: PendingRequest, look: Look) -> Sequence[str | Line]:
         keys = draft.keys or ()
         title = f"job {number} of {len(pending.drafts)} · {fmt.count(len(keys))} keys"
         if len(set(pending.retry_of)) > 1:
-            parent = short_id(pending.retry_of[number - 1].job_id, look)
-            title += f" · retry of {parent} · {'overwrites' if draft.overwrite else 'keeps'}"
+            title += f" · retry of {short_id(pending.retry_of[number - 1].job_id, look)}"
+        if len(set(pending.retry_of)) > 1 or len({one.overwrite for one in pending.drafts}) > 1:
+            title += f" · {'overwrites' if draft.overwrite else 'keeps'}"
         entries.append((Piece(INDENT), Piece(look.to_ascii(title), "heading")))
         entries += keys
     return entries

@@ -52,7 +52,7 @@ from slurper_tui.tui.render.lines import (
     wrap,
 )
 from slurper_tui.tui.render.problem_text import error_details, full_account
-from slurper_tui.tui.state import ScreenState
+from slurper_tui.tui.state import ScreenState, Verifying
 from slurper_tui.tui.widgets.line_list import TextLines
 
 if TYPE_CHECKING:
@@ -635,6 +635,15 @@ def _newest_rows(views: Sequence[JobView], context: DrawContext, width: int) -> 
     return ((Piece(title, "muted"),), *(row_line(row, layout) for row in rows))
 
 
+def verifying_lines(verifying: Verifying, look: Look, width: int) -> Iterator[Line]:
+    """Yield how far a verification is, its pace and what it has found so far."""
+    style = "warning" if verifying.paused else "accent"
+    for text in filter(None, (verifying.words, verifying.more)):
+        for part in wrap(look.sentence(text), width):
+            yield (Piece(part, style),)
+        style = "muted"
+
+
 class DetailPane(TextLines):
     """The details of the highlighted job or migration.
 
@@ -654,11 +663,18 @@ class DetailPane(TextLines):
         context = DrawContext(self._look, state.now, state.deadline)
         trace, events = state.snapshot.trace if state.snapshot else None, _events(state)
         key = self._window_key
-        if one := state.migration:
-            return migration_lines(one, context, width, trace, key=key, events=events)
         if state.line is None:
             return ()
-        return detail_lines(state.line.view, context, width, trace, key=key, events=events)
+        if one := state.migration:
+            lines = migration_lines(one, context, width, trace, key=key, events=events)
+        else:
+            view = state.line.view
+            lines = detail_lines(view, context, width, trace, key=key, events=events)
+        verifying = state.verifying_in(state.line)
+        if verifying is None:
+            return lines
+        heading = 1 if width >= TWO_COLUMNS else 2
+        return (*lines[:heading], *verifying_lines(verifying, self._look, width), *lines[heading:])
 
     def watch_state(self, before: ScreenState, after: ScreenState) -> None:
         """Show the new data, scrolled to the top if another line was highlighted."""
@@ -666,6 +682,7 @@ class DetailPane(TextLines):
         one, other = before.line, after.line
         same = (one and one.view) is (other and other.view)
         same = same and before.migration is after.migration and before.deadline == after.deadline
+        same = same and before.verifying == after.verifying
         if same and before.now == after.now and _events(before) == _events(after):
             return
         if before.place != after.place:

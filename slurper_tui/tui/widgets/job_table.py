@@ -70,12 +70,32 @@ def notice_lines(state: ScreenState, look: Look, width: int) -> tuple[Line, ...]
     )
 
 
+LEAST_NAME = 16
+"""Cells for a name that a verification leaves, at least."""
+
 INDENT = 2
 """Cells before a name: for the sign of a migration, or to indent a job below it."""
 
 
-def row_name(row: Row, context: DrawContext, width: int) -> Line:
-    """Return the migration cell of a row.
+def row_name(row: Row, context: DrawContext, width: int, verifying: str = "") -> Line:
+    """Return the migration cell of a row. verifying: how far its verification is; "" for none.
+
+    It is left out where it would leave too little room for the name.
+    """
+    if not verifying:
+        return _row_name(row, context, width)
+    name = _row_name(row, context, 10**4)
+    tail: Line = (Piece(f"  {verifying}", "accent"),)
+    if width_of(name) + width_of(tail) <= width:
+        return (*name, *tail)
+    room = max(1, width - width_of(tail))
+    if room >= LEAST_NAME:
+        return (*_row_name(row, context, room), *tail)
+    return _row_name(row, context, width)
+
+
+def _row_name(row: Row, context: DrawContext, width: int) -> Line:
+    """Return the migration cell of a row without its verification.
 
     A migration has its fold sign, a job below it the name that distinguishes it there, a retry
     outside of a migration its sign and its buckets.
@@ -187,11 +207,14 @@ class JobTable(LineList):
         row = state.lines[number]
         now = state.now if columns.is_dated(row.view) else 0.0
         age = columns.state_age(row.view, state.now)
-        content = (id(row.view), id(row.migration), row.unfolded, row.retry, now, age)
+        verifying = state.verifying_in(row)
+        words = verifying.words if verifying else ""
+        content = (id(row.view), id(row.migration), row.unfolded, row.retry, now, age, words)
         drawn = self._drawn.get(row.key)
         if drawn is None or drawn[1] != content:
             context = DrawContext(self._look, state.now, state.deadline)
-            cells = columns.cells(row.view, self._columns, context, partial(row_name, row, context))
+            name = partial(row_name, row, context, verifying=words)
+            cells = columns.cells(row.view, self._columns, context, name)
             # the row keeps its view and migration alive, so that their ids stay unique
             drawn = self._drawn[row.key] = (row, content, cells)
         mark = Piece(self._look.to_ascii(mark_of(row, state)), "accent")

@@ -130,6 +130,7 @@ def _status_parts(state: ScreenState, note: str, look: Look, room: int) -> Itera
     yield from _request(state, note, look)
     if state.writing:
         yield (Piece("unlocked", "warning"),)
+    yield from _verifying(state)
     if state.marked:
         yield (Piece(f"{len(state.marked)} marked", "accent"),)
     if snapshot.history_note:
@@ -151,6 +152,12 @@ def _status_parts(state: ScreenState, note: str, look: Look, room: int) -> Itera
     if stretch > 1.05:
         text = f"slowed \N{MULTIPLICATION SIGN}{stretch:.1f}: request budget"
         yield (Piece(look.to_ascii(text), "warning"),)
+
+
+def _verifying(state: ScreenState) -> Iterator[Line]:
+    if state.verifying is not None:
+        style = "warning" if state.verifying.paused else "accent"
+        yield (Piece(state.verifying.words, style),)
 
 
 def _replay(state: ScreenState, look: Look) -> Iterator[Line]:

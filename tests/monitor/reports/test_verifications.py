@@ -12,8 +12,7 @@ from slurper_tui.api.errors import NotFound
 from slurper_tui.api.models import Target
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.opening import open_file
-from slurper_tui.monitor.history.workfile import Busy
-from slurper_tui.monitor.model.verification import Outcome
+from slurper_tui.monitor.model.verification import CannotVerify, Outcome
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.reports.verifications import Verifications
 from slurper_tui.monitor.verify.scope import JobScope
@@ -114,7 +113,7 @@ async def test_the_last_verification_is_kept_beside_the_history(tmp_path: Path) 
         assert made.last(keys) is None
         one, other = an_object("a", modified=EPOCH - 1), an_object("b", modified=EPOCH - 1)
         verifier = made.make(scope, MemoryBucket([one, other]), MemoryBucket([one]))
-        with pytest.raises(Busy):
+        with pytest.raises(CannotVerify, match="another slurper-tui"):
             made.last(keys)
         async for _ in verifier.run():
             pass

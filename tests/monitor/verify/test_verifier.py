@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.objects import ListedObject, ObjectHeaders
 from slurper_tui.monitor.history.workfile import Busy, WorkFile
-from slurper_tui.monitor.model.verification import HeaderSample, Outcome, Verification
+from slurper_tui.monitor.model.verification import CannotVerify, HeaderSample, Outcome, Verification
 from slurper_tui.monitor.verify import verifier as engine
 from slurper_tui.monitor.verify.compare import NO_MD5S, Difference
 from slurper_tui.monitor.verify.headers import LARGE, wilson
@@ -462,7 +462,7 @@ async def test_a_checkpoint_that_fails_is_not_counted_twice(
 
     monkeypatch.setattr(work, "checkpoint", full)
     made = verifier(MemoryBucket(objects(*FOLDERS)), MemoryBucket(objects("a/00")), work=work)
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(CannotVerify, match="disk is full"):
         await run(made)
     await made.close()
     again = verifier(

@@ -397,7 +397,7 @@ async def test_a_retry_of_several_jobs_is_a_plan_for_each_of_them() -> None:
         await bench.until(lambda: isinstance(bench.app.screen, DraftPage))
         await bench.pilot.pause()
         assert "retry of      2 jobs" in bench.text
-        assert "as in the retried job" in bench.text
+        assert "see each job below" in bench.text
         await with_keys(bench)
         assert bench.posts == []
         await bench.press("y")

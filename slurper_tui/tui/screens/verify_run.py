@@ -1,0 +1,242 @@
+"""One verification as the screen runs it, and what its result leads to.
+
+`VerifyRun` compares until its end, whichever page is shown; the main screen keeps the newest one.
+`make_run` makes one from what the form asks for, `last_run` finds the last one of an earlier
+program, `again` tells which keys are to be copied again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
+
+from slurper_tui import format as fmt
+from slurper_tui.api.errors import ApiError
+from slurper_tui.monitor.jobs.draft import keys_by_job
+from slurper_tui.monitor.model.verification import DIFFERS, CannotVerify, Outcome
+from slurper_tui.monitor.reports.verification import fault_words
+from slurper_tui.tui.render.verify_text import more_words, run_words
+from slurper_tui.tui.state import Verifying
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.base import JobKey
+    from slurper_tui.monitor.model.job import JobView
+    from slurper_tui.monitor.model.logs import FailuresView
+    from slurper_tui.monitor.model.verification import VerifyOptions
+    from slurper_tui.monitor.reports.verifications import LastVerification
+    from slurper_tui.monitor.verify.compare import Difference
+    from slurper_tui.monitor.verify.verifier import Verifier, VerifyPlan, VerifyProgress
+    from slurper_tui.tui.screens.main import MainScreen
+
+
+async def last_run(main: MainScreen, jobs: Sequence[JobView]) -> VerifyRun | None:
+    """Return the last verification of some jobs by an earlier program; None without one."""
+    made = (await main.services()).verifications
+    try:
+        last = made.last([job.key for job in jobs])
+    except CannotVerify:
+        return None
+    if last is None:
+        return None
+    await forget(main)
+    main.verify_run = VerifyRun(main, jobs, None, last=last)
+    return main.verify_run
+
+
+async def forget(main: MainScreen) -> None:
+    """Release the work file of the newest verification, which has ended."""
+    run, main.verify_run = main.verify_run, None
+    if run is not None:
+        await run.close()
+
+
+async def make_run(
+    main: MainScreen, jobs: Sequence[JobView], options: VerifyOptions
+) -> VerifyRun | str:
+    """Return a verification that has listed nothing yet, or why it cannot be made."""
+    made, explained = (await main.services()).verifications, dict[str, str]()
+    try:
+        await forget(main)
+        verifier = await made.prepare([job.key for job in jobs], options, explained)
+        plan = await verifier.plan()
+    except (ApiError, CannotVerify) as error:
+        return str(error)
+    return VerifyRun(main, jobs, verifier, plan=plan, explained=explained, durable=made.durable)
+
+
+DIFFERENT = tuple(outcome for outcome in Outcome if outcome is not Outcome.SAME)
+
+
+class VerifyRun:
+    """One verification of some jobs: not begun, running or ended.
+
+    verifier: None for the result of an earlier program. differences: yields them by outcome.
+    progress: None before the first. reading: how much of the logs was read; "" if none is read.
+    result: None before the end. problem: why it ended without a result; "" otherwise.
+    unread: why the logs were not read; "" otherwise. durable: another run can go on from there.
+    on_change: called after every change; set by the page that shows it, else None.
+    """
+
+    def __init__(
+        self,
+        main: MainScreen,
+        jobs: Sequence[JobView],
+        verifier: Verifier | None,
+        *,
+        plan: VerifyPlan | None = None,
+        explained: dict[str, str] | None = None,
+        last: LastVerification | None = None,
+        durable: bool = True,
+    ) -> None:
+        self.main = main
+        self.jobs = tuple(jobs)
+        self.keys = frozenset(job.key for job in jobs)
+        self.plan = plan
+        self.verifier = verifier
+        self.progress: VerifyProgress | None = None
+        self.reading = ""
+        self.result = last.result if last else None
+        self.problem = self.unread = ""
+        self.began = last is not None
+        self.durable = durable
+        self._explained = explained if explained is not None else {}
+        self.on_change: Callable[[], None] | None = None
+        self._last = last
+
+    @property
+    def running(self) -> bool:
+        """Whether it has begun and not ended."""
+        return self.began and self.result is None and not self.problem
+
+    def differences(self, outcomes: Sequence[Outcome] = DIFFERENT) -> Iterator[Difference]:
+        """Yield the differences of some outcomes in the order of their keys."""
+        found = self.verifier or self._last
+        assert found is not None
+        return found.differences(outcomes)
+
+    def start(self) -> None:
+        """Begin; it goes on until its end, whichever page is shown."""
+        self.began = True
+        self.main.verify_run = self
+        self._changed()
+        self.main.start(self._run, "verify")
+
+    async def _run(self) -> None:
+        assert self.verifier is not None
+        try:
+            await self._read_logs()
+            async with aclosing(self.verifier.run()) as steps:
+                async for self.progress in steps:
+                    self._changed()
+            self.result = self.verifier.result()
+            await self.main.session.keep_verification(self.result)
+        except ValueError:  # it has not begun
+            self.problem = str(self.verifier.problem or "it was stopped before anything was listed")
+        except (ApiError, CannotVerify) as error:
+            self.problem = str(error)
+        self._changed()
+        if self.on_change is None:
+            self.main.show_note(f"{self.ended_words}: {self.main.sign('show.verify')} shows it")
+
+    async def _read_logs(self) -> None:
+        """Read which objects the logs explain, of the jobs that have failed or skipped some."""
+        lossy = [job.key for job in self.jobs if job.counts.failed or job.counts.skipped]
+        if not lossy:
+            return
+        services = await self.main.services()
+
+        def on_progress(view: FailuresView) -> None:
+            self.reading = f"reading what failed: {fmt.count(view.rows_read)} rows"
+            self._changed()
+
+        try:
+            self._explained.update(await services.verifications.explained(lossy, on_progress))
+        except ApiError as error:
+            self.unread = f"the log was not read, so that nothing is explained by it: {error}"
+        self.reading = ""
+
+    @property
+    def ended_words(self) -> str:
+        """What came of it, in a few words."""
+        if self.result is None:
+            return f"verification ended: {self.problem}"
+        if self.result.problem is not None:
+            return "verification stopped"
+        faults = fault_words(self.result.tally)
+        return f"verified: {faults}" if faults else "verified: nothing is missing"
+
+    def pause_or_go_on(self) -> None:
+        """Pause, or go on."""
+        if self.verifier is not None and self.running:
+            self.verifier.resume() if self.verifier.paused else self.verifier.pause()
+
+    def stop(self) -> None:
+        """End it soon; a later one goes on from there."""
+        if self.verifier is not None and self.running:
+            self.verifier.stop()
+
+    async def close(self) -> None:
+        """Release the work file."""
+        if self.verifier is not None:
+            await self.verifier.close()
+        elif self._last is not None:
+            self._last.close()
+
+    def _changed(self) -> None:
+        """Show the state in the list, if its words have changed, and on the page."""
+        shown = None
+        if self.running:
+            shown = Verifying(
+                self.keys,
+                run_words(self.progress, self.reading),
+                more_words(self.progress),
+                paused=self.progress is not None and self.progress.paused,
+                durable=self.durable,
+            )
+        before = self.main.state.verifying
+        if (
+            shown is None
+            or before is None
+            or (shown.words, shown.paused) != (before.words, before.paused)
+        ):
+            self.main.state = replace(self.main.state, verifying=shown)
+        if self.on_change is not None:
+            self.on_change()
+
+
+class Again(NamedTuple):
+    """What is to be copied again, by job.
+
+    missing: in the target. differing: there, but not as in the source. doubts: what the draft says.
+    """
+
+    owners: tuple[JobView, ...]
+    missing: Mapping[JobKey, Sequence[str]]
+    differing: Mapping[JobKey, Sequence[str]]
+    doubts: tuple[str, ...]
+
+
+def again(
+    jobs: Sequence[JobView], differences: Callable[[Sequence[Outcome]], Iterator[Difference]]
+) -> Again:
+    """Return the missing and the different keys, each with the job that was to copy it."""
+    missing = (one.key for one in differences([Outcome.MISSING]))
+    differing = (one.key for one in differences([*DIFFERS]))
+    by_job, _ = keys_by_job(jobs, missing, differing)
+    return Again(
+        tuple(job for job in jobs if job.key in by_job),
+        {key: keys.missing for key, keys in by_job.items()},
+        {key: keys.differing for key, keys in by_job.items()},
+        overwrite_words(sum(len(keys.differing) for keys in by_job.values())),
+    )
+
+
+def overwrite_words(number: int) -> tuple[str, ...]:
+    """Return that objects are overwritten, if there are any."""
+    if not number:
+        return ()
+    objects = "1 object differs" if number == 1 else f"{fmt.count(number)} objects differ"
+    return (f"{objects}: copied with overwrite, so that what the target has there is replaced",)
