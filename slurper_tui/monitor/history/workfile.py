@@ -21,15 +21,23 @@ from typing import NamedTuple
 from slurper_tui.monitor.history.files import (
     BESIDE,
     Ownership,
-    check_beside,
     is_damage,
     make_file,
     make_private,
 )
-from slurper_tui.monitor.history.schema import HistoryError, transaction
+from slurper_tui.monitor.history.schema import (
+    ForeignFile,
+    HistoryError,
+    application_id_of,
+    transaction,
+    version_of,
+)
 
 APPLICATION_ID = 0x534C5556
 """SQLite's `application_id` of work files, the letters SLUV."""
+
+VERSION = 1
+"""The `user_version` of work files. One with another version is begun anew, not converted."""
 
 _TABLES = (
     # What was begun, and its result; both in JSON.
@@ -348,23 +356,32 @@ def _opened(path: Path | None) -> sqlite3.Connection:
 def _prepared(path: Path | str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
     try:
-        [[application_id]] = connection.execute("PRAGMA application_id")
+        found = (application_id_of(connection), version_of(connection))
+        if found[0] != APPLICATION_ID and _tables_of(connection):
+            raise ForeignFile
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         # A kill loses nothing; after a power cut, the last pages are compared again.
         connection.execute("PRAGMA synchronous = NORMAL")
-        if application_id != APPLICATION_ID:
+        if found != (APPLICATION_ID, VERSION):
             with transaction(connection):
+                for name in _tables_of(connection):
+                    connection.execute(f"DROP TABLE {name}")
                 for statement in _TABLES:
                     connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {VERSION}")
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         if isinstance(path, Path):
-            check_beside(path)
             make_private(path)
         connection.execute("SELECT count(*) FROM shards").fetchall()
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _tables_of(connection: sqlite3.Connection) -> list[str]:
+    rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    return [str(name) for (name,) in rows]
 
 
 def _kept(parts: Mapping[str, Mapping[str, int]], faults: frozenset[str]) -> Iterator[str]:

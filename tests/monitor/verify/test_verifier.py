@@ -7,6 +7,7 @@ import random
 import sqlite3
 import stat
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.objects import ListedObject, ObjectHeaders
+from slurper_tui.monitor.history.schema import ForeignFile
 from slurper_tui.monitor.history.workfile import Busy, WorkFile
 from slurper_tui.monitor.model.verification import CannotVerify, HeaderSample, Outcome, Verification
 from slurper_tui.monitor.verify import verifier as engine
@@ -444,6 +446,26 @@ async def test_a_damaged_work_file_is_replaced(tmp_path: Path) -> None:
         verifier(MemoryBucket(objects("a")), MemoryBucket(objects("a")), work=WorkFile(path))
     )
     assert result.verified
+
+
+async def test_a_work_file_of_another_version_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "work"
+    WorkFile(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP TABLE parts; PRAGMA user_version = 99")
+    sides = MemoryBucket(objects("a")), MemoryBucket(objects("a"))
+    result, _ = await compared(verifier(*sides, work=WorkFile(path)))
+    assert result.verified
+
+
+def test_a_file_of_another_program_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "work"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("CREATE TABLE mine (value); INSERT INTO mine VALUES (1)")
+    before = path.read_bytes()
+    with pytest.raises(ForeignFile):
+        WorkFile(path)
+    assert path.read_bytes() == before
 
 
 async def test_a_checkpoint_that_fails_is_not_counted_twice(
