@@ -66,7 +66,7 @@ def test_forbidden_imports_break_the_contracts(tmp_path: Path) -> None:
         ("slurper_tui.monitor.polling.poller", ["httpx", "textual", "sqlite3"]),
         ("slurper_tui.tui.app", ["httpx", "sqlite3", "slurper_tui.config", *LATER]),
         ("slurper_tui.simulated.account", ["textual", "slurper_tui.monitor.model.job"]),
-        ("slurper_tui.eta", ["httpx", "msgspec", "textual"]),
+        ("slurper_tui.eta_format", ["httpx", "msgspec", "textual"]),
         ("slurper_tui.timeparse", ["httpx", "msgspec", "textual"]),
         (
             "slurper_tui.monitor.model.samples",

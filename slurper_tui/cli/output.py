@@ -17,7 +17,7 @@ from typing import TextIO
 from slurper_tui import format as fmt
 from slurper_tui.api.models import escape_invalid_bytes
 from slurper_tui.cli.errors import CliError, ExitCode, rejected
-from slurper_tui.eta import eta_long, eta_short
+from slurper_tui.eta_format import eta_long, eta_short
 from slurper_tui.monitor.model.base import SHORT_ID
 from slurper_tui.monitor.model.job import (
     BudgetView,

@@ -38,7 +38,7 @@ from slurper_tui.cli.output import (
     to_ascii,
 )
 from slurper_tui.config import nearest
-from slurper_tui.eta import finish
+from slurper_tui.eta_format import finish
 from slurper_tui.monitor.model.job import (
     JobView,
     Snapshot,

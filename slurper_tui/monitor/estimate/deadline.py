@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui import format as fmt
-from slurper_tui.eta import eta_long
+from slurper_tui.eta_format import eta_long
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.job import Forecast, JobView, Phase, Total, shown_forecast
 

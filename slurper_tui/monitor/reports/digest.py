@@ -21,7 +21,7 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui import format as fmt
-from slurper_tui.eta import TOO_FAR, finish
+from slurper_tui.eta_format import TOO_FAR, finish
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.estimate.rates import FailureWindow
 from slurper_tui.monitor.estimate.series import Series

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slurper_tui.eta import eta_spoken
+from slurper_tui.eta_format import eta_spoken
 from slurper_tui.monitor.model.job import JobView, State, shown_forecast
 
 _STATES = {

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui import format as fmt
-from slurper_tui.eta import eta_long
+from slurper_tui.eta_format import eta_long
 from slurper_tui.monitor.model.job import (
     SIGNS,
     AccountView,

@@ -31,7 +31,7 @@ from slurper_tui.api.errors import (
     Rejected,
     Unreachable,
 )
-from slurper_tui.eta import eta_long
+from slurper_tui.eta_format import eta_long
 from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.events import GONE, Action, ActionRequest, Event, RequestState, What
 from slurper_tui.monitor.model.job import JobView, PastOutage, Problem, State

@@ -15,7 +15,7 @@ import msgspec
 from rich.cells import cell_len
 
 from slurper_tui import format as fmt
-from slurper_tui.eta import eta_short
+from slurper_tui.eta_format import eta_short
 from slurper_tui.monitor.estimate.deadline import Outlook, OutlookState, outlook_of
 from slurper_tui.monitor.model.job import (
     JobView,

@@ -30,7 +30,7 @@ from textual.message import Message
 from textual.widgets import Input, LoadingIndicator
 from textual.worker import Worker, WorkerCancelled, WorkerFailed
 
-from slurper_tui.eta import finish
+from slurper_tui.eta_format import finish
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.tui.availability import Change, change_for, why_not_change
 from slurper_tui.tui.keys import PALETTE_ONLY, key_sign

@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from textual.reactive import var
 
 from slurper_tui import format as fmt
-from slurper_tui.eta import eta_long, finish
+from slurper_tui.eta_format import eta_long, finish
 from slurper_tui.monitor.estimate.deadline import needed_words, outlook_of, outlook_words
 from slurper_tui.monitor.model.base import SLOTS
 from slurper_tui.monitor.model.job import Counts, JobView, State, Total, shown_forecast, shown_rate

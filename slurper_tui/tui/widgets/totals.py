@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from textual.reactive import var
 
 from slurper_tui import format as fmt
-from slurper_tui.eta import eta_short
+from slurper_tui.eta_format import eta_short
 from slurper_tui.monitor.estimate.deadline import needed_words, outlook_of_all, outlook_words
 from slurper_tui.monitor.model.job import JobView, State
 from slurper_tui.monitor.reports.totals import Summary, Sums, summary, sums_of

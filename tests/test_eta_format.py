@@ -9,7 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from slurper_tui.eta import DAY, HOUR, MINUTE, TOO_FAR, eta_long, eta_short, eta_spoken, finish
+from slurper_tui.eta_format import (
+    DAY,
+    HOUR,
+    MINUTE,
+    TOO_FAR,
+    eta_long,
+    eta_short,
+    eta_spoken,
+    finish,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 3, 19, 14, 2, 31, tzinfo=BERLIN).timestamp()
