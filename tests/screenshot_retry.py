@@ -1,4 +1,4 @@
-"""A migration of several jobs for the screenshots: one failed in part and is retried."""
+"""A migration of several jobs for the screenshots: one failed in part, another was verified."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView, LogView
 from slurper_tui.monitor.model.plans import Secrets
+from slurper_tui.monitor.model.verification import HeaderSample, Outcome, Tally, Verification
 from slurper_tui.monitor.reports.receipt import Receipt
 from slurper_tui.monitor.session import Services
 from slurper_tui.simulated.account import SimulatedAccount
@@ -29,7 +30,7 @@ MEDIA = Target("r2", "media", "default")
 
 
 class Pages(NamedTuple):
-    """The content of the pages about the job that failed in part."""
+    """The content of the pages about one job."""
 
     log: LogView
     failures: FailuresView
@@ -53,6 +54,28 @@ def account(begin: float, clock: Callable[[], float]) -> SimulatedAccount:
         Plan(OTHER, begin - 3 * HOUR, 640_000, 5 * HOUR, edge, archive, failed=12),
     )
     return SimulatedAccount(0, clock, plans=plans)
+
+
+def verification(of: JobKey, begin: float) -> Verification:
+    """The verification of the clean job, an hour before; large objects were uploaded in parts."""
+    same = {"2022/01/": 71_204, "2022/02/": 68_431, "2022/03/": 740_477}
+    return Verification(
+        account_id=of.account_id,
+        jobs=(of.job_id,),
+        bucket="media",
+        expected=f"S3 bucket photos-prod at {S3.removeprefix('https://')}",
+        actual=f"R2 bucket media at {of.account_id}.r2.cloudflarestorage.com",
+        started_at=begin - HOUR,
+        ended_at=begin - HOUR + 102,
+        tally=Tally(
+            {Outcome.SAME: 880_112, Outcome.EXTRA: 14},
+            etags=868_944,
+            not_compared={"uploaded to the source in parts": 11_168},
+            bytes=3_214_566_780_000,
+        ),
+        by_prefix=tuple((name, Tally({Outcome.SAME: n}, n)) for name, n in same.items()),
+        headers=HeaderSample(20_261, 1_000, 0, 0.0, 0.0038, large=87),
+    )
 
 
 def key(account: SimulatedAccount, job_id: str) -> JobKey:

@@ -68,6 +68,7 @@ class Scene:
     outage: float = 0.0
     deadline: float | None = None
     with_retry: bool = False
+    verified: bool = False
     prefix: str = ""
 
     @property
@@ -96,13 +97,21 @@ SCENES = (
     Scene("abort", with_retry=True, minutes=9.0, size=(100, 30), keys=("W", "y", "X", *"logs-e")),
     Scene("create", with_retry=True, minutes=9.0, size=(100, 30), keys=("W", "y", *CREATE)),
     Scene("receipt", with_retry=True, minutes=12.0, keys=(*FIND, "v")),
+    Scene(
+        "verified",
+        size=(110, 66),
+        with_retry=True,
+        verified=True,
+        minutes=9.0,
+        keys=("slash", *"2022/", "enter", "down", "v"),
+    ),
     Scene("outage", outage=11.0),
     Scene("empty", jobs=0, minutes=1.0),
 )
 
 
 class Content(NamedTuple):
-    """What a screenshot shows: the last snapshot, the digest, and the pages about the failed job.
+    """What a screenshot shows: the last snapshot, the digest, and the pages about one job.
 
     pages: None without a retry.
     """
@@ -150,7 +159,10 @@ async def _watch(scene: Scene) -> Content:
     session.start()
     outage_at = scene.minutes * 60
     last, services, failed = None, await session.services(), retried.key(account, retried.FAILED)
-    retries = scene.with_retry
+    retries, shown = scene.with_retry, failed
+    if scene.verified:
+        shown = retried.key(account, retried.CLEAN)
+        await session.keep_verification(retried.verification(shown, BEGIN))
     async for snapshot in session.snapshots():
         last = snapshot
         highlighted, charted = _looked_at(scene, snapshot)
@@ -163,7 +175,7 @@ async def _watch(scene: Scene) -> Content:
         if loop.time() >= outage_at + scene.outage * 60:
             break
     assert last is not None
-    pages = await retried.pages(services, failed) if scene.with_retry else None
+    pages = await retried.pages(services, shown) if scene.with_retry else None
     content = Content(last, await session.digest(zone=UTC), pages)
     await client.close()
     return content
