@@ -1,19 +1,18 @@
 """Estimates a job's phase and rates from a series of polls. Pure: time is an argument.
 
 `advance` adds one poll (`Sample`) to an `Estimate`. The `ProgressModel` in it is the base of a
-forecast: the job's rate over many horizons, measured in the time that the job ran.
+forecast: the job's rate over many horizons, measured in the time that the job ran, and what became
+of earlier forecasts.
 
 Counters may move in bursts. A rate is therefore measured from one change to the next, not from
 poll to poll, so that a forecast does not move while the next burst is awaited.
 
-A job may change its character, for example from skipping thousands of existing objects to copying,
-or from small objects to large ones. Older rates would then mislead for hours, so once a run with a
-different rate has lasted long enough, only that run counts.
+A job may turn from skipping thousands of existing objects to copying, or back. Older rates would
+then mislead for hours, so once a run with a different rate has lasted long enough, only that run
+counts.
 """
 
 from __future__ import annotations
-
-import math
 
 import msgspec
 from msgspec.structs import replace
@@ -25,54 +24,37 @@ from slurper_tui.monitor.estimate.rates import (
     Bank,
     FailureWindow,
     Meter,
-    Prior,
     StallDetector,
     banked,
     metered,
     rate_over,
 )
+from slurper_tui.monitor.estimate.record import Record, outlook, recorded
 from slurper_tui.monitor.model.job import PHASE_AT_REST, Counts, Phase
 
-SKIP_SECONDS = 180.0
-"""Minimum length of a run of skipping or copying that may replace the older rates."""
-
-LEVEL_SECONDS = 400.0
-LEVEL_FACTOR = 3.0
-"""Minimum length (seconds), and factor between two rates, of a new speed level."""
-
-LEVEL_HORIZON = 120.0
-LEVEL_SPANS = 20
-"""The recent rate covers the longer of LEVEL_HORIZON seconds and LEVEL_SPANS typical spans."""
+RUN_SECONDS = 180.0
+"""Minimum length of a run that may replace the older rates."""
 
 RUN_SPANS = 10
-"""Minimum number of changes in a run that may replace the older rates."""
+"""Minimum number of changes in such a run."""
 
 RUN_LENGTHS = 3
 RUN_PART = 0.03
 """Such a run must last RUN_LENGTHS times as long as any earlier run of its kind, and this part of
 the whole time."""
 
-NEAREST = 300.0
-NEAREST_SPANS = 6
-FARTHEST = 1e9
-"""Bounds of the horizon: NEAREST and FARTHEST in seconds, NEAREST_SPANS in mean spans between
-changes."""
-
-STANDSTILL = 10
-"""A span of at least this many typical spans is a standstill, not a speed level of its own."""
-
 
 class Run(msgspec.Struct, frozen=True):
-    """A period of uniform activity. Times are seconds of the job's running time.
+    """A period of mostly skipping or mostly copying. Times are seconds of the job's running time.
 
-    kind: activity; its meaning depends on the field of `ProgressModel` that holds the run.
-    since: start. bank: rates within the run. longest: longest finished run of each kind, seconds.
+    kind: skipping (1) or copying (0). since: start. bank: rates within the run.
+    longest: longest finished run of each kind, seconds.
     """
 
     kind: int = 0
     since: float = 0.0
     bank: Bank = NOTHING
-    longest: tuple[float, ...] = (0.0, 0.0, 0.0)
+    longest: tuple[float, float] = (0.0, 0.0)
 
 
 class ProgressModel(msgspec.Struct, frozen=True):
@@ -82,8 +64,7 @@ class ProgressModel(msgspec.Struct, frozen=True):
     at: time of the last change, in seconds of running time.
     measured: `at` is the exact time of a change, so the span to the next one can be measured.
     bank: rates since the last believed run began. changes: number of changes seen.
-    skipping: runs of mostly skipping (1) or mostly copying (0).
-    level: runs about as fast as before (0), slower (1) or faster (2).
+    skipping: the current run. record: what became of earlier forecasts.
     """
 
     counts: Counts | None = None
@@ -91,17 +72,14 @@ class ProgressModel(msgspec.Struct, frozen=True):
     measured: bool = False
     bank: Bank = NOTHING
     skipping: Run = Run()
-    level: Run = Run()
     changes: int = 0
+    record: Record = Record()
 
 
-def update_model(
-    model: ProgressModel, counts: Counts, ran: float, *, close: bool, typical: float = 0.0
-) -> ProgressModel:
+def update_model(model: ProgressModel, counts: Counts, ran: float, *, close: bool) -> ProgressModel:
     """Add a poll.
 
     ran: the job's running time in seconds. close: the poll followed the previous one closely.
-    typical: median seconds between two changes; 0 when unknown.
     """
     if counts.done is None:
         return model
@@ -112,42 +90,14 @@ def update_model(
         return model
     if not model.measured:
         return replace(model, counts=counts, at=ran, measured=True, changes=model.changes + 1)
-    # A complete span: add it to the bank and the runs; switch to a run that lasted long enough.
+    # A complete span: add it to the bank and the run; switch to a run that lasted long enough.
     bank = banked(model.bank, span, moved)
     skipped = (counts.skipped or 0) - (model.counts.skipped or 0)
-    skipping = _continued(model, model.skipping, int(skipped > moved / 2), span, moved, bank)
-    level = model.level
-    if not typical or span < STANDSTILL * typical:
-        lately = rate_over(bank, max(LEVEL_HORIZON, LEVEL_SPANS * typical))
-        ever = rate_over(bank, HORIZONS[-1])
-        slower, faster = lately * LEVEL_FACTOR < ever, lately > ever * LEVEL_FACTOR
-        level = _continued(model, level, 1 if slower else 2 if faster else 0, span, moved, bank)
-    for run, seconds in ((skipping, SKIP_SECONDS), (level, LEVEL_SECONDS)):
-        if run.bank is not bank and _believed(run, ran, seconds, bank):
-            bank = run.bank
-            skipping, level = replace(skipping, bank=bank), Run(bank=bank)
-            break
-    return ProgressModel(counts, ran, True, bank, skipping, level, model.changes + 1)
-
-
-def plan_horizon(
-    model: ProgressModel, remaining: int, idle: float, prior: Prior | None = None
-) -> tuple[float, float]:
-    """Return the horizon of a forecast (seconds) and the average rate over it (objects per second).
-
-    The horizon should match the remaining time, which in turn depends on the rate over the horizon.
-    Solved by four iterations from the longest horizon. The rate is 0 when nothing is known.
-
-    idle: seconds without movement beyond the usual gap.
-    """
-    typical = model.bank.seconds / model.bank.spans if model.bank.spans else 0.0
-    nearest = max(NEAREST, NEAREST_SPANS * typical)
-    horizon = FARTHEST
-    for _ in range(4):
-        rate = rate_over(model.bank, horizon, idle, prior)
-        ahead = remaining / rate if rate > 0 else FARTHEST
-        horizon = min(FARTHEST, max(nearest, math.sqrt(ahead * min(horizon, 4 * ahead))))
-    return horizon, rate_over(model.bank, horizon, idle, prior)
+    run = _continued(model, int(skipped > moved / 2), span, moved, bank)
+    if run.bank is not bank and _believed(run, ran, bank):
+        bank = run.bank
+    record = recorded(model.record, bank, ran, counts.done)
+    return ProgressModel(counts, ran, True, bank, run, model.changes + 1, record)
 
 
 def restart_span(model: ProgressModel, counts: Counts, ran: float) -> ProgressModel:
@@ -156,25 +106,29 @@ def restart_span(model: ProgressModel, counts: Counts, ran: float) -> ProgressMo
     return replace(model, counts=start, at=ran, measured=False)
 
 
-def _continued(
-    model: ProgressModel, run: Run, kind: int, span: float, moved: int, whole: Bank
-) -> Run:
+def forget_open(model: ProgressModel) -> ProgressModel:
+    """Leave out the forecasts that are not judged yet: the time since then is unknown."""
+    return replace(model, record=Record(sums=model.record.sums))
+
+
+def _continued(model: ProgressModel, kind: int, span: float, moved: int, whole: Bank) -> Run:
     """Add a span to the current run, or start a new run if its kind differs."""
+    run = model.skipping
     if kind == run.kind:
         same = run.bank is model.bank
         return replace(run, bank=whole if same else banked(run.bank, span, moved))
-    longest = list(run.longest)
+    longest = [*run.longest]
     longest[run.kind] = max(longest[run.kind], model.at - run.since)
-    return Run(kind, model.at, banked(NOTHING, span, moved), tuple(longest))
+    return Run(kind, model.at, banked(NOTHING, span, moved), (longest[0], longest[1]))
 
 
-def _believed(run: Run, ran: float, seconds: float, whole: Bank) -> bool:
+def _believed(run: Run, ran: float, whole: Bank) -> bool:
     """Return True if a run has lasted long enough to continue, and differs from the whole.
 
-    seconds: minimum length of the run. The rates must differ by a factor of two.
+    The rates must differ by a factor of two.
     """
     lasted = ran - run.since
-    least = max(seconds, RUN_LENGTHS * run.longest[run.kind], RUN_PART * whole.seconds)
+    least = max(RUN_SECONDS, RUN_LENGTHS * run.longest[run.kind], RUN_PART * whole.seconds)
     if run.bank.spans < RUN_SPANS or lasted < least:
         return False
     alone, ever = rate_over(run.bank, HORIZONS[-1]), rate_over(whole, HORIZONS[-1])
@@ -281,8 +235,8 @@ class Estimate(msgspec.Struct, frozen=True):
         remaining = self.last.counts.remaining if self.last is not None else None
         if not self.running or remaining is None:
             return None
-        _, planning = plan_horizon(self.progress, remaining, self.idle)
-        return planning if planning > 0 else self.rate
+        ahead = outlook(self.progress.record, self.progress.bank, remaining, self.idle)
+        return self.rate if ahead is None else ahead.rate
 
     @property
     def idle(self) -> float:
@@ -435,7 +389,7 @@ def _jumped(estimate: Estimate, sample: Sample) -> Estimate:
     return replace(
         estimate,
         meters=_metered(bare, sample.counts, estimate.ran),
-        progress=restart_span(estimate.progress, sample.counts, estimate.ran),
+        progress=forget_open(restart_span(estimate.progress, sample.counts, estimate.ran)),
         stall=estimate.stall.update(0.0, moved=moved, close=False),
         done_stall=estimate.done_stall.update(0.0, moved=moved, close=False),
     )
@@ -453,9 +407,7 @@ def _ran(estimate: Estimate, last: Sample, sample: Sample, filled: Counts) -> Es
         estimate,
         ran=ran,
         meters=_metered(begun, sample.counts, ran),
-        progress=update_model(
-            estimate.progress, filled, ran, close=close, typical=estimate.done_stall.typical
-        ),
+        progress=update_model(estimate.progress, filled, ran, close=close),
         stall=estimate.stall.update(span, moved=moved, close=close),
         done_stall=estimate.done_stall.update(span, moved=done, close=close),
     )

@@ -1,8 +1,8 @@
 """Forecast of a job's finish as a range, and the reason in words if there is none.
 
 The rate is averaged over a horizon that grows with the remaining time: a distant finish is
-predicted from a long past, a near one from the last minutes. The width of the range follows the
-variation of the averages at that horizon, and is larger if few changes were seen.
+predicted from a long past, a near one from the last minutes. The range follows from what became of
+the job's earlier forecasts (`record`).
 
 `guessed` computes the range, `forecast` rounds it and keeps the previous one while still valid.
 """
@@ -16,42 +16,18 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.format import duration, rate
-from slurper_tui.monitor.estimate.estimator import Estimate, plan_horizon
-from slurper_tui.monitor.estimate.rates import HORIZONS, Bank, Prior, rate_over, spread_over
+from slurper_tui.monitor.estimate.rates import NOTHING, Bank, banked
+from slurper_tui.monitor.estimate.record import Outlook, Record, outlook
 from slurper_tui.monitor.model.job import Counts, Forecast, Phase, Prospect
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.estimate.estimator import Estimate
     from slurper_tui.monitor.model.base import Moment
 
 FIRST_CHANGES = 3
 FIRST_SECONDS = 60.0
-"""Changes and seconds of running time required for a forecast (unless the mean since `createdAt` is
-available)."""
-
-PRIOR_TRUST = 0.3
-"""Weight of the time before polling began, when the job may have been paused or listing."""
-
-PRIOR_SECONDS = 600.0
-PRIOR_STRICTNESS = 2.0
-"""How fast a prior mean that contradicts the polls loses weight. After PRIOR_SECONDS of polling, a
-mean of twice the observed rate keeps about a third of its weight."""
-
-PRIOR_SPREAD = 0.02
-PRIOR_WEIGHT = 2.0
-"""Assumed squared logarithm between horizons, and its weight in lengths of the horizon."""
-
-SPAN_VARIANCE = 0.3
-"""Variance of the logarithm of the rate if it is based on a single change."""
-
-AHEAD_VARIANCE = 0.01
-"""Variance added for every doubling of the remaining time over the observed time."""
-
-FLOOR = 0.05
-CEILING = 0.5
-"""Bounds of the standard deviation of the logarithm of the remaining time."""
-
-REACH = 1.7
-"""Half width of the range in standard deviations."""
+"""Changes and seconds of running time that a forecast from the polls takes. Before, the mean since
+`createdAt` is used if there is one."""
 
 NEAR = 0.1
 WIDE = 1.3
@@ -77,6 +53,11 @@ class Guess(msgspec.Struct, frozen=True):
     high: float
     at_least: bool = False
     seeded: bool = False
+
+    @property
+    def middle(self) -> float:
+        """The middle of the range."""
+        return (self.low + self.high) / 2
 
 
 def forecast(
@@ -104,26 +85,20 @@ def guessed(estimate: Estimate, now: Moment, created_at: float | None) -> Guess 
     last = estimate.last
     if last is None or estimate.phase in {Phase.STALLED, Phase.PAUSED, Phase.ENDED, None}:
         return None
-    remaining, prior = last.counts.remaining, _prior(estimate, now, created_at)
-    early = estimate.changes < FIRST_CHANGES or estimate.ran < FIRST_SECONDS
-    if not last.counts.objects or remaining is None or (early and prior is None):
+    remaining = last.counts.remaining
+    if not last.counts.objects or remaining is None or last.counts.exceeded:
         return None
-    if last.counts.exceeded:
+    ahead, seeded = _outlook(estimate, now, created_at, remaining, estimate.idle)
+    if ahead is None:
         return None
-    horizon, rate = plan_horizon(estimate.progress, remaining, estimate.idle, prior)
-    if not rate > 0:
-        return None
-    waited = estimate.ran - estimate.progress.at - estimate.idle
-    seconds = max(0.0, remaining / rate - waited)
-    if not math.isfinite(seconds):
-        return None
-    reach = math.tanh(REACH * deviation(estimate.progress.bank, horizon, seconds))
+    waited = 0.0 if seeded else estimate.ran - estimate.progress.at - estimate.idle
+    part = max(0.0, 1 - waited / ahead.seconds) if ahead.seconds > 0 else 0.0
     return Guess(
-        now.wall + seconds * (1 - reach),
-        now.wall + seconds,
-        now.wall + seconds * (1 + reach),
+        now.wall + part * (ahead.least if estimate.growing else ahead.low),
+        now.wall + part * ahead.seconds,
+        now.wall + part * ahead.high,
         estimate.growing,
-        early,
+        seeded,
     )
 
 
@@ -137,61 +112,49 @@ def if_resumed(estimate: Estimate, now: Moment, created_at: float | None) -> Pro
     if last is None or estimate.phase not in (Phase.PAUSED, Phase.STALLED):
         return None
     remaining = last.counts.remaining
-    early = estimate.changes < FIRST_CHANGES or estimate.ran < FIRST_SECONDS
-    prior = _prior(estimate, now, created_at) if early else None
-    if not remaining or last.counts.exceeded or (early and prior is None):
+    if not remaining or last.counts.exceeded:
         return None
-    horizon, rate = plan_horizon(estimate.progress, remaining, 0.0, prior)
-    if not rate > 0 or not math.isfinite(remaining / rate):
+    ahead, seeded = _outlook(estimate, now, created_at, remaining, 0.0)
+    if ahead is None:
         return None
-    seconds = remaining / rate
-    reach = math.tanh(REACH * deviation(estimate.progress.bank, horizon, seconds))
-    step = SHORT_STEP if seconds < SHORT_SECONDS else LONG_STEP
-    low = math.floor(seconds * (1 - reach) / step) * step
-    high = math.ceil(seconds * (1 + reach) / step) * step
-    return Prospect(low, high, rate, estimate.growing, seeded=early)
+    step = SHORT_STEP if ahead.seconds < SHORT_SECONDS else LONG_STEP
+    least = ahead.least if estimate.growing else ahead.low
+    low = math.floor(least / step) * step
+    high = math.ceil(ahead.high / step) * step
+    return Prospect(low, high, ahead.rate, estimate.growing, seeded=seeded)
 
 
-def deviation(bank: Bank, horizon: float, seconds: float) -> float:
-    """Return the standard deviation of the logarithm of `seconds`, the remaining time.
+def _outlook(
+    estimate: Estimate, now: Moment, created_at: float | None, remaining: int, idle: float
+) -> tuple[Outlook | None, bool]:
+    """Return how long the remaining objects need, and whether only the time before polls is known.
 
-    Its variance is the sum of three parts: how far averages at this horizon differed from the next
-    longer one, how few changes support them, and how far the finish lies beyond the observed time.
+    None if neither the polls nor the time before them say so.
     """
-    seen = min(bank.seconds, 8 * horizon) / horizon
-    spread = (spread_over(bank, horizon) * seen + PRIOR_SPREAD * PRIOR_WEIGHT) / (
-        seen + PRIOR_WEIGHT
-    )
-    spans = max(1.0, bank.spans * min(1.0, horizon / max(bank.seconds, 1.0)))
-    ahead = max(0.0, math.log2(max(seconds, 1.0) / max(bank.seconds, 60.0)))
-    variance = 2 * spread + SPAN_VARIANCE / spans + AHEAD_VARIANCE * ahead
-    return min(max(math.sqrt(variance), FLOOR), CEILING)
+    seeded = estimate.changes < FIRST_CHANGES or estimate.ran < FIRST_SECONDS
+    record, bank = estimate.progress.record, estimate.progress.bank
+    if seeded:
+        record, bank, idle = Record(), _before(estimate, now, created_at), 0.0
+    ahead = outlook(record, bank, remaining, idle)
+    return ahead if ahead is not None and math.isfinite(ahead.high) else None, seeded
 
 
-def _prior(estimate: Estimate, now: Moment, created_at: float | None) -> Prior | None:
-    """Return the mean from `createdAt` to the first poll; None if it is not meaningful."""
+def _before(estimate: Estimate, now: Moment, created_at: float | None) -> Bank:
+    """Return the mean rate from `createdAt` to the first poll, as a bank; empty if unknown."""
     first = estimate.first
     if first is None or created_at is None or estimate.fell or not first.counts.done:
-        return None
+        return NOTHING
     age = (now.wall - created_at) - (now.mono - first.at)
     if not age >= FIRST_SECONDS or not math.isfinite(age):
-        return None
-    rate = first.counts.done / age
-    bank = estimate.progress.bank
-    watched = rate_over(bank, HORIZONS[-1])
-    likeness = 1.0  # how well the mean agrees with the polls, from 0 to 1
-    if watched > 0:
-        # Before the first poll the job may have skipped, or been paused, for most of the time.
-        ripe = min(1.0, bank.seconds / PRIOR_SECONDS)
-        likeness = math.exp(-ripe * PRIOR_STRICTNESS * math.log(watched / rate) ** 2)
-    return Prior(rate, age, PRIOR_TRUST * likeness)
+        return NOTHING
+    return banked(NOTHING, age, first.counts.done)
 
 
 def _is_valid(shown: Forecast, guess: Guess, now: Moment) -> bool:
     """Return True if the displayed range is still valid.
 
     It must be of the same kind as the new one, end in the future, be neither much wider nor much
-    narrower, and have its middle near the new point: within a tenth of the new width or one
+    narrower, and have its middle near the new one: within a tenth of the new width or one
     rounding step. A lower bound must still be true and not much too low.
     """
     if (shown.at_least, shown.seeded) != (guess.at_least, guess.seeded):
@@ -200,7 +163,7 @@ def _is_valid(shown: Forecast, guess: Guess, now: Moment) -> bool:
         far = now.wall + (guess.low - now.wall) / BOUND_SLACK - _step(guess, now)
         return far <= shown.low <= guess.low
     step, width = _step(guess, now), guess.high - guess.low
-    off = abs((shown.low + shown.high) / 2 - guess.point)
+    off = abs((shown.low + shown.high) / 2 - guess.middle)
     fits = NARROW * width - step <= shown.high - shown.low <= WIDE * width + 2 * step
     return fits and off <= max(NEAR * width, step) and shown.high > now.wall
 

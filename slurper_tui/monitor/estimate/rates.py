@@ -13,21 +13,19 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Sequence
 from statistics import median
 
 import msgspec
 
 from slurper_tui.monitor.model.job import Counts, Failing
 
-HORIZONS = (*(120.0 * 2**k for k in range(12)), 1e12)
-"""Seconds: from two minutes to almost three days, doubling, and finally the job's whole life."""
+HORIZONS = (*(120.0 * 4**k for k in range(6)), 1e12)
+"""Seconds: from two minutes to a day and a half, fourfold, and finally the job's whole life."""
 
 SHORTEST = 0.001
 """Seconds; a count that follows the previous one sooner than this is ignored for the rate.
 The next count covers the time of both."""
-
-_MEMORY = 8.0
-"""The memory of the spread at a horizon fades over this many lengths of the horizon."""
 
 _NONE = array("d", bytes(8 * len(HORIZONS)))
 
@@ -72,17 +70,12 @@ def metered(meter: Meter, count: int | None, at: float, tau: float) -> Meter:
 class Bank(msgspec.Struct, frozen=True, gc=False):
     """Average rates of one counter at all horizons.
 
-    Arrays instead of tuples, because a job has up to three banks; nothing changes them.
-
-    totals: weighted sums; divide by the sum of the weights of all spans for the average.
-    spreads: weighted sums of the squared logarithm of the ratio between each average and the one at
-        the next longer horizon; divide by `seen`.
+    totals: weighted sums; divide by the sum of the weights of all spans for the average. Nothing
+        changes the array.
     seconds, spans: total time added, and the number of spans.
     """
 
     totals: array[float] = _NONE
-    spreads: array[float] = _NONE
-    seen: array[float] = _NONE
     seconds: float = 0.0
     spans: int = 0
 
@@ -93,69 +86,42 @@ NOTHING = Bank()
 
 def banked(bank: Bank, span: float, moved: float) -> Bank:
     """Add a span of `span` seconds with `moved` objects done; `moved` must be positive."""
-    rate, seconds = moved / span, bank.seconds + span
-    gains = [-math.expm1(-span / tau) for tau in HORIZONS]
-    totals = array("d", [t + (rate - t) * g for t, g in zip(bank.totals, gains, strict=True)])
-    weights = [-math.expm1(-seconds / tau) for tau in HORIZONS]
-    logs = [math.log(t / w) for t, w in zip(totals, weights, strict=True)]
-    spreads, seen = array("d", _NONE), array("d", _NONE)
-    for place in range(len(HORIZONS) - 1):
-        fade = math.exp(-span / (_MEMORY * HORIZONS[place]))
-        ripe = (1 - fade) * weights[place + 1]
-        off = logs[place] - logs[place + 1]
-        spreads[place] = bank.spreads[place] * fade + off * off * ripe
-        seen[place] = bank.seen[place] * fade + ripe
-    return Bank(totals, spreads, seen, seconds, bank.spans + 1)
+    rate, totals = moved / span, array("d", bank.totals)
+    for place, horizon in enumerate(HORIZONS):
+        totals[place] += (rate - totals[place]) * -math.expm1(-span / horizon)
+    return Bank(totals, bank.seconds + span, bank.spans + 1)
 
 
-def rate_over(bank: Bank, tau: float, idle: float = 0.0, prior: Prior | None = None) -> float:
-    """Return the average over about `tau` seconds in objects per second; 0 when nothing is known.
+def rate_over(bank: Bank, tau: float) -> float:
+    """Return the mean over about `tau` seconds in objects per second; 0 when nothing is known."""
+    return between(rates_of(bank), tau)
+
+
+def rates_of(bank: Bank, idle: float = 0.0) -> list[float]:
+    """Return the averages at all horizons in objects per second; 0 when nothing is known.
 
     idle: seconds without movement that are not yet in the bank.
-    prior: assumed mean of the time before polling began; None for no assumption.
     """
+    rates = list[float]()
+    for horizon, total in zip(HORIZONS, bank.totals, strict=True):
+        weight = -math.expm1(-bank.seconds / horizon)
+        if idle > 0:
+            kept = math.exp(-idle / horizon)
+            total, weight = total * kept, weight * kept + 1 - kept
+        rates.append(total / weight if weight > 0 else 0.0)
+    return rates
+
+
+def between(rates: Sequence[float], tau: float) -> float:
+    """Return the average over about `tau` seconds, interpolated between two horizons."""
     place, part = _place(tau)
-    near = _one(bank, place, idle, prior)
-    return near + (_one(bank, place + 1, idle, prior) - near) * part if part else near
-
-
-class Prior(msgspec.Struct, frozen=True):
-    """Mean rate of a time without polls.
-
-    rate: objects per second. seconds: its length.
-    trust: weight of one of its seconds relative to a polled second.
-    """
-
-    rate: float
-    seconds: float
-    trust: float
-
-
-def _one(bank: Bank, place: int, idle: float, prior: Prior | None) -> float:
-    faded = -math.expm1(-idle / HORIZONS[place])
-    total = bank.totals[place] * (1 - faded)
-    weight = -math.expm1(-bank.seconds / HORIZONS[place]) * (1 - faded) + faded
-    if prior is not None:
-        older = (1 - weight) * -math.expm1(-prior.seconds / HORIZONS[place]) * prior.trust
-        total, weight = total + older * prior.rate, weight + older
-    return total / weight if weight > 0 else 0.0
-
-
-def spread_over(bank: Bank, tau: float) -> float:
-    """Return the mean squared logarithm of the ratio between two neighbouring averages.
-
-    They are the average at the horizon nearest to `tau` seconds and the next longer one. 0 when
-    nothing is known.
-    """
-    place, part = _place(tau)
-    there = min(place + (part > 0.5), len(HORIZONS) - 2)
-    return bank.spreads[there] / bank.seen[there] if bank.seen[there] > 0 else 0.0
+    return rates[place] + (rates[place + 1] - rates[place]) * part
 
 
 def _place(tau: float) -> tuple[int, float]:
     """Return the index of the horizon below `tau` and the fraction of the way to the next one."""
     last = len(HORIZONS) - 1
-    exact = min(max(math.log2(tau / HORIZONS[0]), 0.0), float(last))
+    exact = min(max(math.log2(tau / HORIZONS[0]) / 2, 0.0), float(last))
     place = min(int(exact), last - 1)
     return place, exact - place
 
@@ -166,6 +132,11 @@ RECENT_GAPS = 31
 STALL_SECONDS = 300.0
 STALL_GAPS = 10
 """A job is stalled if nothing moved for STALL_SECONDS and for STALL_GAPS of its median gaps."""
+
+KNOWN_GAPS = 3
+UNKNOWN_SECONDS = 1800.0
+"""Before KNOWN_GAPS gaps are known, a stall takes UNKNOWN_SECONDS: counters may be published every
+ten minutes, and the first objects may be large."""
 
 BADLY = 3
 """A stall is bad after this many times the time that makes a stall."""
@@ -181,6 +152,7 @@ class StallDetector(msgspec.Struct, frozen=True, gc=False):
     gaps: seconds between recent changes, oldest first. typical: their median; 0 before the first.
     exact: every poll since the last change closely followed the one before, so that the time until
         the next change can be measured.
+    brisk: changes that came at most STALL_SECONDS after the one before, even if not measured.
     """
 
     still: float = 0.0
@@ -188,11 +160,14 @@ class StallDetector(msgspec.Struct, frozen=True, gc=False):
     gaps: array[float] = _NO_GAPS
     typical: float = 0.0
     exact: bool = False
+    brisk: int = 0
 
     @property
     def patience(self) -> float:
         """Seconds without a change that make a stall."""
-        return max(STALL_GAPS * self.typical, STALL_SECONDS)
+        known = len(self.gaps) >= KNOWN_GAPS or self.brisk > KNOWN_GAPS
+        least = STALL_SECONDS if known else UNKNOWN_SECONDS
+        return max(STALL_GAPS * self.typical, least)
 
     @property
     def stalled(self) -> bool:
@@ -212,17 +187,17 @@ class StallDetector(msgspec.Struct, frozen=True, gc=False):
         """
         still = self.still + span
         if not moved:
-            return StallDetector(
-                still, self.polls + 1, self.gaps, self.typical, self.exact and close
-            )
+            exact = self.exact and close
+            return StallDetector(still, self.polls + 1, self.gaps, self.typical, exact, self.brisk)
+        brisk = self.brisk + (0 < still <= STALL_SECONDS)
         if not (self.exact and close):
-            return StallDetector(gaps=self.gaps, typical=self.typical, exact=close)
+            return StallDetector(gaps=self.gaps, typical=self.typical, exact=close, brisk=brisk)
         gaps = array("d", [*self.gaps[1 - RECENT_GAPS :], still])
-        return StallDetector(gaps=gaps, typical=median(gaps), exact=True)
+        return StallDetector(gaps=gaps, typical=median(gaps), exact=True, brisk=brisk)
 
     def reset(self) -> StallDetector:
         """Forget the time without a change: the job did not run, or that time is unknown."""
-        return StallDetector(gaps=self.gaps, typical=self.typical)
+        return StallDetector(gaps=self.gaps, typical=self.typical, brisk=self.brisk)
 
 
 WINDOW_SECONDS = 3600.0

@@ -269,11 +269,11 @@ RUNNING: Course = tuple((60.0 * n, 10 * n, "running", False) for n in range(16))
         (
             (
                 *RUNNING,
-                *((900 + 60.0 * n, 150, "running", False) for n in range(1, 20)),
-                (2100.0, 200, "running", False),
+                *((900 + 60.0 * n, 150, "running", False) for n in range(1, 35)),
+                (3000.0, 200, "running", False),
             ),
             -60.0,
-            2100.0,
+            3000.0,
         ),
     ],
 )

@@ -170,7 +170,7 @@ async def test_the_first_poll_of_a_next_run_already_has_a_forecast() -> None:
     history = await first_run(accounts, 600.0)
     async with bench(accounts, history=history.stored(accounts[0].account_id)) as b:
         done = await b.until(lambda s: s.complete)
-        running = [v for v in live(done) if v.status == "running" and v.phase is not Phase.STALLED]
+        running = [v for v in live(done) if v.status == "running" and v.moved_at is not None]
         assert running
         assert all(v.forecast is not None and not v.forecast.seeded for v in running)
         assert all(v.plan_rate for v in running)
@@ -307,7 +307,7 @@ async def test_a_stale_job_has_no_forecast_but_a_reason() -> None:
 async def test_a_stalled_job_that_stops_answering_is_stale_and_not_stalled() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     async with bench(accounts) as b:
-        await b.until(lambda s: any(v.state is State.STALLED for v in s.jobs))
+        await b.until(lambda s: any(v.state is State.STALLED for v in s.jobs), within=2000.0)
         [stalled] = [v.key.job_id for v in b.last.jobs if v.state is State.STALLED]
         faults: Any = b.account.faults
         faults.add(Fault(Kind.RESET))

@@ -30,7 +30,7 @@ async def told(b: Bench, seconds: float, known: Known | None = None) -> tuple[Kn
 async def test_a_stall_is_told_once_and_the_history_is_no_news() -> None:
     accounts, history = make_accounts(1, jobs=4, running=3), InlineHistory()
     async with bench(accounts, history=StoredHistory(history)) as b:
-        known, kinds = await told(b, 500)
+        known, kinds = await told(b, 1900)
         [stalled] = [v.key.job_id for v in b.last.jobs if v.state is State.STALLED]
         assert kinds == [f"stall {stalled}"]
         faults: Any = b.account.faults
@@ -39,9 +39,9 @@ async def test_a_stall_is_told_once_and_the_history_is_no_news() -> None:
         assert kinds == ["outage"]
         faults.clear()
         known, kinds = await told(b, 400, known)
-        assert kinds == [], "it was told before the outage"
+        assert kinds in ([], ["back"]), "the stall was told before the outage"
         assert b.job(stalled).state is State.STALLED
-    for pause in (5.0, 3600.0):
+    for pause in (5.0, 1800.0):
         await asyncio.sleep(pause)
         earlier = InlineHistory(history.store).stored(accounts[0].account_id)
         async with bench(accounts, history=earlier) as b:
