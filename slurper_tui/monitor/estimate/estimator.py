@@ -29,7 +29,7 @@ from slurper_tui.monitor.estimate.rates import (
     metered,
     rate_over,
 )
-from slurper_tui.monitor.estimate.record import Record, outlook, recorded
+from slurper_tui.monitor.estimate.record import Record, recorded, time_left
 from slurper_tui.monitor.model.job import PHASE_AT_REST, Counts, Phase
 
 RUN_SECONDS = 180.0
@@ -235,7 +235,7 @@ class Estimate(msgspec.Struct, frozen=True):
         remaining = self.last.counts.remaining if self.last is not None else None
         if not self.running or remaining is None:
             return None
-        ahead = outlook(self.progress.record, self.progress.bank, remaining, self.idle)
+        ahead = time_left(self.progress.record, self.progress.bank, remaining, self.idle)
         return self.rate if ahead is None else ahead.rate
 
     @property

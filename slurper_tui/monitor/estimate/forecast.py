@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from slurper_tui.format import duration, rate
 from slurper_tui.monitor.estimate.rates import NOTHING, Bank, banked
-from slurper_tui.monitor.estimate.record import Outlook, Record, outlook
+from slurper_tui.monitor.estimate.record import Record, TimeLeft, time_left
 from slurper_tui.monitor.model.job import Counts, Forecast, Phase, Prospect
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def guessed(estimate: Estimate, now: Moment, created_at: float | None) -> Guess 
     remaining = last.counts.remaining
     if not last.counts.objects or remaining is None or last.counts.exceeded:
         return None
-    ahead, seeded = _outlook(estimate, now, created_at, remaining, estimate.idle)
+    ahead, seeded = _time_left(estimate, now, created_at, remaining, estimate.idle)
     if ahead is None:
         return None
     waited = 0.0 if seeded else estimate.ran - estimate.progress.at - estimate.idle
@@ -114,7 +114,7 @@ def if_resumed(estimate: Estimate, now: Moment, created_at: float | None) -> Pro
     remaining = last.counts.remaining
     if not remaining or last.counts.exceeded:
         return None
-    ahead, seeded = _outlook(estimate, now, created_at, remaining, 0.0)
+    ahead, seeded = _time_left(estimate, now, created_at, remaining, 0.0)
     if ahead is None:
         return None
     step = SHORT_STEP if ahead.seconds < SHORT_SECONDS else LONG_STEP
@@ -124,9 +124,9 @@ def if_resumed(estimate: Estimate, now: Moment, created_at: float | None) -> Pro
     return Prospect(low, high, ahead.rate, estimate.growing, seeded=seeded)
 
 
-def _outlook(
+def _time_left(
     estimate: Estimate, now: Moment, created_at: float | None, remaining: int, idle: float
-) -> tuple[Outlook | None, bool]:
+) -> tuple[TimeLeft | None, bool]:
     """Return how long the remaining objects need, and whether only the time before polls is known.
 
     None if neither the polls nor the time before them say so.
@@ -135,7 +135,7 @@ def _outlook(
     record, bank = estimate.progress.record, estimate.progress.bank
     if seeded:
         record, bank, idle = Record(), _before(estimate, now, created_at), 0.0
-    ahead = outlook(record, bank, remaining, idle)
+    ahead = time_left(record, bank, remaining, idle)
     return ahead if ahead is not None and math.isfinite(ahead.high) else None, seeded
 
 

@@ -67,7 +67,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     due: float = FIRST
 
 
-class Outlook(msgspec.Struct, frozen=True):
+class TimeLeft(msgspec.Struct, frozen=True):
     """A forecast of the remaining time, in seconds.
 
     seconds: remaining objects by rate. low, high: the range. least: a lower bound if objects may be
@@ -212,7 +212,7 @@ FLOOR, CEILING = 0.05, 0.9
 ROUNDS = 3
 
 
-def outlook(record: Record, bank: Bank, remaining: int, idle: float = 0.0) -> Outlook | None:
+def time_left(record: Record, bank: Bank, remaining: int, idle: float = 0.0) -> TimeLeft | None:
     """Return the forecast of the time that the remaining objects need; None if no rate is known.
 
     The averages should cover a time that depends on what remains, which depends on their rate.
@@ -234,7 +234,7 @@ def outlook(record: Record, bank: Bank, remaining: int, idle: float = 0.0) -> Ou
     mean, deviation = errors(record.sums, seconds, bank.seconds, long, short)
     low, high = mean - BELOW * deviation, mean + ABOVE * deviation
     least = seconds * math.exp(-LEAST * deviation)
-    return Outlook(seconds, seconds * math.exp(low), seconds * math.exp(high), least, rate)
+    return TimeLeft(seconds, seconds * math.exp(low), seconds * math.exp(high), least, rate)
 
 
 def errors(

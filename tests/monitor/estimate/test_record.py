@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from slurper_tui.monitor.estimate.estimator import Estimate, Sample, advance
 from slurper_tui.monitor.estimate.rates import NOTHING, Bank, banked
-from slurper_tui.monitor.estimate.record import SPANS, Outlook, Record, outlook, recorded
+from slurper_tui.monitor.estimate.record import SPANS, Record, TimeLeft, recorded, time_left
 from slurper_tui.monitor.model.job import Counts
 
 HOUR = 3600.0
@@ -35,13 +35,13 @@ def course(
     return record, bank
 
 
-def ahead(job: tuple[Record, Bank], remaining: int = 360_000) -> Outlook:
-    made = outlook(*job, remaining)
+def ahead(job: tuple[Record, Bank], remaining: int = 360_000) -> TimeLeft:
+    made = time_left(*job, remaining)
     assert made is not None
     return made
 
 
-def width(made: Outlook) -> float:
+def width(made: TimeLeft) -> float:
     return made.high / made.low
 
 
@@ -134,7 +134,7 @@ def test_a_range_is_finite_and_holds_its_parts_in_order(
         ran, done = ran + span, done + moved
         bank = banked(bank, span, moved)
         record = recorded(record, bank, ran, done)
-        made = outlook(record, bank, remaining, idle)
+        made = time_left(record, bank, remaining, idle)
         if made is not None:
             parts = (made.seconds, made.low, made.high, made.least, made.rate)
             assert all(part >= 0 for part in parts)
