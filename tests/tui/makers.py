@@ -23,6 +23,7 @@ from slurper_tui.monitor.model.job import AccountView, JobView, Snapshot
 from slurper_tui.monitor.model.plans import Secrets
 from slurper_tui.monitor.polling.budget import Budget, Metered
 from slurper_tui.monitor.polling.job_store import JobStore
+from slurper_tui.monitor.verify.buckets import Buckets
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.screens.confirm import ConfirmDialog
@@ -108,6 +109,7 @@ class Workbench:
             metered, self.job_store, notes or InlineHistory().notes, [account.account_id]
         )
         self.services.creation = self.creation
+        self.services.buckets = Buckets(metered)
         self.feed = FakeFeed()
         self.feed.at_hand = self.services.services
         given = {"zone": UTC, "environ": ENVIRON, **options}

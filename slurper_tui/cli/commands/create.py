@@ -39,8 +39,7 @@ from slurper_tui.cli.job_start import (
 )
 from slurper_tui.monitor.jobs.create import FRESH_KEYS, Check
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, few, overlaps, read_prefixes, split
-from slurper_tui.monitor.model.job import Counted
-from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets, Step, StepState
+from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets, Step, StepState, with_counts
 from slurper_tui.monitor.reports.wording import (
     NOT_DURABLE,
     bucket_words,
@@ -171,11 +170,7 @@ async def counted(
     except ApiError as error:
         raise _unlisted(side, error) from None
     out.note(f"{sum(numbers):,} objects counted in {side.name}")
-    at = services.buckets.wall
-    found = {
-        draft: Counted(number, at, side.name) for draft, number in zip(listed, numbers, strict=True)
-    }
-    return [replace(draft, counted=found.get(draft)) for draft in drafts]
+    return [*with_counts(drafts, numbers, services.buckets.wall, side.name)]
 
 
 _OF_NEW_JOBS = (*FLAGS.values(), "file", "prefixes", "split", "count", "no_overwrite")

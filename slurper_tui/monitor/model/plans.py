@@ -6,7 +6,7 @@ A draft holds everything of the create request except the secrets, which are nev
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -181,6 +181,22 @@ def unstarted(plans: Iterable[Plan]) -> tuple[Unstarted, ...]:
             number,
         )
         for (account_id, of), number in jobs.items()
+    )
+
+
+def with_counts(
+    drafts: Sequence[Draft], numbers: Sequence[int], at: float, source: str
+) -> tuple[Draft, ...]:
+    """Return drafts with the numbers of objects that a listing has counted for those of prefixes.
+
+    at: UTC seconds. source: what was listed.
+    """
+    found = iter(numbers)
+    return tuple(
+        draft
+        if draft.keys is not None
+        else replace(draft, counted=Counted(next(found), at, source))
+        for draft in drafts
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
+from msgspec.structs import replace
 from textual import on
 from textual.actions import SkipAction
 from textual.app import ComposeResult
@@ -31,18 +32,30 @@ from slurper_tui.monitor.jobs import validation as checks
 from slurper_tui.monitor.jobs.draft import NoKeys, keys_of
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, read_prefixes, split
 from slurper_tui.monitor.jobs.validation import secret_faults
-from slurper_tui.monitor.model.plans import MOST_LIST_BYTES, Draft, FieldFault, Secrets
+from slurper_tui.monitor.model.plans import (
+    MOST_LIST_BYTES,
+    Draft,
+    FieldFault,
+    Secrets,
+    with_counts,
+)
+from slurper_tui.monitor.reports.wording import count_price_words, top_level_words
+from slurper_tui.monitor.verify.source import count, count_price, top_level, uncovered
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import account_name
 from slurper_tui.tui.render.lines import Line, Piece, fill, spread
 from slurper_tui.tui.screens.base import NARROW, FramedScreen
+from slurper_tui.tui.screens.confirm import ConfirmDialog, Question
 from slurper_tui.tui.screens.send import PageContext, PendingRequest, SendPage, Sent
 from slurper_tui.tui.widgets.form_fields import (
+    COUNT,
     CREDENTIALS,
     OF_TOKEN,
     R2_KEYS,
     REGION,
     SOURCE,
+    SPLIT,
+    SPLIT_AND_COUNT,
     TARGET,
     Choice,
     Field,
@@ -58,6 +71,8 @@ from slurper_tui.tui.widgets.form_fields import (
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.job import JobView
+    from slurper_tui.monitor.verify.buckets import Buckets
+    from slurper_tui.monitor.verify.listing import ObjectListing
     from slurper_tui.tui.render.glyphs import Look
 
 T = TypeVar("T")
@@ -289,7 +304,7 @@ class FormScreen(FramedScreen[ScreenResultType]):
     def foot(self, width: int) -> Sequence[Line]:
         """Return what is wrong, or else the keys."""
         keys = HOW_TO_MOVE if width >= NARROW else HOW_TO_MOVE_SHORT
-        text = self.look.to_ascii(f" {self._fault or keys}")
+        text = self.look.to_ascii(f" {self._fault or self.note or keys}")
         return (fill((Piece(text, "error" if self._fault else "muted"),), width),)
 
 
@@ -430,6 +445,10 @@ class BucketForm(FormScreen[ScreenResultType]):
         return secrets_of(self.values(), self.environ, self.vendor())
 
 
+class _NotListed(Exception):
+    """The source is not listed, or not split; the message is one clause."""
+
+
 ACCOUNT = "account"
 
 
@@ -465,6 +484,8 @@ class CreateForm(BucketForm[Sent]):
 
     def words_for(self, name: str) -> tuple[str, ...]:
         """Return the labels of the choice of keys, and shortened account ids."""
+        if name == "listing":
+            return ("no", "to split it", "to count it", "both")
         if name != ACCOUNT:
             return super().words_for(name)
         return tuple(account_name(account, self.look) for account in self._accounts)
@@ -485,8 +506,88 @@ class CreateForm(BucketForm[Sent]):
         secrets = await self.secrets(account)
         if secrets is None:
             return
+        buckets = (await self.context.services()).buckets
+        try:
+            read = await self._listed(buckets, account, values, read)
+        except _NotListed as error:
+            self._fault = str(error)
+            self.clear_note()
+            self.redraw_frame()
+            return
+        self.clear_note()
         pending = PendingRequest(account, read.drafts, secrets, read.notes)
+        if values["vendor"] == "r2" and values["listing"] in (COUNT, SPLIT_AND_COUNT):
+            await self._ask_to_count(buckets, pending)
+        else:
+            self._send(pending)
+
+    def _send(self, pending: PendingRequest) -> None:
         self.app.push_screen(SendPage(self.context, pending), self.close_with)
+
+    async def _listed(self, buckets: Buckets, account: str, values: Values, read: Filled) -> Filled:
+        """Split the source by its top level, or compare the prefixes with it. Raises _NotListed.
+
+        Prefixes that cannot be compared keep the notes about gaps that are guessed.
+        """
+        drafts, side = read.drafts, buckets.source(account, read.drafts[0])
+        splits = values["listing"] in (SPLIT, SPLIT_AND_COUNT)
+        if side is None or not (splits or len(drafts) > 1):
+            return read
+        if splits and (len(drafts) > 1 or drafts[0].keys is not None):
+            raise _NotListed("prefixes or keys are given already: it cannot be split too")
+        self.show_note("listing the source …")
+        base = replace(drafts[0], path_prefix=None)
+        try:
+            if not splits:
+                prefixes = [draft.path_prefix or "" for draft in drafts]
+                gaps = tuple((await uncovered(side, prefixes)).clauses())
+                found = split(base, prefixes, self._jobs, gaps)
+                return read._replace(notes=(*checks.doubt_words(drafts), *found.doubts))
+            level = await top_level(side, drafts[0].path_prefix or "")
+        except ApiError as error:
+            if not splits:
+                return read
+            raise _NotListed(f"the source cannot be listed: {error.message}") from None
+        if level.why_not:
+            raise _NotListed(f"not split: {level.why_not}")
+        found = split(base, level.prefixes, self._jobs, (), level.objects)
+        notes = (top_level_words(level, side.name), *found.doubts)
+        return Filled(found.drafts, (), (*checks.doubt_words(found.drafts), *notes))
+
+    async def _ask_to_count(self, buckets: Buckets, pending: PendingRequest) -> None:
+        """Ask whether to count the objects, with the price; then count them and go on."""
+        drafts = [draft for draft in pending.drafts if draft.keys is None]
+        side = buckets.source(pending.account_id, pending.drafts[0])
+        if side is None or not drafts:
+            self._send(pending)
+            return
+        objects = await buckets.objects(pending.account_id, drafts[0])
+        price = count_price_words(count_price(side, len(drafts), objects))
+        question = Question(
+            title="Count the objects of the source first?",
+            consequence=f"the total of each job is then exact from the start; it takes {price}",
+            yes="count",
+        )
+
+        def start() -> None:
+            self.run_worker(self._count(buckets, side, pending), group="go-on", exclusive=True)
+
+        self.app.push_screen(ConfirmDialog(self.look, question, start))
+
+    async def _count(self, buckets: Buckets, side: ObjectListing, pending: PendingRequest) -> None:
+        drafts = [draft for draft in pending.drafts if draft.keys is None]
+        numbers: tuple[int, ...] = ()
+        try:
+            async for numbers in count(side, [draft.path_prefix or "" for draft in drafts]):
+                self.show_note(f"{sum(numbers):,} objects counted · Esc ends it")
+        except ApiError as error:
+            self._fault = f"the source cannot be listed: {error.message}"
+            self.clear_note()
+            self.redraw_frame()
+            return
+        self.clear_note()
+        found = with_counts(pending.drafts, numbers, buckets.wall, side.name)
+        self._send(pending._replace(drafts=found))
 
     def dismiss(self, result: Sent | None = None) -> AwaitComplete:
         """Close; keep the values without secrets, unless a job was made or may have been."""

@@ -161,13 +161,7 @@ def _pairs(pending: PendingRequest, look: Look) -> Iterator[tuple[str, str]]:
         yield "retry of", _parents(pending.retry_of, look)
     if pending.log_types:
         yield "log rows", ", ".join(pending.log_types)
-    yield "from", f"{first.vendor}  {first.bucket}"
-    if first.endpoint:
-        yield "endpoint", first.endpoint
-    if first.region:
-        yield "region", first.region
-    if first.vendor == "r2":
-        yield "jurisdiction", first.source_jurisdiction or "default"
+    yield from _source_pairs(first)
     if first.keys is not None:
         number = sum(len(draft.keys or ()) for draft in pending.drafts)
         keys = "the key" if number == 1 else f"exactly the {fmt.count(number)} keys"
@@ -178,6 +172,9 @@ def _pairs(pending: PendingRequest, look: Look) -> Iterator[tuple[str, str]]:
         yield "prefix", first.path_prefix
     else:
         yield "objects", "the whole bucket"
+    if counted := [draft.counted for draft in pending.drafts if draft.counted]:
+        every = fmt.count(sum(one.objects for one in counted))
+        yield "counted", f"{every} objects in {counted[0].source}"
     yield "to", f"r2  {first.target}"
     yield "jurisdiction", first.target_jurisdiction or "default"
     overwrite = {draft.overwrite for draft in pending.drafts}
@@ -185,6 +182,17 @@ def _pairs(pending: PendingRequest, look: Look) -> Iterator[tuple[str, str]]:
     if several:
         yield "jobs", f"{len(pending.drafts)}, started in this order as slots become free"
     yield "secrets", _SECRETS if pending.secrets is None else "given; neither shown nor stored"
+
+
+def _source_pairs(draft: Draft) -> Iterator[tuple[str, str]]:
+    """Yield the label and the value of each part of the source, without its objects."""
+    yield "from", f"{draft.vendor}  {draft.bucket}"
+    if draft.endpoint:
+        yield "endpoint", draft.endpoint
+    if draft.region:
+        yield "region", draft.region
+    if draft.vendor == "r2":
+        yield "jurisdiction", draft.source_jurisdiction or "default"
 
 
 def _parents(jobs: Sequence[JobKey], look: Look) -> str:
@@ -204,9 +212,14 @@ def _entries(pending: PendingRequest, look: Look) -> Sequence[str | Line]:
     """Return the keys, under a heading per job if there are several jobs, or the prefixes."""
     if len(pending.drafts) == 1:
         return pending.drafts[0].keys or ()
-    if pending.drafts[0].keys is None:
-        return [draft.path_prefix or "" for draft in pending.drafts]
     entries: list[str | Line] = []
+    if pending.drafts[0].keys is None:
+        for draft in pending.drafts:
+            counted = "" if draft.counted is None else f"  {draft.counted.objects:,} objects"
+            keys = draft.keys or ()
+            entries.append(f"{len(keys)} keys" if keys else f"{draft.path_prefix or ''}{counted}")
+            entries += [f"  {key}" for key in keys]
+        return entries
     for number, draft in enumerate(pending.drafts, 1):
         keys = draft.keys or ()
         title = f"job {number} of {len(pending.drafts)} · {fmt.count(len(keys))} keys"

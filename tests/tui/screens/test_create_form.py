@@ -21,6 +21,7 @@ from slurper_tui.monitor.model.plans import MOST_LIST_BYTES
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.keys import set_context
 from slurper_tui.tui.screens import main as main_screen
+from slurper_tui.tui.screens.confirm import ConfirmDialog
 from slurper_tui.tui.screens.create_form import (
     CreateForm,
     FormScreen,
@@ -30,6 +31,7 @@ from slurper_tui.tui.screens.create_form import (
 )
 from slurper_tui.tui.screens.send import SendPage, Stage
 from slurper_tui.tui.widgets.form_fields import SOURCE, TARGET, FieldRow, SecretInput
+from tests.cli.logs import plan
 from tests.tui.jobs import ACCOUNT, harmless, snapshot, view
 from tests.tui.makers import S3_WORDS, SECRET_WORDS, WHOLE, Workbench, workbench
 
@@ -958,3 +960,67 @@ async def test_a_field_below_the_edge_is_scrolled_to() -> None:
         await bench.press("up", "up", *"abc")
         assert "target secret  ***" in bench.text
         assert isinstance(bench.app.screen, CreateForm)
+
+
+# An R2 source that is listed ---------------------------------------------------------------------
+
+R2_WORDS = {**S3_WORDS, "vendor": "r2", "bucket": "photos", "target": "media"}
+
+
+def owner(*prefixes: str, objects: int = 1500) -> SimulatedAccount:
+    """An account whose bucket `photos` has objects below these prefixes."""
+    plans = [
+        plan(f"old{n}", source=Source("r2", "photos", prefix), objects=objects)
+        for n, prefix in enumerate(prefixes)
+    ]
+    return SimulatedAccount(plans=plans)
+
+
+async def test_an_r2_source_is_split_by_its_top_level() -> None:
+    async with workbench(account=owner("2022/", "2024/", "odd name/")) as bench:
+        await bench.create(**R2_WORDS, listing="split")
+        await bench.go_on()
+        await bench.asked()
+        page = sending(bench)
+        prefixes = [draft.path_prefix for draft in page.pending.drafts]
+        assert prefixes == ["2022/", "2024/", "odd name/"]
+        assert "R2 bucket photos, through the API: 3 prefixes" in " ".join(bench.text.split())
+        assert bench.posts == []
+
+
+async def test_what_a_list_of_prefixes_leaves_out_is_what_the_source_holds() -> None:
+    async with workbench(account=owner("2022/", "2024/", "thumbs/")) as bench:
+        await bench.create(**R2_WORDS, path_prefix="2022/\n2024/")
+        await bench.go_on()
+        await bench.asked()
+        assert sending(bench).pending.notes == (
+            "'thumbs/' is in the source, and within none of these",
+        )
+
+
+async def test_a_source_that_cannot_be_listed_is_told_at_the_foot() -> None:
+    account = owner("2022/", "2024/")
+    account.faults.add(Fault(operation="objects", status=404, code=10006))
+    async with workbench(account=account) as bench:
+        await bench.create(**R2_WORDS, listing="split")
+        await bench.go_on()
+        await bench.see("the source cannot be listed")
+        assert isinstance(bench.app.screen, CreateForm)
+        assert bench.writes == []
+
+
+async def test_counting_is_asked_for_with_its_price_and_its_number_is_shown() -> None:
+    async with workbench(account=owner("2022/", "2024/")) as bench:
+        await bench.create(**R2_WORDS, listing="both")
+        await bench.go_on()
+        await bench.see("Count the objects of the source first?")
+        await bench.confirmation()
+        dialog = bench.app.screen
+        assert isinstance(dialog, ConfirmDialog)
+        assert "it takes about 5 requests, " in dialog.question.consequence
+        await bench.press("y")
+        await bench.asked()
+        drafts = sending(bench).pending.drafts
+        assert [draft.counted and draft.counted.objects for draft in drafts] == [1500, 1500]
+        assert "3,000 objects in R2 bucket photos" in " ".join(bench.text.split())
+        assert bench.posts == []

@@ -717,6 +717,12 @@ class OneBucket:
         return KeyLookup(self.bucket, keys)
 
 
+async def asked(program: Opened) -> None:
+    """Wait until the question can be answered."""
+    await program.see("Are these objects in the target after all?")
+    await program.until(lambda: getattr(program.app.screen, "is_painted", False))
+
+
 @asynccontextmanager
 async def read_whole(target: OneBucket) -> AsyncIterator[Opened]:
     """The failures page with one reason of three keys, read to its end."""
@@ -732,7 +738,7 @@ async def test_f_looks_the_keys_up_in_the_target_after_asking_with_the_price() -
     async with read_whole(target) as program:
         program.feed.at_hand = program.services.services
         await program.press("f")
-        await program.see("Are these objects in the target after all?")
+        await asked(program)
         assert "3 keys: at most 3 requests to the API" in " ".join(program.text.split())
         assert target.bucket.requests == 0
         await program.press("y")
@@ -750,7 +756,7 @@ async def test_no_leaves_the_target_alone() -> None:
     async with read_whole(target) as program:
         program.feed.at_hand = program.services.services
         await program.press("f")
-        await program.see("Are these objects in the target after all?")
+        await asked(program)
         await program.press("n")
         await program.until(lambda: isinstance(program.app.screen, FailuresPage))
         assert target.bucket.requests == 0
@@ -760,7 +766,7 @@ async def test_the_retry_leaves_out_what_is_there_and_says_so() -> None:
     async with read_whole(OneBucket(KEYS[0], modified=NOW - 600)) as program:
         program.feed.at_hand = program.services.services
         await program.press("f")
-        await program.see("Are these objects in the target after all?")
+        await asked(program)
         await program.press("y")
         await program.see("1 of 3 keys are in the target after all")
         await program.press("c")
