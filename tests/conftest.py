@@ -35,10 +35,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
-    """Return two workers more than cores for `-n auto`: many tests wait for a program."""
+    """Return three workers more than cores for `-n auto`: many tests wait for a program."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
-    return (os.cpu_count() or 1) + 2
+    return (os.cpu_count() or 1) + 3
 
 
 COVERED_SECONDS = 0.1

@@ -172,7 +172,7 @@ def is_true(b: Bench, jobs: Iterable[str]) -> bool:
 @timeless
 async def test_after_each_fault_of_an_hour_the_values_are_correct() -> None:
     rng = random.Random(2)
-    async with bench(make_accounts(1, jobs=340, running=3)) as b:
+    async with bench(make_accounts(1, jobs=160, running=3)) as b:
         await b.until(lambda s: s.accounts[0].listed)
         lost = running(b.account)[0]
         lasting = Fault(status=404, code=10007, job=lost)
@@ -191,7 +191,7 @@ async def test_after_each_fault_of_an_hour_the_values_are_correct() -> None:
                 ),
                 within=120,
             )
-            assert len(b.last.jobs) == 340
+            assert len(b.last.jobs) == 160
             # a list that lacked it twice made it gone; the next true list names it
             await b.until(lambda s: not b.job(lost).gone, within=60)
         b.account.faults.clear()
