@@ -31,6 +31,7 @@ from slurper_tui.monitor.session import Session
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.state import ScreenOptions, ScreenState, ViewState, highlight_row, see
 from tests import screenshot_retry as retried
+from tests import screenshot_verify as samples
 from tests import virtual_time
 from tests.fake_feed import FakeFeed
 from tests.monitor.inline_history import InlineHistory
@@ -57,6 +58,8 @@ class Scene:
     outage: minutes without an answer after `minutes`. deadline: hours from the beginning.
     with_retry: show a migration of several jobs, one of which is retried after RETRY_AFTER.
     prefix: of the job that the keys highlight, whose charts are shown.
+    verified: the clean job of the migration is verified, and its receipt is shown.
+    verify: open the page of a verification, "running" or "ended".
     """
 
     name: str
@@ -70,6 +73,7 @@ class Scene:
     with_retry: bool = False
     verified: bool = False
     prefix: str = ""
+    verify: str = ""
 
     @property
     def path(self) -> Path:
@@ -105,6 +109,8 @@ SCENES = (
         minutes=9.0,
         keys=("slash", *"2022/", "enter", "down", "v"),
     ),
+    Scene("verify", with_retry=True, minutes=12.0, size=(100, 30), verify="running"),
+    Scene("differences", with_retry=True, minutes=12.0, size=(100, 40), verify="ended"),
     Scene("outage", outage=11.0),
     Scene("empty", jobs=0, minutes=1.0),
 )
@@ -124,7 +130,7 @@ class Content(NamedTuple):
 def content_of(scene: Scene) -> Content:
     """Run the monitor for the scene's minutes and its minutes of outage."""
     return _content_of(
-        replace(scene, name="", size=(0, 0), theme="", deadline=None, keys=_downs(scene))
+        replace(scene, name="", size=(0, 0), theme="", deadline=None, keys=_downs(scene), verify="")
     )
 
 
@@ -206,6 +212,10 @@ async def draw(scene: Scene, content: Content) -> str:
         await feed.taken()
         for pressed in scene.keys:  # a dialog must be drawn before it takes keys
             await pilot.press(pressed)
+            await pilot.pause()
+        if scene.verify:
+            ended_at = BEGIN + scene.minutes * 60
+            samples.open_page(app, ended_at, ended=scene.verify == "ended")
             await pilot.pause()
         unfinished = [worker for worker in pilot.app.workers if worker.group not in ENDLESS]
         if unfinished:

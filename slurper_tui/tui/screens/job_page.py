@@ -122,10 +122,15 @@ class JobPage(FramedScreen[None]):
         if not short and self.is_current:
             self.app.push_screen(TextDialog(self.look, "", (text,)))
 
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """Ids of the keys shown in the foot now, least important first."""
+        return self.HINTS
+
     def foot(self, width: int) -> Sequence[Line]:
         """Return the note and the key hints; hints that do not fit are dropped."""
         keymap = self.main.options.keymap
-        hints = [key_hint(self.KEYS, [id], keymap, self.look) for id in self.HINTS]
+        hints = [key_hint(self.KEYS, [id], keymap, self.look) for id in self.hints]
         if self.note:
             look = self.look
             note = shorten(look.sentence(self.note), width - 2, look.ellipsis)

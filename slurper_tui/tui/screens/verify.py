@@ -299,10 +299,12 @@ class VerifyPage(JobPage):
         """Follow the verification."""
         self.run.on_change = self.redraw
         self._shown_at = Message().time  # same clock as key events
+        self.redraw()
 
     def redraw(self) -> None:
         """Redraw everything that has changed."""
         if self.is_mounted:
+            self.set_class(self.stage is not Stage.RUNNING, "-brief")
             self._lines.remake()
             self.redraw_frame()
 
