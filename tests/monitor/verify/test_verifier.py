@@ -500,6 +500,7 @@ async def test_a_checkpoint_that_fails_is_not_counted_twice(
     st.sets(st.text(st.sampled_from("ab/é\U0001f600"), min_size=1, max_size=5), max_size=30),
     st.integers(1, 4),
     st.lists(st.integers(1, 12), max_size=4),
+    st.sampled_from([0.0, 60.0]),
 )
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_runs_that_are_cut_off_find_together_what_one_run_finds(
@@ -508,8 +509,10 @@ def test_runs_that_are_cut_off_find_together_what_one_run_finds(
     actual: set[str],
     workers: int,
     cuts: list[int],
+    checkpoint_seconds: float,
 ) -> None:
     monkeypatch.setattr(engine, "DIVIDE_AFTER", 1)
+    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", checkpoint_seconds)
     monkeypatch.setattr(engine, "PROGRESS_SECONDS", 5.0)
 
     async def all_runs() -> tuple[Verification, list[Difference]]:
