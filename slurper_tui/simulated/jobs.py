@@ -28,7 +28,11 @@ DRAIN_SECONDS = 24.0
 
 _DRAIN_PACE = 0.5
 _LISTING_PAGE = 1000
-_WAVES = ((0.3, 900.0), (0.2, 97.0))  # (amplitude, period in s); sum below 1, so monotone
+_WAVES = tuple(
+    (share, period, share * period / math.tau) for share, period in ((0.3, 900.0), (0.2, 97.0))
+)
+"""The swings of the rate: their share of it, their period in seconds, and how far they lead or lag
+in seconds. The sum of the shares is below 1, so that no counter falls."""
 
 
 class Change(NamedTuple):
@@ -258,11 +262,10 @@ def _copying(status: str, seconds: float) -> float:
 
 def _wavy(seconds: float) -> float:
     """Distort the seconds so that the rate swings; the result never decreases."""
-    swings = (
-        share * period / math.tau * (1 - math.cos(math.tau * seconds / period))
-        for share, period in _WAVES
-    )
-    return seconds + sum(swings)
+    swings = 0.0
+    for _, period, swing in _WAVES:
+        swings += swing * (1 - math.cos(math.tau * seconds / period))
+    return seconds + swings
 
 
 def _straight(wavy: float) -> float:
@@ -271,10 +274,15 @@ def _straight(wavy: float) -> float:
     Newton's method from the middle of the possible seconds. By the derivatives of the waves, an
     error of e seconds becomes one of at most 0.0151 e^2 seconds; the first one is at most 46.
     """
-    seconds = max(0.0, wavy - sum(share * period / math.tau for share, period in _WAVES))
+    seconds = max(0.0, wavy - sum(swing for _, _, swing in _WAVES))
     for _ in range(7):
-        slope = 1 + sum(share * math.sin(math.tau * seconds / period) for share, period in _WAVES)
-        seconds -= (_wavy(seconds) - wavy) / slope
+        slope = 0.0
+        for share, period, _ in _WAVES:
+            slope += share * math.sin(math.tau * seconds / period)
+        step = (_wavy(seconds) - wavy) / (1 + slope)
+        if step == 0:
+            break
+        seconds -= step
     return max(0.0, seconds)
 
 
