@@ -213,11 +213,11 @@ _WHERE_SECRETS = (
 )
 
 _LISTED = (
-    "--split lists the top of the source, an R2 bucket of the account through its API; objects "
-    "beside its prefixes become a job of their keys. --prefixes compares the list with the source "
-    "in the same way. --count lists every object, so that the total of each job is exact from the "
-    "first second; it is kept with its time, and the job's own total counts again once it has "
-    "found more."
+    "--split lists the top of the source: an R2 bucket through the API, one of S3 with the keys to "
+    "it (pip install 'slurper-tui[verify]'); objects beside its prefixes become a job of their "
+    "keys. --prefixes compares the list with an R2 source in the same way. --count lists every "
+    "object, so that the total of each job is exact from the first second; it is kept with its "
+    "time, and the job's own total counts again once it has found more."
 )
 
 _FILE = (

@@ -41,6 +41,8 @@ from slurper_tui.api.models import Secret, is_exact
 from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectHeaders, r2_endpoint
 from slurper_tui.api.s3 import S3Bucket, parse_listing
 from slurper_tui.api.scrub import Scrubber
+from slurper_tui.monitor.verify.lookup import KeyLookup
+from slurper_tui.monitor.verify.source import count, top_level, uncovered
 from tests.api.s3_servers import (
     ACCESS,
     HOSTILE,
@@ -611,3 +613,17 @@ async def test_the_loop_goes_on_while_an_answer_is_awaited() -> None:
         other.cancel()
         with pytest.raises(asyncio.CancelledError):
             await other
+
+
+async def test_the_source_of_new_jobs_is_split_compared_and_counted(moto: Moto) -> None:
+    keys = [*(f"{year}/{n:02d}" for year in (2022, 2024) for n in range(7)), "index.html"]
+    moto.bucket("source", keys)
+    async with opened(moto.url, "source") as bucket:
+        level = await top_level(bucket)
+        assert (level.prefixes, level.objects) == (("2022/", "2024/"), ("index.html",))
+        assert (await uncovered(bucket, ["2022/"])).prefixes == ("2024/",)
+        assert [numbers async for numbers in count(bucket, level.prefixes)][-1] == (7, 7)
+        lookup = KeyLookup(bucket, ["2022/03", "2022/99", "index.html"])
+        async for _ in lookup.run():
+            pass
+        assert sorted(lookup.found) == ["2022/03", "index.html"]

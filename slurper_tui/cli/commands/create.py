@@ -62,8 +62,7 @@ if TYPE_CHECKING:
 
 async def split_drafts(
     context: CommandContext,
-    services: Services,
-    account_id: str,
+    source: SourceOfDraft,
     draft: Draft,
     jobs: Sequence[JobView],
 ) -> list[Draft]:
@@ -73,7 +72,7 @@ async def split_drafts(
     """
     options = context.options
     if options.split:
-        return await _split_source(context, services, account_id, draft, jobs)
+        return await _split_source(context, source, draft, jobs)
     name = options.prefixes
     place = "standard input" if name == "-" else name
     prefixes = read_prefixes(await read_text(name))
@@ -85,13 +84,11 @@ async def split_drafts(
     if overlapping:
         raise CliError(f"{place}: {'; '.join(few(overlapping))}")
     gaps: Sequence[str] | None = None
-    if side := services.buckets.source(account_id, draft):
+    if draft.vendor == "r2" or options.count:
         try:
-            gaps = tuple((await uncovered(side, prefixes)).clauses())
+            gaps = tuple((await uncovered(await source.side(), prefixes)).clauses())
         except ApiError as error:
-            context.out.note(
-                f"warning: gaps are guessed, for {side.name} cannot be listed: {error}"
-            )
+            context.out.note(f"warning: gaps are guessed, for the source cannot be listed: {error}")
     found = split(draft, prefixes, jobs, gaps)
     check(found.drafts, context.out)
     for doubt in found.doubts:
@@ -103,8 +100,7 @@ async def split_drafts(
 
 async def _split_source(
     context: CommandContext,
-    services: Services,
-    account_id: str,
+    source: SourceOfDraft,
     draft: Draft,
     jobs: Sequence[JobView],
 ) -> list[Draft]:
@@ -112,11 +108,11 @@ async def _split_source(
     if draft.keys is not None:
         raise CliError("--split cannot be combined with keys")
     check([draft], context.out)
-    side = _listed_source(services, account_id, draft)
     try:
+        side = await source.side()
         level = await top_level(side, draft.path_prefix or "")
     except ApiError as error:
-        raise _unlisted(side, error) from None
+        raise _unlisted(error) from None
     if level.why_not:
         raise CliError(f"{level.why_not}: give a list of prefixes with --prefixes")
     found = split(replace(draft, path_prefix=None), level.prefixes, jobs, (), level.objects)
@@ -127,16 +123,33 @@ async def _split_source(
     return list(found.drafts)
 
 
-def _listed_source(services: Services, account_id: str, draft: Draft) -> ObjectListing:
-    """Return the listing of a draft's source. Raises CliError if it cannot be listed."""
-    side = services.buckets.source(account_id, draft)
-    if side is None:
-        raise CliError(f"a source of {draft.vendor} cannot be listed from here, only one of r2")
-    return side
+class SourceOfDraft:
+    """The source of the new jobs, listed with the keys to it, which are read when needed.
+
+    secrets: None until they were read.
+    """
+
+    def __init__(
+        self, context: CommandContext, services: Services, account_id: str, draft: Draft
+    ) -> None:
+        self.secrets: Secrets | None = None
+        self.buckets = services.buckets
+        self._given = (context, services, account_id, draft)
+        self._side: ObjectListing | None = None
+
+    async def side(self) -> ObjectListing:
+        """Return its listing. Raises ApiError if it cannot be listed from here, CliError."""
+        _, _, account_id, draft = self._given
+        if self._side is None:
+            if draft.vendor == "s3":
+                self.secrets = await secrets_for(*self._given)
+            keys = self.secrets.source if self.secrets else None
+            self._side = self.buckets.source(account_id, draft, keys)
+        return self._side
 
 
-def _unlisted(side: ObjectListing, error: ApiError) -> CliError:
-    return CliError(f"{side.name} cannot be listed: {error}", exit_code(error.exit_code))
+def _unlisted(error: ApiError) -> CliError:
+    return CliError(f"the source cannot be listed: {error}", exit_code(error.exit_code))
 
 
 COUNT_STEP = 100
@@ -144,15 +157,18 @@ COUNT_STEP = 100
 
 
 async def counted(
-    context: CommandContext, services: Services, account_id: str, drafts: Sequence[Draft]
+    context: CommandContext, source: SourceOfDraft, account_id: str, drafts: Sequence[Draft]
 ) -> list[Draft]:
     """Return the drafts with the numbers of their objects; ask first, with the price.
 
     Raises CliError, also for a no.
     """
-    out, side = context.out, _listed_source(services, account_id, drafts[0])
-    listed = [draft for draft in drafts if draft.keys is None]
-    objects = await services.buckets.objects(account_id, drafts[0])
+    out, listed = context.out, [draft for draft in drafts if draft.keys is None]
+    try:
+        side = await source.side()
+    except ApiError as error:
+        raise _unlisted(error) from None
+    objects = await source.buckets.objects(account_id, drafts[0])
     words = (
         f"counting the objects takes {count_price_words(count_price(side, len(listed), objects))}"
     )
@@ -168,9 +184,9 @@ async def counted(
                 reported = side.requests
                 out.note(f"{sum(numbers):,} objects counted")
     except ApiError as error:
-        raise _unlisted(side, error) from None
+        raise _unlisted(error) from None
     out.note(f"{sum(numbers):,} objects counted in {side.name}")
-    return [*with_counts(drafts, numbers, services.buckets.wall, side.name)]
+    return [*with_counts(drafts, numbers, source.buckets.wall, side.name)]
 
 
 _OF_NEW_JOBS = (*FLAGS.values(), "file", "prefixes", "split", "count", "no_overwrite")
@@ -192,11 +208,12 @@ async def create(context: CommandContext) -> ExitCode:
             check([draft], context.out)
         require_answers(options)
         jobs, drafts = await listed(context), [draft]
+        source = SourceOfDraft(context, services, account_id, draft)
         if in_parts:
-            drafts = await split_drafts(context, services, account_id, draft, jobs)
+            drafts = await split_drafts(context, source, draft, jobs)
         if options.count:
-            drafts = await counted(context, services, account_id, drafts)
-        secrets = await ready(context, services, account_id, drafts)
+            drafts = await counted(context, source, account_id, drafts)
+        secrets = await ready(context, services, account_id, drafts, source.secrets)
         if in_parts:
             return await planned(context, account_id, {NO_ORIGIN: drafts}, secrets)
         waiting = once(lambda: context.out.note(FRESH_KEYS))

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from slurper_tui.api.errors import ApiError
+from slurper_tui.api.models import Source
 from slurper_tui.monitor.verify.lookup import KeyLookup
-from slurper_tui.monitor.verify.r2 import R2Listing
+from slurper_tui.monitor.verify.sides import r2_side, source_side
 
 if TYPE_CHECKING:
+    from slurper_tui.api.models import Secret
     from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.model.plans import Draft
     from slurper_tui.monitor.polling.budget import Metered
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Buckets:
-    """The buckets that can be listed with the API token, in turn with the polls."""
+    """The buckets of jobs and drafts, listed with the API token in turn with the polls, or S3."""
 
     def __init__(self, metered: Metered) -> None:
         self._metered = metered
@@ -27,15 +29,20 @@ class Buckets:
         """The current time in UTC seconds."""
         return self._metered.now().wall
 
-    def r2(self, account_id: str, bucket: str, jurisdiction: str | None = None) -> ObjectListing:
-        """Return the listing of an R2 bucket."""
-        return R2Listing(self._metered, account_id, bucket, jurisdiction)
+    def source(self, account_id: str, draft: Draft, keys: Secret | None = None) -> ObjectListing:
+        """Return the listing of a draft's source: of R2 through the API, of S3 with the keys.
 
-    def source(self, account_id: str, draft: Draft) -> ObjectListing | None:
-        """Return the listing of a draft's source; None if it cannot be listed from here."""
-        if draft.vendor != "r2":
-            return None
-        return self.r2(account_id, draft.bucket, draft.source_jurisdiction)
+        Raises ApiError where keys are missing or the source is not listed from here.
+        """
+        source = Source(
+            draft.vendor,
+            draft.bucket,
+            endpoint=draft.endpoint,
+            region=draft.region,
+            jurisdiction=draft.source_jurisdiction,
+        )
+        used = None if draft.vendor == "r2" else keys
+        return source_side(self._metered, account_id, source, used)
 
     async def objects(self, account_id: str, draft: Draft) -> int | None:
         """Return about how many objects a draft's source holds; None if that is not known."""
@@ -53,4 +60,5 @@ class Buckets:
         target = view.job.target
         if target is None or target.bucket is None:
             return None
-        return KeyLookup(self.r2(view.account_id, target.bucket, target.jurisdiction), keys)
+        side = r2_side(self._metered, view.account_id, target.bucket, target.jurisdiction)
+        return KeyLookup(side, keys)

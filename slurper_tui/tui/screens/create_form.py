@@ -50,6 +50,7 @@ from slurper_tui.tui.screens.send import PageContext, PendingRequest, SendPage, 
 from slurper_tui.tui.widgets.form_fields import (
     COUNT,
     CREDENTIALS,
+    NOT_LISTED,
     OF_TOKEN,
     R2_KEYS,
     REGION,
@@ -507,8 +508,9 @@ class CreateForm(BucketForm[Sent]):
         if secrets is None:
             return
         buckets = (await self.context.services()).buckets
+        listing = values["listing"] if values["vendor"] != "gcs" else NOT_LISTED
         try:
-            read = await self._listed(buckets, account, values, read)
+            read = await self._listed(buckets, account, read, secrets, listing)
         except _NotListed as error:
             self._fault = str(error)
             self.clear_note()
@@ -516,7 +518,7 @@ class CreateForm(BucketForm[Sent]):
             return
         self.clear_note()
         pending = PendingRequest(account, read.drafts, secrets, read.notes)
-        if values["vendor"] == "r2" and values["listing"] in (COUNT, SPLIT_AND_COUNT):
+        if listing in (COUNT, SPLIT_AND_COUNT):
             await self._ask_to_count(buckets, pending)
         else:
             self._send(pending)
@@ -524,20 +526,23 @@ class CreateForm(BucketForm[Sent]):
     def _send(self, pending: PendingRequest) -> None:
         self.app.push_screen(SendPage(self.context, pending), self.close_with)
 
-    async def _listed(self, buckets: Buckets, account: str, values: Values, read: Filled) -> Filled:
+    async def _listed(
+        self, buckets: Buckets, account: str, read: Filled, secrets: Secrets, listing: str
+    ) -> Filled:
         """Split the source by its top level, or compare the prefixes with it. Raises _NotListed.
 
         Prefixes that cannot be compared keep the notes about gaps that are guessed.
         """
-        drafts, side = read.drafts, buckets.source(account, read.drafts[0])
-        splits = values["listing"] in (SPLIT, SPLIT_AND_COUNT)
-        if side is None or not (splits or len(drafts) > 1):
+        drafts, splits = read.drafts, listing in (SPLIT, SPLIT_AND_COUNT)
+        compares = len(drafts) > 1 and (drafts[0].vendor == "r2" or listing == COUNT)
+        if not (splits or compares):
             return read
         if splits and (len(drafts) > 1 or drafts[0].keys is not None):
             raise _NotListed("prefixes or keys are given already: it cannot be split too")
         self.show_note("listing the source …")
         base = replace(drafts[0], path_prefix=None)
         try:
+            side = buckets.source(account, drafts[0], secrets.source)
             if not splits:
                 prefixes = [draft.path_prefix or "" for draft in drafts]
                 gaps = tuple((await uncovered(side, prefixes)).clauses())
@@ -557,9 +562,15 @@ class CreateForm(BucketForm[Sent]):
     async def _ask_to_count(self, buckets: Buckets, pending: PendingRequest) -> None:
         """Ask whether to count the objects, with the price; then count them and go on."""
         drafts = [draft for draft in pending.drafts if draft.keys is None]
-        side = buckets.source(pending.account_id, pending.drafts[0])
-        if side is None or not drafts:
+        if not drafts:
             self._send(pending)
+            return
+        keys = pending.secrets.source if pending.secrets else None
+        try:
+            side = buckets.source(pending.account_id, drafts[0], keys)
+        except ApiError as error:
+            self._fault = f"the source cannot be listed: {error.message}"
+            self.redraw_frame()
             return
         objects = await buckets.objects(pending.account_id, drafts[0])
         price = count_price_words(count_price(side, len(drafts), objects))

@@ -83,7 +83,7 @@ _NOT_GCS = ("s3", "r2")
 _REGION = Field("region", "region", "optional", vendors=("s3",), part="source.region")
 
 NOT_LISTED, SPLIT, COUNT, SPLIT_AND_COUNT = LISTINGS = ("no", "split", "count", "both")
-"""What the listing of an R2 source is used for: a job for each prefix at its top, a total."""
+"""What the listing of a source is used for: a job for each prefix at its top, a total."""
 
 SOURCE = Section(
     "Copy from",
@@ -108,7 +108,7 @@ SOURCE = Section(
         ),
         Field("prefixes_file", "prefix file", "or a file of prefixes"),
         Field("keys_file", "key file", "or a file of keys", part="source.keys"),
-        Field("listing", "list it", choices=LISTINGS, vendors=("r2",)),
+        Field("listing", "list it", choices=LISTINGS, vendors=_NOT_GCS),
     ),
 )
 

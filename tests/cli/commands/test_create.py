@@ -593,7 +593,7 @@ def test_an_r2_source_is_split_by_the_prefixes_that_it_really_has() -> None:
     ran = person.run("create", *R2, "--split", "--yes")
     assert ran.code == 0
     assert made_from(person) == ["2022/", "2024/", "odd name/"]
-    assert "slurper-tui: R2 bucket photos, through the API: 3 prefixes" in ran.err
+    assert "slurper-tui: R2 bucket photos (simulated): 3 prefixes" in ran.err
     assert not any("was not listed" in line or "is missing" in line for line in ran.err)
 
 
@@ -637,7 +637,7 @@ def test_where_the_source_cannot_be_listed_gaps_are_guessed_and_that_is_said() -
     ran = person.run("create", *R2, "--prefixes", name, "--yes")
     assert ran.code == 0
     said = "\n".join(ran.err)
-    assert "warning: gaps are guessed, for R2 bucket photos, through the API cannot be" in said
+    assert "warning: gaps are guessed, for the source cannot be listed: " in said
     assert "'2023/' is missing between its neighbours" in said
     assert UNLISTED in said
     split = person.run("create", *R2, "--split", "--yes")
@@ -662,7 +662,6 @@ def test_counted_objects_are_the_total_and_kept_with_their_source() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((*S3, "--split"), "a source of s3 cannot be listed from here, only one of r2"),
         ((*R2, "--split", "--prefixes", "x"), "--split and --prefixes cannot be combined"),
         ((*R2, "--split", "--keys-file", "x"), "--split cannot be combined with --keys-file"),
         ((*R2, "--count", "--keys-file", "x"), "--count cannot be combined with --keys-file"),
@@ -679,3 +678,26 @@ def test_a_source_without_prefixes_is_not_split() -> None:
     ran = person.run("create", *R2, "--split", "--yes")
     assert ran.code == 2
     assert "there are no prefixes at the top of the source to split it by" in ran.err[-1]
+
+
+def test_an_s3_source_is_split_with_the_keys_to_it() -> None:
+    plans = [plan(f"old{n}", source=Source("s3", "photos", f"{n}/")) for n in (2022, 2024)]
+    person = Person(SimulatedAccount(plans=plans))
+    ran = person.run("create", *S3, "--split", "--count", "--yes")
+    assert ran.code == 0
+    assert made_from(person) == ["2022/", "2024/"]
+    assert "20,000 objects counted in S3 bucket photos" in "\n".join(ran.err)
+    nothing = person.run("create", *S3, "--split", "--yes", environ={})
+    assert nothing.code == 3
+    assert "SLURPER_SOURCE_ACCESS_KEY_ID" in nothing.err[-1]
+
+
+def test_a_list_of_an_s3_source_is_compared_only_where_it_is_listed_anyway() -> None:
+    plans = [plan(f"old{n}", source=Source("s3", "photos", f"{n}/")) for n in (2022, 2024)]
+    person = Person(SimulatedAccount(plans=plans))
+    name = person.file("prefixes", "2022/\n")
+    plain = person.run("create", *S3, "--prefixes", name, "--yes")
+    assert any(UNLISTED in line for line in plain.err)
+    counted = person.run("create", *S3, "--prefixes", name, "--count", "--yes")
+    assert "slurper-tui: warning: '2024/' is in the source, and within none of these" in counted.err
+    assert not any(UNLISTED in line for line in counted.err)

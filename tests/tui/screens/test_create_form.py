@@ -984,7 +984,7 @@ async def test_an_r2_source_is_split_by_its_top_level() -> None:
         page = sending(bench)
         prefixes = [draft.path_prefix for draft in page.pending.drafts]
         assert prefixes == ["2022/", "2024/", "odd name/"]
-        assert "R2 bucket photos, through the API: 3 prefixes" in " ".join(bench.text.split())
+        assert "R2 bucket photos (simulated): 3 prefixes" in " ".join(bench.text.split())
         assert bench.posts == []
 
 
