@@ -19,6 +19,7 @@ from slurper_tui.monitor.model.verification import (
     Verification,
     VerifyOptions,
 )
+from slurper_tui.monitor.reports.migrations import key_of
 from slurper_tui.monitor.verify.manifest import Manifest
 from slurper_tui.monitor.verify.scope import Scope, scope_of
 from slurper_tui.monitor.verify.sides import r2_side, source_side
@@ -66,18 +67,20 @@ class Verifications:
         self._logs = logs
 
     async def scope(self, keys: Sequence[JobKey], prefixes: Sequence[str] = ()) -> Scope:
-        """Return what some jobs of one account and target were to copy.
+        """Return what some jobs of one account, source and target were to copy.
 
         Jobs that are known from the history alone are fetched, for it keeps no object keys.
         prefixes: only keys with one of these. Raises ApiError, ValueError for jobs of several
-        accounts or targets.
+        accounts, sources or targets.
         """
         jobs = [await self._job(key) for key in keys]
-        accounts = {key.account_id for key in keys}
-        buckets = {(job.target and job.target.bucket) or "" for job in jobs}
-        if len(accounts) != 1 or len(buckets) != 1:
-            raise ValueError("the jobs do not have the same account and target")
-        return scope_of(accounts.pop(), buckets.pop(), jobs, prefixes)
+        found = {
+            key_of(key.account_id, job.source, job.target)
+            for key, job in zip(keys, jobs, strict=True)
+        }
+        if len(found) != 1 or (migration := found.pop()) is None:
+            raise ValueError("the jobs do not have the same account, source and target")
+        return scope_of(migration.account_id, migration.target, jobs, prefixes)
 
     async def _job(self, key: JobKey) -> Job:
         view = self._job_store.view(key)
@@ -174,7 +177,7 @@ class Verifications:
                 *await self._sides(scope.account_id, job, options),
                 workers=options.workers,
                 explained=explained,
-                objects=self.objects(keys),
+                objects=None if options.prefixes else self.objects(keys),
                 headers=options.headers,
                 anew=options.anew,
             )

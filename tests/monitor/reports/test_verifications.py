@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from slurper_tui.api.errors import NotFound
-from slurper_tui.api.models import Target
+from slurper_tui.api.models import Source, Target
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.opening import open_file
 from slurper_tui.monitor.model.verification import CannotVerify, Outcome
@@ -62,11 +62,14 @@ async def test_the_keys_of_a_job_from_the_history_are_fetched() -> None:
 
 
 @timeless
-async def test_jobs_with_several_targets_are_refused() -> None:
-    jobs = plan(), plan("job-2", target=Target("r2", "another"))
+@pytest.mark.parametrize(
+    "other", [{"target": Target("r2", "another")}, {"source": Source("s3", "another")}]
+)
+async def test_jobs_of_several_migrations_are_refused(other: dict[str, Any]) -> None:
+    jobs = plan(), plan("job-2", **other)
     async with bench(account(*jobs)) as b:
         await b.rounds(1)
-        with pytest.raises(ValueError, match="the same account and target"):
+        with pytest.raises(ValueError, match="the same account, source and target"):
             await (await verifications(b)).scope([key_of(b), key_of(b, "job-2")])
 
 
