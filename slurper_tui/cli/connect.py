@@ -183,7 +183,7 @@ def _demo(chosen: Sequence[str], scrubber: Scrubber | None) -> Connection:
     with without_click():
         from slurper_tui.simulated.account import SimulatedAccount  # httpx: 60 ms
 
-    account = SimulatedAccount()
+    account = SimulatedAccount(free_listing=True)
     client = SlurperClient(
         token_credentials(account.token), transport=account.transport(), scrubber=scrubber
     )

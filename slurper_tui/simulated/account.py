@@ -255,6 +255,8 @@ class SimulatedAccount:
     plans: use these jobs instead of generated ones.
     oldest_rows_first: sort logs from the oldest row instead of the newest.
     new_objects: fewest and most objects of a job that is created without keys.
+    free_listing: listing objects costs no request of the budget; it stands for S3, where a demo
+        has no other server.
 
     token_expires: UTC seconds, for the answer of `verify`; None for a token that never expires.
     buckets: by name, the results of `lock`, `lifecycle`, `sippy` and `usage`, and a `jurisdiction`
@@ -276,6 +278,7 @@ class SimulatedAccount:
         plans: Sequence[Plan] | None = None,
         oldest_rows_first: bool = False,
         new_objects: tuple[int, int] = NEW_OBJECTS,
+        free_listing: bool = False,
     ) -> None:
         self._rng = random.Random(f"slurper/{seed}")
         drawn_id, drawn_token = (f"{self._rng.getrandbits(4 * n):0{n}x}" for n in (32, 40))
@@ -289,6 +292,7 @@ class SimulatedAccount:
         self.faults = Faults()
         self.budget = budget or SimulatedBudget(clock)
         self._clock = clock
+        self._free_listing = free_listing
         self._lock = threading.Lock()
         self._answers = 0
         if plans is None:
@@ -327,7 +331,9 @@ class SimulatedAccount:
         call = call_of(request)
         with self._lock:
             fault = self.faults.take(call)
-            allowed, headers = self.budget.spend()
+            allowed, headers = True, dict[str, str]()
+            if call.operation != "objects" or not self._free_listing:
+                allowed, headers = self.budget.spend()
             self._answers += 1
             headers["date"] = formatdate(self._clock(), usegmt=True)
             headers["cf-ray"] = f"{_FIRST_RAY + self._answers:016x}-FRA"

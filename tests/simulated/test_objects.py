@@ -9,7 +9,7 @@ from msgspec.structs import replace as with_fields
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.api.errors import ApiError, Refused
+from slurper_tui.api.errors import ApiError, RateLimited, Refused
 from slurper_tui.api.models import Source, Target
 from slurper_tui.api.objects import R2Object
 from slurper_tui.simulated.account import SimulatedAccount, SimulatedBudget
@@ -175,3 +175,17 @@ async def test_the_usage_is_some_minutes_old_and_grows_while_a_job_runs() -> Non
     assert (early.upload_count, end.upload_count) == (1, 0)
     assert end.object_count == 3000 - 13
     assert end.end == "2026-09-21T14:08:20.000Z"
+
+
+@pytest.mark.parametrize("free", [True, False])
+async def test_a_listing_of_the_demo_takes_nothing_from_the_request_budget(free: bool) -> None:
+    """It stands for S3; its requests would stop the polls for minutes."""
+    budget = SimulatedBudget(lambda: NOW, quota=3)
+    account = SimulatedAccount(clock=lambda: NOW, plans=(PLAN,), budget=budget, free_listing=free)
+    client = SlurperClient(token_credentials(account.token), transport=account.transport())
+    for _ in range(3):
+        await client.r2_objects(account.account_id, "media", prefix="")
+    for _ in range(3 if free else 0):
+        await client.list_jobs(account.account_id)
+    with pytest.raises(RateLimited):
+        await client.list_jobs(account.account_id)
