@@ -107,7 +107,7 @@ async def test_tab_arrows_and_enter_move_between_the_fields() -> None:
             *("bucket", "endpoint", "bucket", "vendor"),
             *("bucket", "endpoint", "go-on", "vendor"),
         ]
-        assert "1 of 15" in bench.text
+        assert "1 of 16" in bench.text
 
 
 async def test_every_letter_in_a_field_is_text() -> None:
