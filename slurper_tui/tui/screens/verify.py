@@ -87,7 +87,7 @@ _HOW = Section(
     ),
 )
 _LABELS: Mapping[str, tuple[str, ...]] = {
-    "expected": ("the source, listed now", "a manifest"),
+    "expected": ("the source", "a manifest"),
     "r2": ("the API", "the token's R2 keys", "R2 keys typed here"),
 }
 _KEYS = Section(
