@@ -23,7 +23,7 @@ from slurper_tui.monitor.reports.migrations import key_of
 from slurper_tui.monitor.verify.manifest import Manifest
 from slurper_tui.monitor.verify.scope import Scope, scope_of
 from slurper_tui.monitor.verify.sides import r2_side, source_side
-from slurper_tui.monitor.verify.verifier import Verifier, differences
+from slurper_tui.monitor.verify.verifier import Verifier, differences, differing_headers_in
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Job
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.polling.budget import Metered
     from slurper_tui.monitor.polling.job_store import JobStore
     from slurper_tui.monitor.verify.compare import Difference
+    from slurper_tui.monitor.verify.headers import HeaderDifference
     from slurper_tui.monitor.verify.listing import ObjectListing
 
 
@@ -46,6 +47,10 @@ class LastVerification(NamedTuple):
     def differences(self, outcomes: Sequence[Outcome]) -> Iterator[Difference]:
         """Yield the differences of some outcomes in the order of their keys."""
         return differences(self.work, outcomes)
+
+    def differing_headers(self) -> list[HeaderDifference]:
+        """Return the objects of the sample whose headers differ, in the order of their keys."""
+        return differing_headers_in(self.work)
 
     def close(self) -> None:
         """Close the work file."""

@@ -25,7 +25,7 @@ from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.records import row_record
 from slurper_tui.monitor.reports.wording import WAITING, next_step, rclone_line
 from slurper_tui.monitor.verify.diff import DiffForm, diff_entry
-from slurper_tui.tui.keys import key_hint
+from slurper_tui.tui.keys import Hint, key_hint
 from slurper_tui.tui.render.columns import DrawContext, migration
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.screens.base import FramedScreen
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.session import Services
     from slurper_tui.monitor.verify.compare import Difference
+    from slurper_tui.monitor.verify.headers import HeaderDifference
     from slurper_tui.tui.render.glyphs import Look
     from slurper_tui.tui.screens.main import MainScreen
     from slurper_tui.tui.state import ScreenState
@@ -127,10 +128,13 @@ class JobPage(FramedScreen[None]):
         """Ids of the keys shown in the foot now, least important first."""
         return self.HINTS
 
+    def hint(self, id: str) -> Hint:
+        """Return the key of a binding as it is shown, and its word."""
+        return key_hint(self.KEYS, [id], self.main.options.keymap, self.look)
+
     def foot(self, width: int) -> Sequence[Line]:
         """Return the note and the key hints; hints that do not fit are dropped."""
-        keymap = self.main.options.keymap
-        hints = [key_hint(self.KEYS, [id], keymap, self.look) for id in self.hints]
+        hints = [self.hint(id) for id in self.hints]
         if self.note:
             look = self.look
             note = shorten(look.sentence(self.note), width - 2, look.ellipsis)
@@ -248,7 +252,9 @@ def save_keys(folder: Path, jobs: Sequence[JobView], log_type: str, keys: Sequen
 
 
 def save_differences(
-    folder: Path, jobs: Sequence[JobView], differences: Callable[[], Iterator[Difference]]
+    folder: Path,
+    jobs: Sequence[JobView],
+    differences: Callable[[], Iterator[Difference | HeaderDifference]],
 ) -> Saved:
     """Write all differences as `verify --diff` does; as JSON Lines if a key holds a line break.
 

@@ -25,10 +25,15 @@ from slurper_tui import format as fmt
 from slurper_tui.monitor.jobs.prefixes import read_prefixes
 from slurper_tui.monitor.jobs.validation import secret_faults
 from slurper_tui.monitor.model.plans import Draft, FieldFault
-from slurper_tui.monitor.model.verification import BY_VERIFICATION, Through, VerifyOptions
+from slurper_tui.monitor.model.verification import (
+    BY_VERIFICATION,
+    Outcome,
+    Through,
+    VerifyOptions,
+)
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.verification import LISTS_ONLY, cost_rows
-from slurper_tui.tui.keys import VERIFY_KEYS, may_confirm
+from slurper_tui.tui.keys import VERIFY_KEYS, Hint, may_confirm
 from slurper_tui.tui.render.columns import source_text
 from slurper_tui.tui.render.lines import Line, Piece, fill, shorten
 from slurper_tui.tui.render.verify_text import (
@@ -364,9 +369,16 @@ class VerifyPage(JobPage):
             return ("show.help", "verify.stop", "verify.pause", "page.back")
         if self.stage is Stage.ASKING:
             return ()
-        result = self.run.result
-        keys = ("show.export", "failures.retry") if result and result.tally.faults else ()
-        return ("show.help", "show.verify", *keys, "page.back")
+        export = ("show.export",) if self._lists else ()
+        retry = ("failures.retry",) if self._faults else ()
+        return ("show.help", "show.verify", *export, *retry, "page.back")
+
+    def hint(self, id: str) -> Hint:
+        """Return the key of a binding and its word; a paused verification goes on."""
+        key, word = super().hint(id)
+        progress = self.run.progress
+        paused = progress is not None and progress.paused
+        return key, "go on" if id == "verify.pause" and paused else word
 
     def foot(self, width: int) -> Sequence[Line]:
         """Return the two answers of the question, or the note and the key hints."""
@@ -426,12 +438,12 @@ class VerifyPage(JobPage):
 
     def action_export(self) -> None:
         """Write the exact keys of all differences to a file in the current folder."""
-        if self._has_differences("nothing to write"):
+        if self._has("nothing to write", self._lists):
             self.run_worker(self._export(), group="saving", exclusive=True)
 
     async def _export(self) -> None:
         saved = await self.save(
-            partial(save_differences, Path(), self.jobs, self.run.differences), "not written"
+            partial(save_differences, Path(), self.jobs, self.run.entries), "not written"
         )
         if saved is None:
             return
@@ -442,7 +454,7 @@ class VerifyPage(JobPage):
 
     async def action_retry(self) -> None:
         """Draft jobs that copy exactly the missing and the different objects again."""
-        if self._has_differences("nothing to copy again"):
+        if self._has("nothing to copy again", self._faults):
             self.run_worker(self._retry(), group="retry", exclusive=True)
 
     async def _retry(self) -> None:
@@ -454,15 +466,26 @@ class VerifyPage(JobPage):
         if self.is_current and self.main.note:  # the main screen has refused to draft it
             self.show_note(self.main.note)
 
-    def _has_differences(self, none: str) -> bool:
-        """Return whether something is missing or differs; show a note if not."""
-        if self.stage is not Stage.OVER:
-            self.show_note("it has not ended: pause or stop it first")
-            return False
-        faulty = self.run.result is not None and self.run.result.tally.faults > 0
-        if not faulty:
-            self.show_note(none)
-        return faulty
+    @property
+    def _faults(self) -> int:
+        """The number of missing and different objects of the result."""
+        return self.run.result.tally.faults if self.run.result else 0
+
+    @property
+    def _lists(self) -> int:
+        """The number of objects of the result that are not the same, or have other headers."""
+        result = self.run.result
+        if result is None:
+            return 0
+        headers = result.headers.differing if result.headers else 0
+        return sum(result.tally.counts.values()) - result.tally.of(Outcome.SAME) + headers
+
+    def _has(self, none: str, number: int) -> bool:
+        """Return whether there are such objects; show a note if not."""
+        if not number:
+            running = self.stage is not Stage.OVER
+            self.show_note("it has not ended: stop it first" if running else none)
+        return number > 0
 
 
 SAVED = (

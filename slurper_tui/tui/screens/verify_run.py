@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.model.verification import VerifyOptions
     from slurper_tui.monitor.reports.verifications import LastVerification
     from slurper_tui.monitor.verify.compare import Difference
+    from slurper_tui.monitor.verify.headers import HeaderDifference
     from slurper_tui.monitor.verify.verifier import Verifier, VerifyPlan, VerifyProgress
     from slurper_tui.tui.screens.main import MainScreen
 
@@ -111,11 +112,20 @@ class VerifyRun:
         """Whether it has begun and not ended."""
         return self.began and self.result is None and not self.problem
 
-    def differences(self, outcomes: Sequence[Outcome] = DIFFERENT) -> Iterator[Difference]:
+    def differences(self, outcomes: Sequence[Outcome]) -> Iterator[Difference]:
         """Yield the differences of some outcomes in the order of their keys."""
+        return self._found.differences(outcomes)
+
+    def entries(self) -> Iterator[Difference | HeaderDifference]:
+        """Yield every difference, then the objects whose headers differ."""
+        yield from self._found.differences(DIFFERENT)
+        yield from self._found.differing_headers()
+
+    @property
+    def _found(self) -> Verifier | LastVerification:
         found = self.verifier or self._last
         assert found is not None
-        return found.differences(outcomes)
+        return found
 
     def start(self) -> None:
         """Begin; it goes on until its end, whichever page is shown."""
