@@ -93,6 +93,8 @@ class SlurperClient:
         continues: a GET is then sent once more, a request that changes something never. The pauses
         between fruitless readings grow up to `LONGEST_PAUSE`. None where they cannot change.
     transport: sends the requests instead of the network.
+    user: what identifies the user, whose requests the API limits; None if no other client is known
+        to be of the same user.
     scrubber: removes secrets from texts; shared with the log and the reports, so that these know
         every secret too.
 
@@ -107,9 +109,11 @@ class SlurperClient:
         *,
         read: ReadCredentials | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        user: object = None,
         scrubber: Scrubber | None = None,
     ) -> None:
         check_base_url(base_url)
+        self.user = user
         self._credentials = credentials
         self._read = read
         self._reading = asyncio.Lock()

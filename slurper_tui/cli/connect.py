@@ -168,7 +168,8 @@ def make_connection(
     for names in _by_credential(config):
         url = urls[config.named[names[0]].id]
         try:
-            client = make(credential_of(config, names[0], environ), url)
+            user = config.named[names[0]].credential
+            client = make(credential_of(config, names[0], environ), url, user=user)
         except BadBaseUrl as error:
             raise _bad_address(config, names[0], error) from None
         ids = tuple(config.named[name].id for name in names)
@@ -197,6 +198,7 @@ def _demo(chosen: Sequence[str], scrubber: Scrubber | None) -> Connection:
 def _client(
     source: Source,
     url: str,
+    user: object = None,
     *,
     transport: httpx.AsyncBaseTransport | None,
     scrubber: Scrubber,
@@ -204,7 +206,12 @@ def _client(
     """Make a client. Raises BadBaseUrl."""
     scrubber.add(*(source.credentials.secrets if source.credentials else ()))
     return SlurperClient(
-        source.credentials, url, read=source.read, transport=transport, scrubber=scrubber
+        source.credentials,
+        url,
+        read=source.read,
+        transport=transport,
+        user=user,
+        scrubber=scrubber,
     )
 
 

@@ -128,6 +128,8 @@ def test_accounts_of_one_credential_and_address_share_a_client(tmp_path: Path) -
     clients = connection.clients
     assert clients["0a"] is clients["0b"]
     assert len({*clients.values()}) == 3
+    users = [clients[id].user for id in ("0a", "0c", "0d")]
+    assert users[0] == users[1] != users[2], "another address has the same user's budget"
     assert [(login.accounts, login.words) for login in connection.logins] == [
         (("0a", "0b"), "token_env of prod, eu"),
         (("0c",), "token_env of far"),

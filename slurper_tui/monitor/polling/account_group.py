@@ -38,7 +38,7 @@ class AccountGroup:
 
     now: returns both clocks. demand: returns the requests per second that the polls need.
     answered: called after a good answer to a service.
-    granted: requests that the API grants in five minutes.
+    pacing: distributes the budget; shared by the groups of one user.
     queue: the chosen polls that are not sent yet. waiting: number of polls without budget.
     under_way: number of polls in the queue or sent.
     """
@@ -53,19 +53,17 @@ class AccountGroup:
         peers: dict[str, Metered],
         *,
         eager: bool,
-        granted: int,
+        pacing: Pacing,
     ) -> None:
         self.api = api
         self.accounts = accounts
-        self.pacing = Pacing(granted)
-        self.budget = self.pacing.budget
+        self.pacing = pacing
+        self.budget = pacing.budget
         self.queue: deque[Poll] = deque()
         self.queued = asyncio.Event()
         self.waiting = 0
         self.under_way = 0
-        self.blocked_by: RateLimited | None = None
         self._expiry: tuple[int, float | None] = (0, None)
-        self._blocked_at = 0.0
         self._blocks = 0
         self._eager = eager
         self.metered = Metered(
@@ -126,12 +124,12 @@ class AccountGroup:
         """
         if now.mono >= self.budget.blocked_until:
             self._blocks += 1
-            self._blocked_at = now.wall
+            self.pacing.blocked_at = now.wall
         wait = error.retry_after
         if self._eager and wait is not None:
             wait = max(wait, min(LONGEST, 2.0 ** (self._blocks - 1)))
         self.budget.block(now.mono, wait)
-        self.blocked_by = error
+        self.pacing.blocked_by = error
         wait = self.budget.blocked_until - now.mono
         _log.warning("rate limited: nothing is sent for %.0f s: %s", wait, error)
 
@@ -139,7 +137,7 @@ class AccountGroup:
         """Return the frozen view of the budget. interval: seconds between rounds."""
         needed = 0.0 if self._eager else demand(self.accounts, interval, focus)
         view = self.pacing.view(now.mono, now.wall, interval, needed)
-        blocked_by = self.blocked_by if view.blocked_until else None
+        blocked_by = self.pacing.blocked_by if view.blocked_until else None
         return replace(view, blocked_by=blocked_by, waiting=self.waiting)
 
     def account_views(self, budget: BudgetView, *, alone: bool) -> list[AccountView]:
@@ -155,7 +153,7 @@ class AccountGroup:
             views.append(replace(view, token_expires=expires))
         if alone or budget.blocked_by is None:
             return views
-        block = Problem(budget.blocked_by, self._blocked_at, budget.blocked_until)
+        block = Problem(budget.blocked_by, self.pacing.blocked_at, budget.blocked_until)
         return [view if view.problem else replace(view, problem=block) for view in views]
 
 

@@ -29,6 +29,7 @@ from slurper_tui.monitor.polling.job_store import AnswerApplier, JobStore
 from slurper_tui.monitor.polling.scheduler import (
     Finder,
     Focus,
+    Pacing,
     Poll,
     Rank,
     demand,
@@ -65,7 +66,8 @@ page."""
 class Monitor:
     """Polls the jobs of some accounts and yields snapshots.
 
-    clients: by account id. The accounts of one client belong to one user and share a budget.
+    clients: by account id. The accounts of one client, and of clients with the same `user`, share
+        a budget.
     interval: seconds between rounds, at least 2.
     clock: returns UTC seconds.
     eager: poll every job once, as fast as the budget allows, without retries; for commands that
@@ -141,8 +143,10 @@ class Monitor:
             by_client.setdefault(clients[account.account_id], []).append(account)
         answered, peers = self.job_store.answered, dict[str, Metered]()
         shared = (self._now, self._demand, answered, peers)
+        users = {api: api.user or api for api in by_client}
+        pacings = {user: Pacing(self._granted) for user in users.values()}
         groups = [
-            AccountGroup(api, accounts, *shared, eager=self.eager, granted=self._granted)
+            AccountGroup(api, accounts, *shared, eager=self.eager, pacing=pacings[users[api]])
             for api, accounts in by_client.items()
         ]
         for group in groups:

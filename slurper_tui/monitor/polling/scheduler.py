@@ -20,6 +20,7 @@ from slurper_tui.monitor.polling.budget import GRANTED, SHARE, WINDOW, Budget, T
 from slurper_tui.monitor.polling.job_tracker import JobTrack, PollMode
 
 if TYPE_CHECKING:
+    from slurper_tui.api.errors import RateLimited
     from slurper_tui.monitor.model.base import JobKey
     from slurper_tui.monitor.polling.account_tracker import AccountTrack
 
@@ -255,12 +256,18 @@ _LAZY_RATE = (GRANTED * SHARE * LAZY_SHARE - LAZY_BURST) / WINDOW
 
 
 class Pacing:
-    """Distributes the budget over the polls, the most urgent first. granted: see `Budget`."""
+    """Distributes the budget over the polls, the most urgent first.
+
+    granted: see `Budget`. blocked_by: the last answer that blocked it; None if there was none.
+    blocked_at: when that was, UTC seconds.
+    """
 
     def __init__(self, granted: int = GRANTED) -> None:
         self.budget = Budget(granted)
         self._bucket = TokenBucket(BURST)
         self._lazy = TokenBucket(LAZY_BURST)
+        self.blocked_by: RateLimited | None = None
+        self.blocked_at = 0.0
 
     def choose(
         self, polls: Sequence[Poll], now: float, interval: float, queued: int, *, eager: bool

@@ -48,13 +48,14 @@ class Several:
         answer: Answer,
         *,
         rotated: str | None = None,
+        user: object = None,
         **options: Any,
     ) -> None:
         self.accounts = [account for accounts in users for account in accounts]
         self.sent: dict[str, list[str]] = {}
         self.paths: dict[str, list[str]] = {}
         self._answer = answer
-        self._rotated = rotated
+        self._rotated, self._user = rotated, user
         clients = {}
         for accounts in users:
             client = self._client(accounts)
@@ -77,6 +78,7 @@ class Several:
             token_credentials(token),
             read=None if rotated is None else lambda: token_credentials(rotated),
             transport=httpx.MockTransport(answer),
+            user=self._user,
         )
 
 
@@ -149,6 +151,21 @@ async def test_a_429_blocks_the_accounts_of_one_user_only() -> None:
         assert len(several.sent["token-a"]) <= blocked + 10  # those that were under way
         assert len(several.sent["token-b"]) > free + 15
         assert not any(problems(await until(lambda s: not any(problems(s)))))
+
+
+@timeless
+async def test_two_addresses_of_one_credential_share_the_budget() -> None:
+    users = [user("token-a", range(2)), user("token-b", range(2, 3))]
+    async with watched(*users, user="the same") as (several, until):
+        snapshot = await until(lambda s: s.complete)
+        sent = sum(len(sent) for sent in several.sent.values())
+        assert {account.budget.used for account in snapshot.accounts} == {sent}
+        users[0][0].faults.add(Fault(status=429, code=971, retry_after=120, times=1))
+        snapshot = await until(lambda s: s.budget.blocked_until is not None)
+        assert isinstance(snapshot.budget.blocked_by, RateLimited)
+        free, later = len(several.sent["token-b"]), snapshot.taken_at + 100
+        await until(lambda s: s.taken_at > later)
+        assert len(several.sent["token-b"]) <= free + 10  # those that were under way
 
 
 @timeless
