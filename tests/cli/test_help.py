@@ -173,7 +173,7 @@ def _run(words: list[str]) -> Ran:
     if words[0] in EMPTY:
         # an ended job, whose source bucket is not empty
         ended = plan(created=1e9, seconds=60.0, objects=5000)
-        account = SimulatedAccount(plans=[ended])
+        account = SimulatedAccount(plans=[ended], slots=20)
         return perform(account, *words, environ=environment(account, **KEYS))
     return perform(None, "--demo", *words)
 
