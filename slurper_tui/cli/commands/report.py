@@ -18,6 +18,7 @@ from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, failed, migration, to_ascii
 from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.reports.records import counts_record, job_record, record
+from slurper_tui.monitor.reports.wording import job_names
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.base import JobKey
@@ -66,13 +67,15 @@ async def _receipt(context: CommandContext, selection: Selection, snapshot: Snap
         nonlocal key_read
         if view.key != key_read:
             key_read = view.key
-            context.out.note(f"reading the log of job {view.key.job_id}")
+            name = names.get(view.key, f"job {view.key.job_id}")
+            context.out.note(f"reading the log of {name}")
         log_progress.update_failures(view)
 
     views = found(selection, snapshot, context.names)
+    keys = [view.key for view in views]
+    names = job_names(views) if len(views) > 1 else {}
     unstarted = unstarted_jobs(selection, snapshot)
     services = await context.session.services()
-    keys = [view.key for view in views]
     try:
         receipt = await services.receipts.receipt(keys, on_progress, unstarted)
     except ApiError as error:

@@ -362,10 +362,14 @@ def progress_words(view: FailuresView, job: JobView, look: Look) -> str:
 async def read_failed(main: MainScreen, jobs: tuple[JobView, ...], without: str) -> Found | None:
     """Read the whole logs with progress notes; return None, with a note, if nothing was found.
 
-    The main screen may end the reading, see `MainScreen.reading`. without: how the note begins.
+    The main screen may end the reading, see `MainScreen.reading`. It keeps what was read whole, so
+    that saving the keys and then drafting a retry read the logs once. without: how the note begins.
     """
-    main.show_note("reading the log for what failed …")
     jobs = counted(jobs)
+    state = [(job.key, job.status, job.counts.failed, job.counts.skipped) for job in jobs]
+    if main.last_failed is not None and main.last_failed[0] == state:
+        return main.last_failed[1]
+    main.show_note("reading the log for what failed …")
     view = FailuresView(jobs[0].key)
     main.reading = worker = get_current_worker()
     try:
@@ -385,6 +389,7 @@ async def read_failed(main: MainScreen, jobs: tuple[JobView, ...], without: str)
     if not found.keys:
         main.show_note(f"{without}: {found.doubts[0] if found.doubts else NO_FAILED_KEY}")
         return None
+    main.last_failed = (state, found) if view.counts.whole else None
     return found
 
 

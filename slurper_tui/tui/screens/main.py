@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.model.job import JobView, Snapshot
     from slurper_tui.monitor.session import Services, Session
     from slurper_tui.tui.render.glyphs import Look
+    from slurper_tui.tui.screens.failures import Found
     from slurper_tui.tui.screens.verify_run import VerifyRun
 
 MANY_JOBS = 2000
@@ -73,6 +74,7 @@ class MainScreen(NotedScreen[None]):
     """The screen with the job list, the detail pane, totals and the status line.
 
     reading: the worker that reads logs for their failed keys; `Esc` ends it. None if there is none.
+    last_failed: the state of the jobs whose logs were read last, and what was found.
     verify_run: the newest verification; None before the first. verify_values: what was last typed
         into its form, without secrets.
     """
@@ -104,6 +106,7 @@ class MainScreen(NotedScreen[None]):
         self.table = JobTable(look, id="jobs")
         self.detail = DetailPane(look, id="detail", window_key=self.sign("picture.longer"))
         self.reading: Worker[None] | None = None
+        self.last_failed: tuple[object, Found] | None = None
         self.verify_run: VerifyRun | None = None
         self.verify_values: Mapping[str, str] = {}
         self._save_view = save_view

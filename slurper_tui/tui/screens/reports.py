@@ -165,6 +165,7 @@ class ReceiptPage(Dialog):
         self.environ = main.environ
         self._progress = "reading what is known"
         self._draft = ""
+        self._log = ""  # the name of the log that is being read
         self._reading = True
         self._file_name = ""  # the source bucket, plus the job id for a single job
 
@@ -181,8 +182,11 @@ class ReceiptPage(Dialog):
                 self._keys, unstarted=self._unstarted, on_draft=self._show_draft
             )
         except ApiError as error:
-            self._title = "Receipt"
-            self._progress, self._draft = f"no receipt: {error}", ""
+            if self._draft:  # what is known stays
+                log = f"the log of {self._log} cannot be read"
+                self._progress = f"no more than a draft: {log}: {error}"
+            else:
+                self._title, self._progress = "Receipt", f"no receipt: {error}"
         else:
             self.text = markdown(receipt, version())
             single = [receipt.jobs[0].view.key.job_id[:12]] if len(receipt.jobs) == 1 else []
@@ -200,6 +204,7 @@ class ReceiptPage(Dialog):
         reading = draft.reading
         assert reading is not None
         view, name = reading.view, source_name(reading.job)
+        self._log = name
         read = reading_words(name, reading.number, reading.logs, view.rows_read)
         held_up = hold_up(view.problem, waiting=view.waiting)
         self._progress = " · ".join(filter(None, (f"reasons: {read}", held_up)))
@@ -229,7 +234,8 @@ class ReceiptPage(Dialog):
             yield spread(title, (Piece(self.look.to_ascii(short), "faint"),), width)
         yield ()
         if not self.text:
-            yield from self._plain(self._progress, width, "accent" if self._draft else "muted")
+            style = "accent" if self._reading else "error"
+            yield from self._plain(self._progress, width, style if self._draft else "muted")
             if not self._draft:
                 return
             yield ()

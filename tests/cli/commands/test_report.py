@@ -169,6 +169,11 @@ def test_all_jobs_of_a_migration_have_one_receipt() -> None:
         ran = perform(one, "report", "--migration", name)
         assert ran.code == 4
         assert "- Jobs: 2 jobs" in ran.out
+        read = [line for line in ran.err if "reading the log of" in line]
+        assert read == [
+            "slurper-tui: reading the log of 2023/",
+            "slurper-tui: reading the log of 2024/",
+        ]
         assert "- `a`: all keys that begin with `2023/`" in ran.out
         assert any(line.startswith("| Total") and "40,000" in line for line in ran.out)
 

@@ -773,3 +773,22 @@ async def test_the_retry_leaves_out_what_is_there_and_says_so() -> None:
         pending = draft_page(program).pending
         assert [draft.keys for draft in pending.drafts] == [KEYS[1:]]
         assert "1 key is left out: in the target after all" in program.text
+
+
+async def test_keys_that_were_saved_are_drafted_without_reading_the_log_again(
+    folder: Path,
+) -> None:
+    async with opened("E") as program:
+        program.logs.reading.named = {FAILED_TYPE: KEYS}
+        await show(program, failures(*GROUPS), end=True)
+        await program.see("3 keys saved")
+        await program.press("escape", "c")
+        assert [draft.keys for draft in draft_page(program).pending.drafts] == [KEYS]
+        assert len(program.logs.asked) == 1
+        await program.press("escape")
+        more = replace(JOB, counts=replace(JOB.counts, failed=(JOB.counts.failed or 0) + 1))
+        program.feed.push(snapshot(more))
+        await program.feed.taken()
+        await program.press("c")
+        assert len(program.logs.asked) == 2  # more has failed meanwhile
+        await program.press("escape")

@@ -187,6 +187,22 @@ async def test_the_receipt_replaces_its_draft() -> None:
         assert "|     990 | 99.0 % |" in o.text
 
 
+async def test_a_draft_stays_when_a_log_cannot_be_read_and_the_log_is_named() -> None:
+    async with opened(keys="", size=(100, 80), result=Rejected("no", status=403)) as o:
+        o.receipts.ready.clear()
+        await o.press("v")
+        await o.until(lambda: bool(o.receipts.asked))
+        o.receipts.on_draft(draft(FailuresView(JOB.key, rows_read=1250)))
+        await o.until(lambda: "1,250 rows" in o.text)
+        o.receipts.ready.set()
+        said = "no more than a draft: the log of photos/2024/ cannot be read: no"
+        await o.until(lambda: said in o.text)
+        assert "Draft of a receipt" in o.text
+        assert "|     950 | 95.0 % |" in o.text
+        await o.press("y", "w", "escape")
+        assert "stopped reading" not in o.text
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
