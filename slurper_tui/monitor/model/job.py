@@ -511,8 +511,8 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
         if self.status == "completed":
             if self.verified:
                 return State.VERIFIED
-            verdict, compared = self.verdict, self.verification
-            if (verdict is not None and verdict.lost) or (compared is not None and compared.lacks):
+            verdict = self.verdict
+            if (verdict is not None and verdict.lost) or self.lacks:
                 return State.COMPLETED_WITH_LOSS
             if verdict is not None and (verdict.unread or verdict.unexplained):
                 return State.COMPLETED_UNREAD
@@ -543,6 +543,18 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
         if self.parts:
             return self.parts_verified
         return self.ended and proof.proves(job_time(self.job.finished_at))
+
+    @cached_property
+    def lacks(self) -> bool:
+        """Whether the verification that counts may lack objects of this job, or of the sum's jobs.
+
+        One of several jobs tells by prefix whose objects are missing or differ.
+        """
+        result = self.verification
+        if result is None or not result.lacks:
+            return False
+        prefix = self.job.source.path_prefix if self.job.source and len(result.jobs) > 1 else None
+        return result.lacks_below(prefix)
 
     @property
     def since(self) -> float | None:

@@ -123,6 +123,11 @@ class Tally(msgspec.Struct, frozen=True):
         return sum(self.of(outcome) for outcome in FAULTS)
 
     @property
+    def lacking(self) -> int:
+        """Objects that are missing or differ, those that the log explains included."""
+        return self.faults + self.of(Outcome.EXPECTED)
+
+    @property
     def expected(self) -> int:
         """Objects that should be in the target."""
         return sum(n for outcome, n in self.counts.items() if outcome is not Outcome.EXTRA)
@@ -189,8 +194,27 @@ class Verification(msgspec.Struct, frozen=True):
     @property
     def lacks(self) -> bool:
         """Whether an object is missing in the target or differs, in its headers too."""
-        differing = self.headers is not None and self.headers.differing
-        return bool(self.tally.faults or self.tally.of(Outcome.EXPECTED) or differing)
+        return self.tally.lacking > 0 or self.headers_differ
+
+    @property
+    def headers_differ(self) -> bool:
+        """Whether headers of the sample differ."""
+        return self.headers is not None and self.headers.differing > 0
+
+    def lacks_below(self, prefix: str | None) -> bool:
+        """Whether objects below a prefix, None for all, may be among those that lack or differ.
+
+        False only if the tallies by prefix tell where each of them is, and none is there.
+        """
+        parts = [(part, tally) for part, tally in self.by_prefix if tally.lacking]
+        told = sum(tally.lacking for _, tally in parts)
+        if not self.lacks or not prefix or self.headers_differ or told < self.tally.lacking:
+            return self.lacks
+        return any(
+            part.startswith(prefix)
+            or (prefix.startswith(part) and (part != "" or "/" not in prefix))
+            for part, _ in parts
+        )
 
     def proves(self, ended_at: float | None) -> bool:
         """Whether it shows that the target holds everything that a job was to copy.

@@ -293,7 +293,7 @@ def rank(view: JobView) -> int:
     state = _state(view)
     if state is State.VERIFIED:
         return _RANKS[state]
-    if view.ended and view.verification is not None and view.verification.lacks:
+    if view.ended and view.lacks:
         return _RANKS[State.COMPLETED_WITH_LOSS]
     verdict = view.verdict
     if state in (State.COMPLETED, State.COMPLETED_UNREAD):
@@ -344,7 +344,7 @@ def _after_end(view: JobView) -> str:
     verdict, result = view.verdict, view.verification
     if view.verified:
         return NOTHING
-    if result is not None and result.lacks:
+    if result is not None and view.lacks:
         return f"{verdict_words(result)}: copy what is missing or differs"
     if verdict is None or verdict.failed is None or verdict.unaccounted is None:
         return f"{view.status}, counts unknown: look in the dashboard"
@@ -511,9 +511,9 @@ def make_digest(
 
 def _has_loss(view: JobView) -> bool:
     """Whether objects of an ended job are lost, or its counts are unknown."""
-    verdict, result = view.verdict, view.verification
-    if result is not None and (view.verified or result.lacks):
-        return not view.verified
+    verdict = view.verdict
+    if view.verified or view.lacks:
+        return view.lacks
     if verdict is None or verdict.clean:
         return False
     return verdict.counts_unknown or _state(view) is not State.COMPLETED_UNREAD

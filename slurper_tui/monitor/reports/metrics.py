@@ -329,10 +329,9 @@ def _of_view(prefix: str, view: JobView, labels: tuple[str, ...], now: float) ->
         yield f"{prefix}_{name}", labels, value(view, now)
     if view.verdict is not None and view.ended:
         verdict = view.verdict
-        proof = view.verification
         word = "incomplete" if verdict.lost else "complete" if verdict.clean else "unknown"
         if view.verified:
             word = "verified"
-        elif proof is not None and proof.lacks:
+        elif view.lacks:
             word = "incomplete"
         yield f"{prefix}_verdict", (*labels, word), 1

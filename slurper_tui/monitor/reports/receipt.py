@@ -190,7 +190,7 @@ class Receipt(msgspec.Struct, frozen=True):
     @property
     def lacks(self) -> bool:
         """Whether the verification found that an object is missing or differs."""
-        return self.verification is not None and self.verification.lacks
+        return self.view.lacks
 
     @property
     def begun(self) -> float | None:
@@ -297,7 +297,7 @@ class Receipt(msgspec.Struct, frozen=True):
         words, outdated = verdict_words(result), outdated_words(self.view)
         if self.verified:
             return words if self.completed else f"{self.verdict.text}; {words}"
-        parts = (words,) if result.lacks else (self._by_counters(), words)
+        parts = (words,) if self.lacks else (self._by_counters(), words)
         return "; ".join(filter(None, (*parts, outdated)))
 
     def _by_counters(self) -> str:

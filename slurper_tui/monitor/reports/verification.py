@@ -77,7 +77,8 @@ def verdict_words(result: Verification) -> str:
         so_far = f"{faults or 'no fault'} in the {compared} compared so far{differing}"
         return f"not verified: {result.problem}; {so_far}"
     if faults:
-        return f"not verified: {faults}, of {compared}{_limits(result)}{differing}"
+        live = "; a job had not ended" if result.live else ""
+        return f"not verified: {faults}, of {compared}{_limits(result)}{differing}{live}"
     if differing:
         return f"not verified: nothing is missing{_limits(result)}{differing}"
     if not result.whole:

@@ -332,8 +332,7 @@ def _pace(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the verdict, stall, rates, forecast and deadline, then notes and the last problem."""
     if view.verdict:
         style = "success" if view.verdict.clean else "warning"
-        lacks = view.verification is not None and view.verification.lacks
-        style = "neutral" if lacks or view.state is State.COMPLETED_UNREAD else style
+        style = "neutral" if view.lacks or view.state is State.COMPLETED_UNREAD else style
         style = "error" if view.verdict.listing_broke else style
         yield from _wrapped(context.look.sentence(view.verdict.text), width, style)
     yield from _proof(view, context, width)

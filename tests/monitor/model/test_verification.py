@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -130,6 +131,36 @@ def test_a_clean_job_of_which_objects_are_missing_is_not_green(result: Verificat
     assert clean.state is State.COMPLETED
     found = replace(clean, verification=result)
     assert (found.state, style_of(found)) == (State.COMPLETED_WITH_LOSS, "warning")
+
+
+SPREAD = (("2022/", Tally({Outcome.MISSING: 37})), ("2023/", Tally({Outcome.SAME: 9})))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "fields", "lacks"),
+    [
+        ("2022/", {}, True),
+        ("2022/01/", {}, True),
+        ("20", {}, True),
+        ("2023/", {}, False),
+        (None, {}, True),
+        # one job alone, differing headers, faults elsewhere, and such beside the folders
+        ("2023/", {"jobs": ("job0001",)}, True),
+        ("2023/", {"headers": HeaderSample(7, 4, 1)}, True),
+        ("2023/", {"tally": Tally({Outcome.MISSING: 38})}, True),
+        ("2023/", {"by_prefix": (("", Tally({Outcome.MISSING: 37})),)}, False),
+        ("2023", {"by_prefix": (("", Tally({Outcome.MISSING: 37})),)}, True),
+        ("2023/", {"tally": Tally({Outcome.SAME: 9}), "by_prefix": ()}, False),
+    ],
+)
+def test_a_verification_of_several_jobs_tells_by_prefix_whose_objects_are_missing(
+    prefix: str | None, fields: dict[str, Any], lacks: bool
+) -> None:
+    job, usual = view(1, "completed", prefix=prefix), {"by_prefix": SPREAD}
+    result = verified("job0001", "job0002", **{"counts": {Outcome.MISSING: 37}, **usual, **fields})
+    found = replace(job, verification=result)
+    assert found.lacks is lacks
+    assert (found.state is State.COMPLETED_WITH_LOSS) is lacks
 
 
 def test_the_sign_of_a_verified_job() -> None:

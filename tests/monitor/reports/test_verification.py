@@ -53,6 +53,11 @@ result = partial(verified, "job1")
             "not verified: 1 with another MD5 · 3 missing as the log says, of 5 objects",
         ),
         (
+            {Outcome.MISSING: 1, Outcome.SAME: 1},
+            {"live": True},
+            "not verified: 1 missing, of 2 objects; a job had not ended",
+        ),
+        (
             GOOD,
             {"headers": HeaderSample(7, 400, 3)},
             "not verified: nothing is missing; headers differ for 3 of 400 sampled objects",
