@@ -124,7 +124,7 @@ class StoredDifference(NamedTuple):
 class Checkpoint(NamedTuple):
     """What a shard has found since its last checkpoint.
 
-    last: the last key that was compared. compared: all keys of the shard so far.
+    last: the last key that was compared. compared: all expected objects of the shard so far.
     parts: counts by part of the bucket. sampled: priority, key, and whether it is large, of objects
         that joined the sample whose headers are to be compared.
     """

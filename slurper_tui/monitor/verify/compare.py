@@ -187,7 +187,7 @@ class Merge:
     until: keys beyond it are left out; it may be lowered to a key that no page has reached yet.
     parts: collects the counts. pairs: collects the expected objects that the target has too; None
     if nobody asks for them. last: the last key that was compared; every key up to it was.
-    compared: the number of keys so far.
+    compared: the number of expected objects so far.
     """
 
     def __init__(
@@ -266,9 +266,8 @@ class Merge:
     def advance(self) -> None:
         """Compare as far as the pages go: until a side that has not ended is consumed."""
         expected, actual = self._pages
-        i, j = self._at
-        before = i + j
-        pairs = same = size = 0
+        i, j = begun = self._at
+        same = size = 0
         started_at, parts = self._judge.started_at, self._parts
         end, key = parts.end, self.last
         count_of_expected, count_of_actual = len(expected), len(actual)
@@ -286,7 +285,7 @@ class Merge:
                 i, j = (i + 1, j) if alone is one else (i, j + 1)
                 self._alone(alone, is_expected=alone is one)
                 continue
-            i, j, pairs = i + 1, j + 1, pairs + 1
+            i, j = i + 1, j + 1
             if key >= end:
                 _add_same(parts.counter, same, size)
                 same = size = 0
@@ -316,8 +315,8 @@ class Merge:
                     self._alone(alone, is_expected=side == 0)
                 i, j = (len(page), j) if side == 0 else (i, len(page))
         self._at = [i, j]
-        self.last = key if i + j > before else self.last
-        self.compared += i + j - before - pairs
+        self.last = key if self._at != begun else self.last
+        self.compared += i - begun[0]
 
     def _collect(self, expected: Sequence[ListedObject], actual: Sequence[ListedObject]) -> None:
         """Collect the expected objects whose keys the target has too, if they are asked for."""

@@ -140,8 +140,8 @@ class VerifyPlan(msgspec.Struct, frozen=True):
     objects: of the jobs, by their counters; None if not known. seconds: None if not known.
     headers: HEAD requests on each side.
     measured: `seconds` follows from the pace of an earlier verification.
-    resumes: keys that an earlier run has compared already. begun_at: of that run, UTC seconds; None
-        if it begins anew.
+    resumes: expected objects that an earlier run has compared already. begun_at: of that run, UTC
+        seconds; None if it begins anew.
     """
 
     objects: int | None
@@ -166,8 +166,9 @@ class VerifyPlan(msgspec.Struct, frozen=True):
 class VerifyProgress(msgspec.Struct, frozen=True):
     """How far a verification is.
 
-    compared: keys so far, those of an earlier run included. per_second: keys a second lately; None
-    at first. position: the last key of the shard that moved last. share: 0 to 1, None if not known.
+    compared: expected objects so far, those of an earlier run included. per_second: the same in a
+        second, lately; None at first.
+    position: the last key of the shard that moved last. share: 0 to 1; None if not known.
     eta: seconds that are left; None if not known. requests: sent by each side in this run.
     heads: objects whose headers were compared, and all of the sample; None before.
     """
@@ -244,13 +245,14 @@ class _Shard:
         if self.division is None:
             return
         whole, position, step = self.division
-        if self.compared:
+        found = self.last != self.range.after
+        if found:
             whole.depth = None
         elif step == 1:
             whole.settled = max(whole.settled, position + 1)
         else:
             whole.depth = position + 1  # the same position again
-        whole.near = not self.compared and step > 1
+        whole.near = not found and step > 1
 
     def point(self) -> tuple[str, int, int] | None:
         """Return a key that no page has reached yet, to divide there.
