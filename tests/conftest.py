@@ -50,15 +50,15 @@ a long test runs later is mostly what it ran before."""
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Switch coverage off when a test has used `COVERED_SECONDS`."""
     plugin = item.config.pluginmanager.get_plugin("_cov")
-    controller = getattr(plugin, "cov_controller", None)
-    if controller is None or item.get_closest_marker("no_cover"):
+    coverage = getattr(getattr(plugin, "cov_controller", None), "cov", None)
+    if coverage is None or item.get_closest_marker("no_cover"):
         return (yield)
     paused = False
 
     def pause(*_: object) -> None:
         nonlocal paused
         paused = True
-        controller.pause()
+        coverage.stop()  # the plugin's own `pause` would leave the test's working directory
 
     before = signal.signal(signal.SIGVTALRM, pause)
     signal.setitimer(signal.ITIMER_VIRTUAL, COVERED_SECONDS)
@@ -68,7 +68,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
         if paused:
-            controller.resume()
+            coverage.start()
 
 
 @pytest.fixture
