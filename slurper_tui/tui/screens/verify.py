@@ -349,6 +349,9 @@ class VerifyPage(JobPage):
             yield from sentences([GOES_ON], look, width, "faint")
         elif run.result is not None:
             yield from result_lines(run.result, look, width, airy=airy)
+            if run.result.problem is not None and run.durable:
+                yield ()
+                yield from sentences([RESUMABLE], look, width, "accent")
         else:
             yield from sentences([f"not verified: {run.problem}"], look, width, "error")
 
@@ -492,6 +495,7 @@ SAVED = (
     "Each line is a class, a tab and an exact key, as `verify --diff` writes them; `retry "
     "--keys-from` copies the missing and the different ones."
 )
+RESUMABLE = "What was compared is kept: V goes on from there."
 GOES_ON = "Esc goes back to the list, and it goes on; leaving the program asks first."
 STILL_RUNS = (
     "A job still runs: objects that are newer than the beginning are not judged, and what is not "

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from slurper_tui.api.errors import NotFound
-from slurper_tui.api.models import Source, Target
+from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.errors import NoCredential, NotFound
+from slurper_tui.api.models import Answer, Secret, Source, Target
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.opening import open_file
-from slurper_tui.monitor.model.verification import CannotVerify, Outcome
+from slurper_tui.monitor.model.plans import Secrets
+from slurper_tui.monitor.model.verification import CannotVerify, Outcome, Through, VerifyOptions
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.reports.verifications import Verifications
 from slurper_tui.monitor.verify.scope import JobScope
@@ -135,3 +137,55 @@ async def test_without_a_file_a_verification_is_in_memory() -> None:
     async with bench(account(plan())) as b:
         made = await verifications(b)
         assert made.last([key_of(b)]) is None
+
+
+KEYS = Secrets(Secret("SOURCE-ID", "s0urce"), Secret("TARGET-ID", "t4rget"))
+ENDPOINT = "r2.cloudflarestorage.com"
+
+
+@timeless
+@pytest.mark.parametrize(
+    ("vendor", "options", "expected", "actual"),
+    [
+        ("r2", VerifyOptions(), "R2 bucket photos, through the API", "through the API"),
+        ("r2", VerifyOptions(secrets=KEYS), "through the API", "through the API"),
+        ("r2", VerifyOptions(r2=Through.KEYS, secrets=KEYS), ENDPOINT, ENDPOINT),
+        ("r2", VerifyOptions(r2=Through.TOKEN), ENDPOINT, ENDPOINT),
+        ("s3", VerifyOptions(secrets=KEYS), "S3 bucket photos at", "through the API"),
+        ("s3", VerifyOptions(r2=Through.TOKEN, secrets=KEYS), "S3 bucket photos at", ENDPOINT),
+        ("gcs", VerifyOptions(secrets=KEYS), "Google Cloud Storage bucket", "through the API"),
+    ],
+)
+async def test_the_options_choose_how_each_side_is_listed(
+    monkeypatch: pytest.MonkeyPatch,
+    vendor: str,
+    options: VerifyOptions,
+    expected: str,
+    actual: str,
+) -> None:
+    async def r2_keys(client: SlurperClient) -> Answer[Secret]:
+        return Answer(KEYS.target)
+
+    monkeypatch.setattr(SlurperClient, "is_simulated", False)
+    monkeypatch.setattr(SlurperClient, "r2_keys", r2_keys)
+    endpoint = "https://s3.example.com" if vendor == "s3" else None
+    one = plan(source=Source(vendor, "photos", endpoint=endpoint))
+    async with bench(account(one)) as b:
+        await b.rounds(1)
+        before = len(b.requests)
+        verifier = await (await verifications(b)).prepare([key_of(b)], options)
+        costs = await verifier.plan()
+        await verifier.close()
+        sent = [request.path for request in b.requests[before:]]
+    assert expected in costs.expected.name
+    assert actual in costs.actual.name
+    assert not any("objects" in path for path in sent)
+
+
+@timeless
+async def test_a_source_without_keys_cannot_be_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SlurperClient, "is_simulated", False)
+    async with bench(account(plan())) as b:
+        await b.rounds(1)
+        with pytest.raises(NoCredential, match="needs keys to it"):
+            await (await verifications(b)).prepare([key_of(b)], VerifyOptions())

@@ -278,7 +278,7 @@ async def test_what_was_compared_before_a_stop_is_kept_for_the_next_one(tmp_path
         await one.press("y")
         await one.until(lambda: one.listings >= 12)
         await one.press("s")
-        await one.see("it was stopped before its end")
+        await one.see("it was stopped before its end", "V goes on from there")
         await one.press("V")
         await one.until(lambda: isinstance(one.app.screen, VerifyForm))
         await one.pilot.pause()
