@@ -8,7 +8,14 @@ from collections.abc import Iterable, Iterator
 from textual.binding import Binding
 
 from slurper_tui.cli.help import FOLDER
-from slurper_tui.tui.keys import FAILURE_KEYS, LOG_KEYS, MAIN_KEYS, REPLAY_KEYS, key_sign
+from slurper_tui.tui.keys import (
+    FAILURE_KEYS,
+    LOG_KEYS,
+    MAIN_KEYS,
+    REPLAY_KEYS,
+    VERIFY_KEYS,
+    key_sign,
+)
 from slurper_tui.tui.render.glyphs import STATUS
 from slurper_tui.tui.screens.dialogs import _FILTER_HELP, _STATE_HELP, _STATE_WORDS
 
@@ -21,6 +28,7 @@ TABLES = {
     "During a replay, also": REPLAY_KEYS,
     "The log (l)": LOG_KEYS,
     "The failure report (e)": FAILURE_KEYS,
+    "A verification (V)": VERIFY_KEYS,
 }
 ARROWS = {"↑": "Up", "↓": "Down", "←": "Left", "→": "Right"}
 

@@ -66,9 +66,15 @@ def _unknown(
 
 
 def _key_mistakes(config: Config) -> Iterator[str]:
-    from slurper_tui.tui.keys import FAILURE_KEYS, LOG_KEYS, MAIN_KEYS, REPLAY_KEYS
+    from slurper_tui.tui.keys import (
+        FAILURE_KEYS,
+        LOG_KEYS,
+        MAIN_KEYS,
+        REPLAY_KEYS,
+        VERIFY_KEYS,
+    )
 
-    screens = ((*MAIN_KEYS, *REPLAY_KEYS), LOG_KEYS, FAILURE_KEYS)
+    screens = ((*MAIN_KEYS, *REPLAY_KEYS), LOG_KEYS, FAILURE_KEYS, VERIFY_KEYS)
     ids = list(dict.fromkeys(b.id for keys in screens for b in keys if b.id))
     unknown = [id for id in config.keys if id not in ids]
     for id in unknown:

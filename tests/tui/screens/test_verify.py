@@ -223,6 +223,27 @@ async def test_the_cost_is_asked_about_before_the_first_listing() -> None:
         assert one.listings == 0
 
 
+async def test_a_job_that_still_runs_can_be_verified_and_the_question_says_what_that_means() -> (
+    None
+):
+    async with bench(job(seconds=10**6, listing=10.0)) as one:
+        await one.asked()
+        await one.see("A job still runs: objects that are newer than the beginning")
+
+
+async def test_the_palette_offers_it_and_the_help_explains_its_page() -> None:
+    async with bench() as one:
+        await one.press("colon", *"verify")
+        await one.see("Compare the target with the source.")
+        await one.press("enter")
+        await one.until(lambda: isinstance(one.app.screen, VerifyForm))
+        await one.pilot.pause()
+        await one.press("pagedown", "enter")
+        await one.see("y start")
+        await one.press("question_mark")
+        await one.see("Pause the verification", "Stop it; what was")
+
+
 @pytest.mark.parametrize("how", ["noisy", "early"])
 async def test_a_key_that_was_typed_ahead_begins_nothing(how: str) -> None:
     async with bench() as one:
