@@ -535,14 +535,16 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     def verified(self) -> bool:
         """Whether a verification after the end found every object in the target.
 
-        A manifest with fewer objects than the job counted proves nothing.
+        One of several jobs may have found faults below the prefixes of others. A manifest with
+        fewer objects than the job counted proves nothing.
         """
         proof = self.verification
         if proof is None or (proof.manifest and proof.tally.expected < (self.counts.objects or 0)):
             return False
         if self.parts:
             return self.parts_verified
-        return self.ended and proof.proves(job_time(self.job.finished_at))
+        after = proof.began_after(job_time(self.job.finished_at))
+        return self.ended and proof.whole and after and not self.lacks
 
     @cached_property
     def lacks(self) -> bool:

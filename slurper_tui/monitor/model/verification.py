@@ -216,15 +216,19 @@ class Verification(msgspec.Struct, frozen=True):
             for part, _ in parts
         )
 
-    def proves(self, ended_at: float | None) -> bool:
-        """Whether it shows that the target holds everything that a job was to copy.
-
-        ended_at: when the job ended, by the API's clock, UTC seconds; None if that is not known.
-        """
-        return self.verified and self.began_after(ended_at)
+    def below(self, prefix: str) -> Tally | None:
+        """Return the tally of the objects below a prefix; None if the prefixes do not tell it."""
+        told = sum(tally.expected for _, tally in self.by_prefix)
+        wider = any(prefix.startswith(part) and prefix != part for part, _ in self.by_prefix)
+        if wider or told != self.tally.expected:
+            return None
+        return _sum([tally for part, tally in self.by_prefix if part.startswith(prefix)])
 
     def began_after(self, ended_at: float | None) -> bool:
-        """Whether it began after the end of a job, as far as is known; see `proves`."""
+        """Whether it began after the end of a job, as far as is known.
+
+        ended_at: by the API's clock, UTC seconds; None if that is not known.
+        """
         # The two clocks may differ: without a live job, every job was known to have ended.
         slack = 0.0 if self.live else CLOCK_SLACK
         return not self.live if ended_at is None else ended_at <= self.started_at + slack

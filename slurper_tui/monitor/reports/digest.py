@@ -37,7 +37,7 @@ from slurper_tui.monitor.reports.observed import (
     spans,
     unobserved,
 )
-from slurper_tui.monitor.reports.verification import verdict_words
+from slurper_tui.monitor.reports.verification import proof_words, verdict_words
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder
@@ -215,7 +215,7 @@ def verified_changes(view: JobView, since: float, calendar: Calendar) -> Iterato
         return
     more = len(result.jobs) - 1
     beside = f" with {more:,} other {'job' if more == 1 else 'jobs'}" if more else ""
-    text = f"compared{beside} at {calendar.moment(result.ended_at)}: {verdict_words(result)}"
+    text = f"compared{beside} at {calendar.moment(result.ended_at)}: {proof_words(view)}"
     yield Change(ChangeKind.VERIFIED, result.ended_at, None, text)
 
 

@@ -315,7 +315,9 @@ def _proof(
 def _is_proven(child: JobView, parent: JobView | None) -> bool:
     """Whether the verification of a retried job proves what its retry copied."""
     proof = parent.verification if parent else None
-    return proof is not None and proof.proves(job_time(child.job.finished_at))
+    if proof is None or parent is None or not proof.whole or parent.lacks:
+        return False
+    return proof.began_after(job_time(child.job.finished_at))
 
 
 def _live_view(view: JobView, live: Sequence[JobView]) -> JobView:

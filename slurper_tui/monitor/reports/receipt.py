@@ -35,7 +35,7 @@ from slurper_tui.monitor.model.verification import Verification, by_job
 from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.monitor.reports.observed import Span, SpanKind, spans
 from slurper_tui.monitor.reports.retries import of_skips, total
-from slurper_tui.monitor.reports.verification import outdated_words, verdict_words
+from slurper_tui.monitor.reports.verification import outdated_words, proof_words
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder
@@ -294,7 +294,7 @@ class Receipt(msgspec.Struct, frozen=True):
         result = self.verification
         if result is None:
             return self._by_counters()
-        words, outdated = verdict_words(result), outdated_words(self.view)
+        words, outdated = proof_words(self.view), outdated_words(self.view)
         if self.verified:
             return words if self.completed else f"{self.verdict.text}; {words}"
         parts = (words,) if self.lacks else (self._by_counters(), words)

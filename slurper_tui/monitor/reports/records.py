@@ -65,13 +65,17 @@ def verified_record(view: JobView) -> dict[str, Any] | None:
     result = view.verification
     if result is None:
         return None
-    tally = result.tally
+    tally, headers = result.tally, result.headers
+    same: int | None = tally.of(Outcome.SAME)
+    if view.verified and result.lacks:  # below the prefixes of other jobs
+        below = result.below((view.job.source and view.job.source.path_prefix) or "")
+        tally, same = below or Tally(), None if below is None else below.of(Outcome.SAME)
     return {
         "at": _time(result.ended_at),
-        "same": tally.of(Outcome.SAME),
+        "same": same,
         "missing": tally.of(Outcome.MISSING) + tally.of(Outcome.EXPECTED),
         "differs": sum(tally.of(outcome) for outcome in DIFFERS)
-        + (result.headers.differing if result.headers else 0),
+        + (headers.differing if headers else 0),
         "proven": view.verified,
     }
 

@@ -93,6 +93,20 @@ def verdict_words(result: Verification) -> str:
     return f"{VERIFIED}: all {fmt.count(judged)} objects are in the target{aside}"
 
 
+def proof_words(view: JobView) -> str:
+    """Return the verdict of the verification that counts for a job or a migration; "" without one.
+
+    One of several jobs may prove a job although it has found faults below the prefixes of others.
+    """
+    result, source = view.verification, view.job.source
+    if result is None:
+        return ""
+    if not view.verified or not result.lacks:
+        return verdict_words(result)
+    prefix = (source and source.path_prefix) or ""
+    return f"{VERIFIED}: all objects below {prefix} are in the target"
+
+
 def _differing_words(sample: HeaderSample | None) -> str:
     """Return that headers differ: `; headers differ for 3 of 400 sampled objects`; or ""."""
     if sample is None or not sample.differing:

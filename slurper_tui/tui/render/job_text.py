@@ -19,7 +19,7 @@ from slurper_tui.monitor.reports.verification import (
     detail_words,
     outdated_words,
     prefix_rows,
-    verdict_words,
+    proof_words,
 )
 from slurper_tui.monitor.reports.wording import event_words, request_words
 from slurper_tui.tui.render.columns import DrawContext, short_id
@@ -136,7 +136,7 @@ def proof_lines(view: JobView, context: DrawContext, width: int) -> Iterator[Lin
     sign = f"{look.sign(State.VERIFIED)} " if view.verified else ""
     style = "success" if view.verified else "warning"
     at = fmt.moment(result.ended_at, context.now, look.zone)
-    yield from text_lines(f"{sign}{look.sentence(verdict_words(result))} · {at}", width, style)
+    yield from text_lines(f"{sign}{look.sentence(proof_words(view))} · {at}", width, style)
     if words := outdated_words(view):
         yield from text_lines(words, width, "warning")
 

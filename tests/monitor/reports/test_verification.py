@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.verification import HeaderSample, Outcome, Tally
 from slurper_tui.monitor.reports.migrations import family
+from slurper_tui.monitor.reports.records import verified_record
 from slurper_tui.monitor.reports.verification import (
     LABELS,
     MEANINGS,
@@ -22,6 +23,7 @@ from slurper_tui.monitor.reports.verification import (
     not_compared_words,
     outdated_words,
     prefix_rows,
+    proof_words,
     verdict_words,
 )
 from tests.monitor.reports.family_jobs import job
@@ -234,6 +236,36 @@ def test_prefixes_are_told_in_the_order_of_the_result() -> None:
         ),
         ("2023/", 3, 3, ""),
     ]
+
+
+def test_a_job_is_proven_by_a_verification_that_found_faults_below_other_prefixes() -> None:
+    parts = (("2022/", Tally({Outcome.MISSING: 37})), ("1/", Tally({Outcome.SAME: 1_000})))
+    counts = {Outcome.MISSING: 37, Outcome.SAME: 1_000}
+    result = verified("job0001", "job0002", counts=counts, by_prefix=parts)
+    found, other = (
+        replace(job(n, "completed", prefix=prefix), verification=result)
+        for n, prefix in ((1, "1/"), (2, "2022/"))
+    )
+    assert proof_words(found) == "verified: all objects below 1/ are in the target"
+    assert proof_words(other) == verdict_words(result)
+    assert proof_words(job(3)) == ""
+    assert outdated_words(found) == ""
+    assert verified_record(found) == {
+        "at": "2026-03-20T09:56:40Z",
+        "same": 1_000,
+        "missing": 0,
+        "differs": 0,
+        "proven": True,
+    }
+    wider = replace(result, by_prefix=(parts[0], ("", Tally({Outcome.SAME: 1_000}))))
+    told = verified_record(replace(found, verification=wider))
+    assert told is not None
+    assert (told["same"], told["missing"], told["proven"]) == (None, 0, True)
+    told = verified_record(other)
+    assert told is not None
+    assert (told["missing"], told["proven"]) == (37, False)
+    both = family([found, other]).view
+    assert (both.verified, both.lacks) == (False, True)
 
 
 DONE, RUNNING = job(1, "completed"), job(2, "running")
