@@ -11,10 +11,12 @@ of the keys.
 from __future__ import annotations
 
 import hashlib
+import heapq
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,15 +59,15 @@ _TABLES = (
     """,
     """
     CREATE TABLE differences (
-        key BLOB PRIMARY KEY,
         outcome TEXT NOT NULL,
+        key BLOB NOT NULL,
         size INTEGER,
         actual_size INTEGER,
         modified REAL,
-        log_type TEXT
+        log_type TEXT,
+        PRIMARY KEY (outcome, key)
     ) WITHOUT ROWID
     """,
-    "CREATE INDEX by_outcome ON differences (outcome)",
     # The objects whose headers are to be compared, so far.
     "CREATE TABLE sampled (key BLOB PRIMARY KEY, priority INTEGER, large INTEGER) WITHOUT ROWID",
     # found: the headers that differ, in JSON.
@@ -83,6 +85,10 @@ _TABLES = (
 )
 _NAMES = ("run", "shards", "differences", "totals", "parts", "sampled", "headers")
 
+_BLOCK = """
+    SELECT key, size, actual_size, modified, log_type FROM differences
+    WHERE outcome = ? AND key > ? ORDER BY key LIMIT 1000
+"""
 _ADD_TOTAL = """
     INSERT INTO totals VALUES (?, ?) ON CONFLICT DO UPDATE SET number = number + excluded.number
 """
@@ -242,7 +248,7 @@ class WorkFile:
             )
             self._connection.executemany(
                 "INSERT OR REPLACE INTO differences VALUES (?, ?, ?, ?, ?, ?)",
-                ((_raw(each.key), *each[1:]) for each in made.differences),
+                ((each.outcome, _raw(each.key), *each[2:]) for each in made.differences),
             )
             self._connection.executemany(
                 "INSERT OR IGNORE INTO sampled (priority, key, large) VALUES (?, ?, ?)",
@@ -313,20 +319,16 @@ class WorkFile:
             for (part,) in found
         ]
 
-    def differences(self, outcomes: Sequence[str]) -> Iterator[StoredDifference]:
+    def differences(self, outcomes: Iterable[str]) -> Iterator[StoredDifference]:
         """Yield the differences of some outcomes in the order of their keys."""
-        last, marks = b"", ", ".join("?" * len(outcomes))
+        return heapq.merge(*map(self._of_outcome, outcomes), key=attrgetter("key"))
+
+    def _of_outcome(self, outcome: str) -> Iterator[StoredDifference]:
+        last = b""
         # In blocks, so that a consumer that pauses holds no lock.
-        while True:
-            rows = self._connection.execute(
-                f"SELECT * FROM differences WHERE key > ? AND outcome IN ({marks})"
-                " ORDER BY key LIMIT 1000",
-                (last, *outcomes),
-            ).fetchall()
+        while rows := self._connection.execute(_BLOCK, (outcome, last)).fetchall():
             for key, *rest in rows:
-                yield StoredDifference(_text(key), *rest)
-            if not rows:
-                return
+                yield StoredDifference(_text(key), outcome, *rest)
             last = rows[-1][0]
 
     def close(self) -> None:
@@ -339,7 +341,8 @@ class WorkFile:
 def _opened(path: Path | None) -> sqlite3.Connection:
     """Open a work file; replace one that is damaged."""
     if path is None:
-        return _prepared(":memory:")
+        # In memory as long as it is small; more goes into a file without a name.
+        return _prepared("")
     try:
         return _prepared(path)
     except sqlite3.DatabaseError as error:
