@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from rich.cells import cell_len
 from textual.geometry import Size
 
 from slurper_tui.monitor.model.job import (
@@ -35,6 +36,7 @@ from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.state import DETAIL_WIDTH, layout_classes
 from slurper_tui.tui.widgets.line_list import MARGIN
+from tests.monitor.verifications import verified
 from tests.tui.jobs import NOW, forecast, harmless, view
 
 CONTEXT = DrawContext(Look(), NOW)
@@ -75,6 +77,8 @@ def cell(name: str, job: JobView, context: DrawContext = CONTEXT) -> str:
 def test_a_row_and_its_header_are_exactly_as_wide_as_the_table(width: int) -> None:
     columns = fit(width, accounts=True)
     line = width_of(cells(view(), columns, CONTEXT))
+    proven = view(1, "completed", verification=verified("job0001"))
+    assert width_of(cells(proven, columns, CONTEXT)) == line
     assert line == sum(w for _, w in columns) + sum(c.gap for c, _ in columns[1:])
     assert line == max(width, 9)
     assert width_of(header(columns, Look(), None, False)) == line
@@ -250,7 +254,8 @@ def test_a_number_is_never_cut(width: int, done: int, objects: int, failed: int,
 @pytest.mark.parametrize("state", State)
 def test_a_status_word_is_never_cut_beside_it(state: State) -> None:
     [width] = [width for column, width in fit(77) if column.name == "status"]
-    assert len(state.value) + 2 <= width or state is State.OTHER
+    sign = max(cell_len(Look().sign(state)), len(Look(ascii_only=True).sign(state)))
+    assert len(state.value) + sign + 1 <= width or state is State.OTHER
 
 
 def test_an_unknown_value_is_a_dash() -> None:

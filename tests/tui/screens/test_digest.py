@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC
 
 import pytest
+from msgspec.structs import replace
 from textual.app import App
 from textual.pilot import Pilot
 
@@ -18,6 +19,7 @@ from slurper_tui.tui.screens.reports import HOW_TO_CLOSE, HOW_TO_SCROLL, DigestD
 from slurper_tui.tui.state import ScreenOptions
 from tests.fake_feed import FakeFeed
 from tests.monitor.reports.digests import SINCE, a_quiet_night, an_eventful_night, job, sample
+from tests.monitor.verifications import BAD, SAME, verified
 from tests.tui.jobs import NOW, harmless, snapshot, view
 
 LOOK = Look(zone=UTC)
@@ -92,7 +94,13 @@ def test_in_a_narrow_dialog_the_progress_has_its_own_line() -> None:
 @pytest.mark.parametrize("look", [LOOK, PLAIN])
 @pytest.mark.parametrize("width", [20, 35, 59, 60, 75, 79])
 def test_every_line_fits_and_has_a_known_style(width: int, look: Look) -> None:
-    for line in digest_lines(an_eventful_night(), look, width):
+    last = (sample(NOW - 50, 1000, 1000, "completed"),)
+    ended, samples = job(1, last, finished=NOW - 50)
+    results = [verified("job0001", counts=counts, at=-40) for counts in (SAME, BAD)]
+    compared = [(replace(ended, verification=result), samples) for result in results]
+    digests = (an_eventful_night(), make_digest(compared, SINCE, NOW + 700, UTC))
+    assert len(digests[1].jobs) == 2
+    for line in (line for digest in digests for line in digest_lines(digest, look, width)):
         assert width_of(line) <= width
         assert {piece.style for piece in line} <= {"", *STYLES}
 
