@@ -75,6 +75,8 @@ SOURCE, MANIFEST = "source", "manifest"
 
 MOST_SAMPLE = 100_000
 
+PREPARING = "reading what the jobs were to copy …"
+
 _EXPECTED = Section(
     "What should be there",
     (
@@ -123,6 +125,7 @@ class VerifyForm(FormScreen[None]):
         self.jobs = tuple(jobs)
         source = jobs[0].job.source
         self._vendor = (source and source.vendor) or "s3"
+        self._busy = False
         self._released: Worker[None] | None = None
 
     def sections(self) -> Sequence[Section]:
@@ -163,6 +166,18 @@ class VerifyForm(FormScreen[None]):
         place = (f"{here[0]} of {len(rows)}",) if here else ()
         return (title_line(self.TITLE_OF_PAGE, self.jobs, place, self.look, width),)
 
+    def foot(self, width: int) -> Sequence[Line]:
+        """Return that it is being prepared, or else what is wrong, or the keys."""
+        if not self._busy:
+            return super().foot(width)
+        return (fill((Piece(self.look.to_ascii(f" {PREPARING}"), "accent"),), width),)
+
+    def on_key(self, event: Key) -> None:
+        """Ignore a second Enter while the first one is prepared; the base would begin anew."""
+        if self._busy and event.key == "enter":
+            event.stop()
+            event.prevent_default()
+
     async def faults(self) -> Sequence[FieldFault]:
         """Return what is missing or cannot be read."""
         return [*self._faults()]
@@ -198,7 +213,13 @@ class VerifyForm(FormScreen[None]):
         self.main.verify_values = self.open_values()
         if self._released is not None:
             await self._released.wait()  # it has the work file of these jobs
-        run = await make_run(self.main, self.jobs, self.options)
+        self._busy = True
+        self.redraw_frame()
+        try:
+            run = await make_run(self.main, self.jobs, self.options)
+        finally:
+            self._busy = False
+            self.redraw_frame()
         if isinstance(run, str):
             self._fault = run
             self.redraw_frame()
@@ -407,7 +428,6 @@ class VerifyPage(JobPage):
 
     def on_key(self, event: Key) -> None:
         """Begin on `y`, if it was pressed after the question was shown; `n` goes back."""
-        super().on_key(event)
         if self.stage is not Stage.ASKING:
             return
         if event.key == "n":

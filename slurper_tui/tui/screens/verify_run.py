@@ -62,7 +62,11 @@ async def make_run(
     try:
         await forget(main)
         verifier = await made.prepare([job.key for job in jobs], options, explained)
-        plan = await verifier.plan()
+        try:
+            plan = await verifier.plan()
+        except BaseException:  # also where the form is closed meanwhile
+            await verifier.close()
+            raise
     except (ApiError, CannotVerify) as error:
         return str(error)
     return VerifyRun(main, jobs, verifier, plan=plan, explained=explained, durable=made.durable)

@@ -30,6 +30,7 @@ from slurper_tui.monitor.model.selection import ALL_JOBS
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.session import Session
 from slurper_tui.monitor.verify.diff import read_diff
+from slurper_tui.monitor.verify.verifier import Verifier, VerifyPlan
 from slurper_tui.simulated.account import Fault, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from slurper_tui.tui.app import SlurperApp
@@ -366,6 +367,28 @@ async def test_the_form_says_what_is_wrong_with_a_field(given: dict[str, str], s
         await one.press("pagedown", "enter")
         await one.see("not right yet", said)
         assert one.app.screen is form
+
+
+async def test_a_second_enter_does_not_begin_anew_and_going_back_releases_the_work_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, plan_of, calls = asyncio.Event(), Verifier.plan, list[int]()
+
+    async def plan(verifier: Verifier) -> VerifyPlan:
+        calls.append(1)
+        await gate.wait()
+        return await plan_of(verifier)
+
+    monkeypatch.setattr(Verifier, "plan", plan)
+    async with bench(file=tmp_path / "history.sqlite3") as one:
+        await one.form()
+        await one.press("pagedown", "enter")
+        await one.see("reading what the jobs were to copy")
+        await one.press("enter", "escape")
+        assert one.app.screen is one.app.main
+        gate.set()
+        await one.asked()
+        assert len(calls) == 2
 
 
 async def test_a_manifest_says_what_should_be_there(tmp_path: Path) -> None:
