@@ -11,16 +11,18 @@ from msgspec.structs import replace
 
 from slurper_tui.cli.commands.report import verdict as verdict_code
 from slurper_tui.cli.errors import ExitCode
-from slurper_tui.monitor.model.job import Counts, JobView
+from slurper_tui.monitor.model.job import Counts, JobView, State
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.verification import HeaderSample, Outcome, Tally, Verification
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.receipt import JobReceipt, Receipt
 from slurper_tui.monitor.reports.receipt_markdown import MOST_LINES, markdown
 from slurper_tui.monitor.reports.records import record, verification_record
-from tests.monitor.bench import bench
+from slurper_tui.monitor.reports.verification import proof_words
+from slurper_tui.monitor.verify.r2 import R2Listing
+from tests.monitor.bench import EPOCH, bench
 from tests.monitor.inline_history import InlineHistory
-from tests.monitor.reports.ended import account, past, plan, receipt_of, watch_to_end
+from tests.monitor.reports.ended import account, key_of, past, plan, receipt_of
 from tests.monitor.reports.test_receipt_markdown import ended
 from tests.monitor.verifications import BAD, verified
 from tests.tui.jobs import ACCOUNT, NOW, view
@@ -247,8 +249,9 @@ def result_for(one: Receipt, **fields: Any) -> Verification:
 @timeless
 async def test_the_receipt_has_the_verification_of_another_program() -> None:
     history = InlineHistory()
-    async with bench(account(plan(failed=36)), history=past(history)) as b:
-        await watch_to_end(b)
+    ended_job = plan(failed=36, created=EPOCH - 7200, objects=300, seconds=600.0)
+    async with bench(account(ended_job), history=past(history)) as b:
+        await b.rounds(1)
         first = await receipt_of(b)
         assert (first.verified, first.verification) == (False, None)
         result = result_for(first)
@@ -260,3 +263,33 @@ async def test_the_receipt_has_the_verification_of_another_program() -> None:
         await b.session.keep_verification(replace(faulty, started_at=faulty.started_at + 1))
         third = await receipt_of(b)
         assert (third.verified, third.lacks) == (False, True)
+
+
+async def test_what_was_verified_is_shown_in_the_migration_its_jobs_and_the_receipt() -> None:
+    past_jobs = [
+        plan(name, prefix=prefix, created=EPOCH - 7200, objects=300, seconds=600.0, **lost)
+        for name, prefix, lost in (("job-1", "a/", {"lost": 7, "emptied": 2}), ("job-2", "b/", {}))
+    ]
+    async with bench(account(*past_jobs)) as b:
+        await b.rounds(1)
+        services, keys = await b.session.services(), [key_of(b, n) for n in ("job-1", "job-2")]
+        sides = [
+            R2Listing(b.monitor.metered, b.account.account_id, bucket, place, demo=True)
+            for bucket, place in (("photos", None), ("media", "eu"))
+        ]
+        verifier = services.verifications.make(await services.verifications.scope(keys), *sides)
+        async for _ in verifier.run():
+            pass
+        await b.session.keep_verification(verifier.result())
+        await verifier.close()
+        lossy, clean = b.monitor.job_store.views()
+        assert (lossy.state, clean.state) == (State.COMPLETED_WITH_LOSS, State.VERIFIED)
+        assert proof_words(clean) == "verified: all objects below b/ are in the target"
+        whole = family([lossy, clean]).view
+        assert (whole.state, whole.verification) == (State.COMPLETED_WITH_LOSS, verifier.result())
+        made = await receipt_of(b, "job-1", "job-2")
+        assert made.headline == ("not verified: 7 missing · 2 empty in the target, of 600 objects")
+        told = record(made)
+        assert [job["verified"]["proven"] for job in told["jobs"]] == [False, True]
+        assert told["verification"]["byPrefix"][0]["prefix"] == "a/"
+        assert (await receipt_of(b, "job-2")).verified
