@@ -46,7 +46,7 @@ def fill(program: PtyProgram) -> None:
     for text in ("", "qwerty-bucket", "https://s3.example.com", "eu-1", "2031/"):
         program.type(f"{text}{DOWN}")
     program.see("2031/")
-    program.type(f"{DOWN}{DOWN}media{DOWN}{DOWN}{DOWN}{DOWN}")
+    program.type(f"{DOWN * 3}media{DOWN * 4}")
     for secret in SECRETS:
         program.type(f"{secret}{DOWN}")
     program.see("target secret   *************")
