@@ -220,6 +220,12 @@ _LISTED = (
     "time, and the job's own total counts again once it has found more."
 )
 
+_WHERE_LISTING_KEYS = (
+    "They are asked for at the terminal, or taken from SLURPER_SOURCE_ACCESS_KEY_ID, "
+    "SLURPER_SOURCE_SECRET_ACCESS_KEY, SLURPER_TARGET_ACCESS_KEY_ID and "
+    "SLURPER_TARGET_SECRET_ACCESS_KEY, or from --secrets FILE. They are not stored."
+)
+
 _FILE = (
     "A file for --file is the API's create request without its secrets, as TOML or JSON:\n"
     "  overwrite = true\n"
@@ -281,6 +287,7 @@ TOPICS: Mapping[str, str] = {
     "metrics": "the metrics for Prometheus, the dashboard, the alert rules",
     "notify": "being told of ends, failures, stalls, outages: bell, command, webhook",
     "safety": "what can change a job, secrets, what is written",
+    "verify": "what a verification compares, manifests, lists of keys",
 }
 """Topics of `help`, each a text file in `slurper_tui/help/`, and what they are about."""
 
@@ -568,6 +575,37 @@ COMMANDS: Mapping[str, Command] = {
         epilog=_WHERE_SECRETS,
         needs_job=True,
     ),
+    "verify": Command(
+        "whether the target holds every object, key by key",
+        *SELECTION,
+        _value("--manifest", "FILE", "expect the objects that it lists; - is stdin"),
+        _values("--prefix", "P", "only keys with this prefix (repeatable)"),
+        _value("--headers", "N", "compare the headers of a random sample of N objects too"),
+        _value("--seed", "S", "with --headers: the sample that had this seed"),
+        _value("--workers", "N", "parts of the listings that are read at the same time (4)"),
+        _value("--diff", "FILE", "write the keys that differ to a new FILE; - is stdout"),
+        _flag("--null", "with --diff: NUL instead of a newline after each key"),
+        _value("--region", "NAME", "s3: the source's region"),
+        _SECRETS,
+        _R2_KEYS,
+        _flag("--anew", "do not go on with a run that was interrupted"),
+        _YES,
+        _json("one JSON object; --diff writes JSON Lines"),
+        usage=_OF_JOBS,
+        description="Compares the target with the source, or with a list of the objects that it "
+        "should hold. Only lists: nothing is changed. First tells how many requests that takes, "
+        "and asks.",
+        epilog="Ends with 0 if every expected object is there, 4 if one is missing or differs, 7 "
+        "if a side was not listed to its end, 3 if its keys are refused.\n\n"
+        "An S3 or GCS source needs its keys (GCS: HMAC keys), R2 buckets are listed through the "
+        "API unless their keys are given. " + _WHERE_LISTING_KEYS + "\n\n"
+        f"What is compared, and the formats of a manifest: {PROG} help verify",
+        example=(
+            "verify 09ba --prefix audit/01/ --yes --diff different.txt",
+            "verify 767f --prefix raw/01/01/ --headers 20 --yes --json",
+        ),
+        needs_job=True,
+    ),
     "create": Command(
         "a new migration, or one for each prefix of a list",
         *_END_POINTS,
@@ -813,9 +851,6 @@ _OTHER_WORDS = {
 }
 """Names that other programs have for a command, and ours."""
 
-_NO_COMMANDS = ("verify",)
-"""Words that are certainly meant as a command."""
-
 
 def _refuse_likely_command(word: str) -> None:
     """Raise CliError for a word that is meant as a command; other words may be beginnings of ids.
@@ -823,7 +858,7 @@ def _refuse_likely_command(word: str) -> None:
     A monitor of one job is started with the beginning of its id alone.
     """
     other = _OTHER_WORDS.get(word)
-    near = other or nearest(word, COMMANDS, cutoff=0.0 if word in _NO_COMMANDS else 0.7)
+    near = other or nearest(word, COMMANDS, cutoff=0.7)
     if near:
         raise CliError(f"unknown command {word!r}; the nearest is {near!r} (see {PROG} --help)")
 

@@ -13,7 +13,7 @@ import re
 import stat
 import termios
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -149,7 +149,56 @@ async def read_secrets(
     if r2 is not None:
         given |= {p: getattr(r2, p.name) for p in parts if p.end == "target" or vendor == "r2"}
     given |= {} if file is None else _from_file(file)
-    missing = [part for part in parts if part not in given]
+    await _ask_for([part for part in parts if part not in given], given, out)
+    if scrubber is not None:
+        scrubber.add(*given.values())
+    return _secrets_of({part: given[part] for part in parts})
+
+
+async def listing_keys(
+    source_vendor: str | None,
+    file: str | None,
+    environ: Mapping[str, str],
+    out: Output,
+    scrubber: Scrubber | None = None,
+    r2: Secret | None = None,
+) -> Secrets:
+    """Read the keys with which buckets are listed, from where `read_secrets` does; for GCS, HMAC
+    keys. Raises CliError.
+
+    source_vendor: None if the source is not listed. Keys of R2 buckets are not asked for: without
+    them these are listed through the API. r2: their keys; None if they are not known.
+    """
+    parts = [Part(end, name) for end in _ENDS for name in secret_parts("s3")]
+    variables = {part: _tidy(part, environ.get(part.variable, "")) for part in parts}
+    given = {part: value for part, value in variables.items() if value}
+    if r2 is not None:
+        ends = _ENDS if source_vendor == "r2" else ("target",)
+        given |= {part: getattr(r2, part.name) for part in parts if part.end in ends}
+    if file is not None:
+        given |= {part: value for part, value in _from_file(file).items() if part in parts}
+    if source_vendor in ("s3", "gcs"):
+        await _ask_for([p for p in parts if p.end == "source" and p not in given], given, out)
+    for end in _ENDS:
+        of_end = [part for part in parts if part.end == end]
+        missing = [part for part in of_end if part not in given]
+        if missing and len(missing) < len(of_end):
+            raise CliError(f"{missing[0].variable} is missing", ExitCode.CREDENTIALS)
+    if scrubber is not None:
+        scrubber.add(*given.values())
+    return _secrets_of(given)
+
+
+def _secrets_of(given: Mapping[Part, str]) -> Secrets:
+    source, target = (
+        Secret(**{part.name: value for part, value in given.items() if part.end == end})
+        for end in _ENDS
+    )
+    return Secrets(source, target)
+
+
+async def _ask_for(missing: Sequence[Part], given: dict[Part, str], out: Output) -> None:
+    """Ask for the missing parts. Raises CliError where nobody can answer, or no answer is given."""
     if missing and not can_ask():
         names = ", ".join(part.variable for part in missing)
         raise CliError(
@@ -160,12 +209,6 @@ async def read_secrets(
         given[part] = _tidy(part, await secret(part.words, out))
         if not given[part]:
             raise CliError(f"no {part.words} was given", ExitCode.CREDENTIALS)
-    if scrubber is not None:
-        scrubber.add(*given.values())
-    source, target = (
-        Secret(**{part.name: given[part] for part in parts if part.end == end}) for end in _ENDS
-    )
-    return Secrets(source, target)
 
 
 def _tidy(part: Part, value: str) -> str:

@@ -67,6 +67,7 @@ _COMMAND_FUNCTIONS = {
     "report": ("report", "report"),
     **dict.fromkeys(_CHANGES, ("control", "control")),
     "retry": ("retry", "retry"),
+    "verify": ("verify", "verify"),
     "create": ("create", "create"),
     "precheck": ("create", "precheck"),
 }

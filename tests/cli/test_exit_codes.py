@@ -22,6 +22,7 @@ NAMED = {
     **{name: (name, "JOB") for name in ("progress", "watch", "wait", "logs", "failures", "report")},
     **{name: (name, "JOB", "--yes") for name in ("pause", "resume", "abort", "delete")},
     "retry": ("retry", "JOB", "--yes"),
+    "verify": ("verify", "JOB", "--yes"),
 }
 """Commands that take a JOB."""
 

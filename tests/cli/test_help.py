@@ -29,6 +29,7 @@ from tests.monitor.reports.ended import plan
 DASHBOARD = FILES / "dashboard.json"
 EXAMPLES = [(name, line) for name, command in COMMANDS.items() for line in command.example]
 ENDS = {"watch": {0, 4}, "report": {0, 4}, "failures": {0, 4}, "idle": {1}, "resume": {0, 7}}
+ENDS["verify"] = {0, 4}
 """Exit codes of examples that need not be 0: a judged job, and three jobs that already run."""
 
 EMPTY = {"create", "precheck"}
@@ -114,7 +115,6 @@ def test_help_pays_for_argparse_alone(words: list[str]) -> None:
         ("errors 4f2a", "failures"),
         ("cancel 4f2a", "abort"),
         ("receipt 4f2a", "report"),
-        ("verify", ""),
         ("jbos", "jobs"),
         ("help jbos", "jobs"),
         ("help key", "keys"),

@@ -40,7 +40,6 @@ def test_the_command_is_found_among_options(words: str, command: str, rest: str)
     [
         ("jbos", "jobs"),
         ("progres", "progress"),
-        ("verify", None),
     ],
 )
 def test_an_unknown_command_is_answered_with_the_nearest(word: str, nearest: str | None) -> None:

@@ -86,7 +86,8 @@ class VerifyOptions(NamedTuple):
     manifest: a file that lists the expected objects, `-` for standard input; None for the source.
     prefixes: only keys with one of these; empty for all. region: of an S3 source.
     secrets: the keys of both buckets, as far as they are needed: those of a Google bucket are HMAC
-        keys. headers: objects in the sample of headers. anew: do not go on with an earlier run.
+        keys. headers: objects in the sample of headers. seed: of this sample; None for any.
+        anew: do not go on with an earlier run.
     """
 
     manifest: str | None = None
@@ -95,6 +96,7 @@ class VerifyOptions(NamedTuple):
     r2: Through = Through.API
     secrets: Secrets | None = None
     headers: int = 0
+    seed: int | None = None
     workers: int = WORKERS
     anew: bool = False
 

@@ -38,6 +38,21 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.verify.listing import ObjectListing
 
 
+async def _check_manifest(manifest: Manifest, scope: Scope, job: Job) -> None:
+    """Raise CannotVerify for a manifest of another bucket, or without objects of the jobs."""
+    bucket = job.source.bucket if job.source else None
+    others = sorted(manifest.buckets - {bucket})
+    if others and bucket:
+        raise CannotVerify(f"{manifest.name} lists the bucket {others[0]}, the jobs copy {bucket}")
+    for each in scope.ranges():
+        async for page in manifest.pages(each.prefix):
+            if any(each.holds(found.key) for found in page):
+                return
+    names = [each.prefix for each in scope.ranges() if each.prefix][:3]
+    such = f": none begins with {' or '.join(names)}" if names else ""
+    raise CannotVerify(f"{manifest.name} has no key that the jobs were to copy{such}")
+
+
 class LastVerification(NamedTuple):
     """The result of the last verification of some jobs, and its work file, open."""
 
@@ -168,22 +183,32 @@ class Verifications:
         keys: Sequence[JobKey],
         options: VerifyOptions,
         explained: Mapping[str, str] | None = None,
+        on_manifest: Callable[[int], None] = lambda entries: None,
     ) -> Verifier:
         """Return a verifier of some jobs; it has listed nothing yet. Close it after use.
 
-        explained: as in `make`; it may be filled until the verifier runs. Raises ApiError, and
-        CannotVerify where the jobs or the work file do not allow it.
+        A manifest is read to its end. explained: as in `make`; it may be filled until the verifier
+        runs. on_manifest: called in another thread with the number of entries read so far. Raises
+        ApiError, and CannotVerify where the jobs or the work file do not allow it.
         """
         try:
             scope = await self.scope(keys, options.prefixes)
             job = await self._job(keys[0])
+            objects = None if options.prefixes else self.objects(keys)
+            expected, actual = await self._sides(scope.account_id, job, options)
+            if isinstance(expected, Manifest):
+                listed = await expected.load(on_manifest)
+                objects = None if options.prefixes else listed.count
+                await _check_manifest(expected, scope, job)
             return self.make(
                 scope,
-                *await self._sides(scope.account_id, job, options),
+                expected,
+                actual,
                 workers=options.workers,
                 explained=explained,
-                objects=None if options.prefixes else self.objects(keys),
+                objects=objects,
                 headers=options.headers,
+                seed=options.seed,
                 anew=options.anew,
             )
         except (ValueError, *WORK_FILE_ERRORS) as error:

@@ -1,0 +1,373 @@
+"""The `verify` command over a simulated account, whose buckets hold what its jobs copied."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slurper_tui.api.models import Source, Target
+from slurper_tui.cli.commands import verify as verify_command
+from slurper_tui.simulated.account import Fault, SimulatedAccount
+from slurper_tui.simulated.jobs import Plan, incident_key
+from slurper_tui.simulated.objects import Contents
+from tests.cli.making import Person
+from tests.cli.program import Ran
+
+PLAN = Plan(
+    id="a1" * 32,
+    created=time.time() - 9_000,
+    objects=400,
+    seconds=60.0,
+    source=Source("s3", "photos", "2024/", "https://s3.example.com"),
+    target=Target("r2", "media", "eu"),
+    overwrite=False,
+    failed=3,
+    not_copied=2,
+    lost=4,
+    resized=3,
+    emptied=2,
+    changed=5,
+)
+CLEAN: dict[str, Any] = dict.fromkeys(
+    ("failed", "not_copied", "lost", "resized", "emptied", "changed"), 0
+)
+
+
+def plan(**more: Any) -> Plan:
+    return Plan(**{**{name: getattr(PLAN, name) for name in PLAN.__slots__}, **more})
+
+
+def person(**more: Any) -> Person:
+    return Person(SimulatedAccount(plans=[plan(**more)]))
+
+
+def special(kind: str) -> list[str]:
+    return sorted(key for key, its in Contents(PLAN).special.items() if its == kind)
+
+
+INCIDENTS = sorted(incident_key(PLAN, number) for number in range(5))
+DIFFERENT = {
+    "missing": special("lost"),
+    "size": special("resized"),
+    "empty": special("emptied"),
+    "changed": special("changed"),
+    "expected": INCIDENTS,
+}
+"""The keys of PLAN that are not the same, by outcome."""
+
+
+def listed(ran: Ran) -> dict[str, list[str]]:
+    """The keys of a list of differences on stdout, by outcome."""
+    found: dict[str, list[str]] = {}
+    for line in ran.out:
+        outcome, _, key = line.partition("\t")
+        found.setdefault(outcome, []).append(key)
+    return found
+
+
+# The result --------------------------------------------------------------------------------------
+
+
+def test_every_difference_is_counted_by_class_and_the_exit_code_is_4() -> None:
+    someone = person()
+    ran = someone.run("verify", "a1", "--yes")
+    assert ran.code == 4
+    assert ran.out[0].startswith("not verified: 4 missing")
+    found = (re.fullmatch(r" *(\d+)  (\D+)", line) for line in ran.out)
+    rows = {match[2]: int(match[1]) for match in found if match}
+    assert rows == {
+        "same": 400 - 4 - 3 - 2 - 5 - 5,
+        "missing in the target": 4,
+        "size differs": 3,
+        "empty in the target only": 2,
+        "changed in the source since the job began": 5,
+        "missing, as the log says": 5,
+    }
+    assert any(line.startswith("the MD5 was compared for ") for line in ran.out)
+    assert any(line.startswith("not compared: the bytes of the content") for line in ran.out)
+    assert any(line.startswith("2024/01/  ") for line in ran.out)
+    assert set(someone.methods) == {"GET"}
+
+
+def test_a_target_that_holds_everything_is_verified_with_0() -> None:
+    someone = person(**CLEAN)
+    ran = someone.run("verify", "a1", "--yes")
+    assert (ran.code, ran.out[0]) == (0, "verified: all 400 objects are in the target")
+    [job] = json.loads(someone.run("jobs", "--json").out[0])
+    assert job["verified"] is None or job["verified"]["proven"]
+    assert not any("retry" in line for line in ran.err)
+
+
+def test_json_has_every_count_and_no_key() -> None:
+    ran = person().run("verify", "a1", "--yes", "--json", "--headers", "40", "--seed", "7")
+    assert ran.code == 4
+    record = json.loads(ran.out[0])
+    assert record["outcomes"] == {
+        **dict.fromkeys(("etag", "extra", "unjudged"), 0),
+        **{outcome: len(keys) for outcome, keys in DIFFERENT.items()},
+        "same": 381,
+    }
+    assert (record["verified"], record["problem"], record["objects"]) == (False, None, 400)
+    assert (record["headers"]["seed"], record["headers"]["compared"]) == (7, 40)
+    assert record["jobs"] == [PLAN.id]
+    assert sum(each["objects"] for each in record["byPrefix"]) == 400
+    for keys in DIFFERENT.values():
+        assert not any(key in ran.out[0] for key in keys)
+
+
+def test_the_result_is_kept_and_shown_by_other_commands() -> None:
+    someone = person()
+    assert someone.run("verify", "a1", "--yes").code == 4
+    report = someone.run("report", "a1")
+    assert report.code in (0, 4)
+    text = (someone.folder / "state" / "history.sqlite3").read_bytes()
+    assert b"verifications" in text
+
+
+def test_headers_that_differ_are_named_and_are_exit_4() -> None:
+    source = Source("s3", "backups", "w/", "https://s3.example.com")
+    someone = person(**CLEAN, source=source)
+    ran = someone.run("verify", "a1", "--yes", "--headers", "400", "--diff", "-")
+    assert ran.code == 4
+    keys = [line.removeprefix("headers\t") for line in ran.out]
+    assert len(keys) == len(ran.out) > 0
+    said = "\n".join(ran.err)
+    assert "headers of 400 objects in a random sample" in said
+    assert f"  {keys[0]}  Content-Type 'application/zstd', " in said
+    assert someone.run("verify", "a1", "--yes", "--prefix", "w/01/").code == 0
+
+
+def test_a_prefix_limits_it_and_is_no_proof_of_everything() -> None:
+    someone = person(**CLEAN)
+    ran = someone.run("verify", "a1", "--yes", "--prefix", "2024/01/", "--prefix", "2024/03/1")
+    assert ran.code == 0
+    assert ran.out[0].startswith("nothing is missing and nothing differs below 2024/01/ and 1 more")
+    ran = someone.run("verify", "a1", "--yes", "--prefix", "2023/")
+    assert (ran.code, ran.out) == (2, [])
+    assert ran.err[-1].endswith("--prefix: the jobs copy nothing with such a prefix")
+    ran = someone.run("verify", "a1", "--yes", "--prefix", "2024/none/")
+    assert "no object was expected, so that this proves nothing" in ran.out
+
+
+def test_a_side_that_cannot_be_listed_to_its_end_is_7() -> None:
+    someone = person()
+    someone.account.faults.add(Fault(operation="objects", status=403, code=10003, message="no"))
+    ran = someone.run("verify", "a1", "--yes")
+    assert ran.code in (3, 7)
+    assert "10003: no" in "\n".join([*ran.out[:1], *ran.err[-1:]])
+
+
+def test_jobs_of_one_migration_are_verified_together() -> None:
+    other = plan(id="b2" * 32, source=Source("s3", "photos", "2023/", "https://s3.example.com"))
+    alien = plan(id="c3" * 32, target=Target("r2", "archive"))
+    someone = Person(SimulatedAccount(plans=[PLAN, other, alien]))
+    ran = someone.run("verify", "--migration", "photos:media", "--yes", "--json")
+    record = json.loads(ran.out[0])
+    assert (ran.code, record["objects"], len(record["jobs"])) == (4, 800, 2)
+    ran = someone.run("verify", "a1", "c3", "--yes")
+    assert (ran.code, ran.err[-1]) == (
+        2,
+        "slurper-tui: verify takes jobs of one source and one target",
+    )
+
+
+# Cost and questions ------------------------------------------------------------------------------
+
+
+def test_the_cost_is_told_before_the_first_listing() -> None:
+    ran = person().run("verify", "a1", "--yes", "--headers", "10")
+    said = "\n".join(ran.err)
+    for words in (
+        "expected: S3 bucket photos",
+        "target: R2 bucket media, through the API: about ",
+        "Class A operations of R2; 10 more for headers, Class B",
+        "R2's price: less than 0.01 USD",
+        "time: about ",
+        "It only lists",
+    ):
+        assert words in said
+
+
+def test_without_a_terminal_or_yes_nothing_is_asked_for() -> None:
+    someone = person()
+    ran = someone.run("verify", "a1")
+    assert (ran.code, someone.methods) == (2, [])
+    assert ran.err[-1].endswith("not a terminal: add --yes to run without asking")
+
+
+def test_progress_is_told_on_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify_command, "PROGRESS_SECONDS", 0.0)
+    ran = person().run("verify", "a1", "--yes", "--headers", "20")
+    assert any(re.search(r"(\d+) (of 400 )?keys.*: ", line) for line in ran.err)
+
+
+def test_an_interrupted_run_goes_on_and_says_so() -> None:
+    someone = person(objects=2_500)
+    fault = Fault(operation="objects", status=400, code=10001, message="stop", after=4)
+    someone.account.faults.add(fault)
+    first = someone.run("verify", "a1", "--yes", "--workers", "1")
+    assert first.code == 7
+    assert "10001: stop" in first.out[0]
+    someone.account.faults.clear()
+    ran = someone.run("verify", "a1", "--yes", "--workers", "1", "--diff", "-")
+    assert any("goes on: an earlier run was interrupted" in line for line in ran.err)
+    anew = someone.run("verify", "a1", "--yes", "--anew", "--diff", "-")
+    assert not any("goes on" in line for line in anew.err)
+    assert ran.out == anew.out
+    assert len(ran.out) == 19
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--headers", "0"], "--headers must be a whole number from 1 to 100,000, not '0'"),
+        (["--workers", "x"], "--workers must be a whole number from 1 to 64, not 'x'"),
+        (["--seed", "1"], "--seed needs --headers"),
+        (["--headers", "5", "--manifest", "m"], "--headers needs the source"),
+        (["--null"], "--null needs --diff"),
+        (["--json", "--diff", "-"], "cannot both be written to standard output"),
+        (["--diff", "."], ".: it exists already and is not overwritten"),
+    ],
+)
+def test_options_that_do_not_fit_are_exit_2_before_any_request(words: list[str], said: str) -> None:
+    someone = person()
+    ran = someone.run("verify", "a1", "--yes", *words)
+    assert (ran.code, len(ran.err), someone.methods) == (2, 1, [])
+    assert said in ran.err[0]
+
+
+# Lists of keys -----------------------------------------------------------------------------------
+
+
+def test_the_list_has_exactly_the_keys_by_outcome_and_is_private() -> None:
+    someone = person()
+    file = someone.folder / "diff"
+    ran = someone.run("verify", "a1", "--yes", "--diff", str(file))
+    found: dict[str, list[str]] = {}
+    for line in file.read_text().splitlines():
+        outcome, _, key = line.partition("\t")
+        found.setdefault(outcome, []).append(key)
+    assert found == DIFFERENT
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert f"slurper-tui retry {PLAN.id} --keys-from {file}" in ran.err[-1]
+    again = someone.run("verify", "a1", "--yes", "--diff", str(file))
+    assert (again.code, again.err) == (
+        2,
+        [f"slurper-tui: {file}: it exists already and is not overwritten"],
+    )
+
+
+def test_the_list_can_be_nul_or_json_or_on_standard_output() -> None:
+    someone = person()
+    assert listed(someone.run("verify", "a1", "--yes", "--diff", "-")) == DIFFERENT
+    [text] = someone.run("verify", "a1", "--yes", "--diff", "-", "--null").out
+    assert text.split("\0")[0] == f"missing\t{DIFFERENT['missing'][0]}"
+    file = someone.folder / "diff.json"
+    someone.run("verify", "a1", "--yes", "--diff", str(file), "--json")
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    assert {
+        outcome: [r["key"] for r in records if r["outcome"] == outcome] for outcome in DIFFERENT
+    }
+    assert all(r["size"] and r["targetSize"] == 0 for r in records if r["outcome"] == "empty")
+    assert all(r["logType"] for r in records if r["outcome"] == "expected")
+
+
+def test_what_the_list_names_is_copied_again() -> None:
+    someone = person()
+    file = someone.folder / "diff"
+    someone.run("verify", "a1", "--yes", "--diff", str(file))
+    assert someone.run("retry", "a1", "--keys-from", str(file), "--yes").code == 0
+    missing, differing = someone.posts()
+    assert missing["source"]["keys"] == DIFFERENT["missing"]
+    different = [*DIFFERENT["size"], *DIFFERENT["empty"], *DIFFERENT["changed"]]
+    assert sorted(differing["source"]["keys"]) == sorted(different)
+    assert (missing["overwrite"], differing["overwrite"]) == (False, True)
+
+
+# Manifests ---------------------------------------------------------------------------------------
+
+
+def keys_of_source() -> list[str]:
+    contents = Contents(PLAN)
+    return sorted([*(contents.key(n) for n in range(contents.regular)), *contents.incidents])
+
+
+def test_a_manifest_takes_the_place_of_the_source() -> None:
+    someone = person()
+    file = someone.file("list", "\n".join(["2023/other", *keys_of_source(), "2024/more"]))
+    ran = someone.run("verify", "a1", "--yes", "--manifest", file, "--diff", "-", environ={})
+    assert ran.code == 4
+    found = listed(ran)
+    assert found == {
+        "missing": sorted([*DIFFERENT["missing"], "2024/more"]),
+        "expected": INCIDENTS,
+    }
+    said = "\n".join(ran.err)
+    assert f"expected: manifest {file}: no requests" in said
+    assert "only the key was compared, without a size" in said
+
+
+def test_a_manifest_on_standard_input(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import os
+
+    (tmp_path / "list").write_text("\n".join(keys_of_source()))
+    before, file = os.dup(0), os.open(tmp_path / "list", os.O_RDONLY)
+    try:
+        os.dup2(file, 0)
+        ran = person().run("verify", "a1", "--yes", "--manifest", "-", environ={})
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+        os.close(file)
+    assert ran.code == 4
+    assert "expected: manifest standard input" in ran.out
+    ran = person().run("verify", "a1", "--manifest", "-")
+    assert (ran.code, len(ran.err)) == (2, 1)
+    assert "standard input is the manifest: add --yes" in ran.err[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "it names no object"),
+        ('{"key": 7}', "line 1: the key is not a text"),
+        ("2023/a\n", "has no key that the jobs were to copy: none begins with 2024/"),
+        ('"other","2024/a"\n', "lists the bucket other, the jobs copy photos"),
+    ],
+)
+def test_a_manifest_with_a_mistake_is_one_line_and_exit_2(text: str, said: str) -> None:
+    someone = person()
+    file = someone.file("list", text)
+    ran = someone.run("verify", "a1", "--yes", "--manifest", file)
+    assert (ran.code, ran.out) == (2, [])
+    assert file in ran.err[-1]
+    assert said in ran.err[-1]
+
+
+# Keys to the buckets -----------------------------------------------------------------------------
+
+
+def test_missing_keys_to_the_source_are_exit_3_and_named() -> None:
+    ran = person().run("verify", "a1", "--yes", environ={})
+    assert ran.code == 3
+    assert "SLURPER_SOURCE_ACCESS_KEY_ID, SLURPER_SOURCE_SECRET_ACCESS_KEY" in ran.err[-1]
+    assert "TARGET" not in ran.err[-1]
+
+
+def test_half_a_pair_of_keys_is_exit_3() -> None:
+    keys = {
+        "SLURPER_SOURCE_ACCESS_KEY_ID": "a",
+        "SLURPER_SOURCE_SECRET_ACCESS_KEY": "b",
+        "SLURPER_TARGET_ACCESS_KEY_ID": "c",
+    }
+    ran = person().run("verify", "a1", "--yes", environ=keys)
+    assert (ran.code, ran.err[-1]) == (
+        3,
+        "slurper-tui: SLURPER_TARGET_SECRET_ACCESS_KEY is missing",
+    )
