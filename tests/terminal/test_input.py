@@ -152,7 +152,7 @@ def test_the_size_comes_from_the_kernel(environ: dict[str, str]) -> None:
 
 
 def test_sizes_that_end_at_the_painted_one_repaint_the_screen(environ: dict[str, str]) -> None:
-    row = "avatars → media             880,112"
+    row = "avatars → profiles          880,112"
     with PtyProgram([PROGRAM], environ, size=(80, 24)) as program:
         program.see(row)
         for sizes in range(1, 11):  # more sizes take longer: the program sees others of them

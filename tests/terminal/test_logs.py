@@ -73,7 +73,7 @@ def test_a_log_is_read_searched_and_saved(
 ) -> None:
     program.type("l")
     program.see("22 rows")
-    assert "thumbs → media" in head(program)
+    assert "thumbs → previews" in head(program)
     program.wait_for(lambda: "completed" in marked(program), "the newest row")
     for key in failed_keys(thumbs):
         program.see(key[-12:])
@@ -168,9 +168,9 @@ def test_a_refusal_is_shown_with_the_message_of_the_api(
 def test_any_size(program: PtyProgram) -> None:
     for key, columns in (("l", 80), ("e", 90)):
         program.type(key)
-        program.see("thumbs → media")
+        program.see("thumbs → previews")
         for size in ((40, 12), (20, 5), (1, 1), (200, 50), (29, 6), (2, 24)) * 3:
             program.resize(*size)
         program.resize(columns, 24)
         program.wait_for(lambda: "Esc back" in program.text.splitlines()[23], "the last line")
-        program.wait_for(lambda: "thumbs → media" in head(program), "the head")
+        program.wait_for(lambda: "thumbs → previews" in head(program), "the head")
