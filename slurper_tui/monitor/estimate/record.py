@@ -40,7 +40,7 @@ NEAREST = 300.0
 NEAREST_CHANGES = 6
 """Averages cover at least NEAREST seconds and NEAREST_CHANGES mean times between changes."""
 
-PART = 0.14
+PART = 0.125
 """The short average covers this part of the time ahead."""
 
 WORST = 2.5
@@ -153,7 +153,7 @@ CONTRAST = 25.0
 EVEN = 0.005
 """How clearly the better average is preferred, and the squared error that counts as none."""
 
-LONG, SHORT = 1.0, 1.3
+LONG, SHORT = 1.0, 1.5
 """Weights of the two averages while nothing is recorded."""
 
 
@@ -175,41 +175,37 @@ def blended(sums: array[float], ahead: float, long: float, short: float) -> floa
 
 
 PRIOR_ERRORS = 2.5
-PRIOR_VARIANCE = 0.1
-PRIOR_GROWTH = 0.75
+PRIOR_VARIANCE = 0.09
 PRIOR_LEAST = 0.01
 PRIOR_MOST = 1.2
-"""The prior: its weight in errors; its variance, if as much time remains as was observed; the power
-of the ratio of both by which the variance grows; what is added to it, and its upper bound."""
+"""The prior: its weight in errors; its variance, if as much time remains as was observed, to which
+it is proportional up to PRIOR_MOST; and what is added to it."""
 
-BEYOND = 0.22
+BEYOND = 0.2
 """Squared errors at a shorter span count as this part for each step to a longer one."""
 
-APART = 1.25
+APART = 1.3
 """Weight of the squared logarithm of the two averages' ratio in the variance."""
 
 SHIFT = 0.8
-SHIFT_ERRORS = 4.0
+SHIFT_ERRORS = 6.0
 LATE = 0.09
 DRIFT = 2.0
 MOST_SHIFT = 0.7
 """Part of a certain mean error that shifts the range; the weight in errors, and the value, of its
 prior; the factor by which a mean error grows for each step to a longer span; the shift's bound."""
 
-CENTER = 0.94
-"""The range is shifted down by this part of its variance, so that its middle is no overestimate."""
-
-BELOW, ABOVE = 1.44, 1.19
+BELOW, ABOVE = 1.3, 1.15
 """Ends of the range in standard deviations."""
 
 LEAST = 0.8
 """The same of a lower bound while the total grows, which makes the truth later still."""
 
-FLOOR, CEILING = 0.05, 0.9
-"""Bounds of the standard deviation."""
-
+CEILING = 0.7
+"""Upper bound of the standard deviation."""
 
 ROUNDS = 3
+"""Steps in which the time left and the time that averages cover are made to agree."""
 
 
 def time_left(record: Record, bank: Bank, remaining: int, idle: float = 0.0) -> TimeLeft | None:
@@ -253,7 +249,7 @@ def errors(
         drift += near * sums[start + 1] * DRIFT**beyond
         squares += near * sums[start + 2] * BEYOND**beyond
     ratio = min(max(max(ahead, 60.0) / max(seen, 60.0), 1 / 16), 16.0)
-    variance = min(PRIOR_MOST, PRIOR_VARIANCE * ratio**PRIOR_GROWTH) + PRIOR_LEAST
+    variance = min(PRIOR_MOST, PRIOR_VARIANCE * ratio) + PRIOR_LEAST
     variance = (PRIOR_ERRORS * variance + squares) / (PRIOR_ERRORS + weight)
     mean = (SHIFT_ERRORS * LATE + SHIFT * _certainty(weight, total, plain) * drift) / (
         SHIFT_ERRORS + weight
@@ -261,8 +257,7 @@ def errors(
     mean = min(max(mean, -MOST_SHIFT), MOST_SHIFT)
     apart = math.log(long / short) if long > 0 and short > 0 else 0.0
     variance += APART * min(apart * apart, 1.0)
-    deviation = min(max(math.sqrt(variance), FLOOR), CEILING)
-    return mean - CENTER * deviation * deviation, deviation
+    return mean, min(math.sqrt(variance), CEILING)
 
 
 def _certainty(weight: float, total: float, squares: float) -> float:

@@ -6,6 +6,7 @@ action is possible.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property, lru_cache
@@ -316,8 +317,10 @@ class Forecast(msgspec.Struct, frozen=True):
 
     @property
     def seconds(self) -> float:
-        """Seconds from `made_at` to the middle of the range."""
-        return (self.low_seconds + self.high_seconds) / 2
+        """Seconds from `made_at` to the middle of the range: as many times the low end as it goes
+        into the high end. A low end near now counts as a sixteenth of the high end.
+        """
+        return math.sqrt(max(self.low_seconds, self.high_seconds / 16) * self.high_seconds)
 
 
 class Prospect(msgspec.Struct, frozen=True):

@@ -45,7 +45,7 @@ def test_our_estimator_predicts_a_job_of_constant_speed() -> None:
     forecasts, _ = ours(trace)
     result = score(trace, forecasts, [True] * len(trace.polls))
     assert all(result.held)
-    assert pooled([result], lambda s: s.errors, 0.9) < 1.3
+    assert pooled([result], lambda s: s.errors, 0.9) < 1.4
 
 
 @pytest.mark.parametrize("kind", EVERY)

@@ -258,7 +258,7 @@ def test_a_job_at_rest_would_need_its_remaining_objects_over_its_earlier_rate(st
         need = if_resumed(after(rest[:polls], running), moment(7205.0), None)
         assert need is not None
         assert need.rate == pytest.approx(100)
-        assert need.low < 34 * HOUR < need.high < 60 * HOUR
+        assert need.low < 34 * HOUR < need.high < 90 * HOUR
         assert need.low % 1800 == need.high % 1800 == 0
         assert not need.at_least
     listing = [Sample(5.0 * n, Counts(1000 + n, 10 * n, 0, 0), "running") for n in range(60)]
@@ -352,7 +352,7 @@ def test_a_billion_objects_over_thirty_two_days() -> None:
     displayed = forecast(estimate, moment(3 * DAY), EPOCH, None)
     assert displayed is not None
     assert displayed.low_seconds > 9 * DAY
-    assert displayed.low <= EPOCH + 32 * DAY <= displayed.high < EPOCH + 70 * DAY
+    assert displayed.low <= EPOCH + 32 * DAY <= displayed.high < EPOCH + 80 * DAY
 
 
 def test_a_shrinking_total_restarts_the_forecast() -> None:
