@@ -201,7 +201,7 @@ BELOW, ABOVE = 1.3, 1.15
 LEAST = 0.8
 """The same of a lower bound while the total grows, which makes the truth later still."""
 
-CEILING = 0.7
+CEILING = 0.8
 """Upper bound of the standard deviation."""
 
 ROUNDS = 3
