@@ -205,14 +205,16 @@ CEILING = 0.8
 """Upper bound of the standard deviation."""
 
 ROUNDS = 3
-"""Steps in which the time left and the time that averages cover are made to agree."""
+AGREED = 0.02
+"""Most steps in which the time left and the time that averages cover are made to agree, and the
+part of it by which they may differ."""
 
 
 def time_left(record: Record, bank: Bank, remaining: int, idle: float = 0.0) -> TimeLeft | None:
     """Return the forecast of the time that the remaining objects need; None if no rate is known.
 
     The averages should cover a time that depends on what remains, which depends on their rate.
-    Solved in ROUNDS steps from the average over the whole time.
+    Solved in up to ROUNDS steps from the average over the whole time.
 
     idle: seconds without movement beyond the usual gap.
     """
@@ -226,7 +228,10 @@ def time_left(record: Record, bank: Bank, remaining: int, idle: float = 0.0) -> 
         rate = blended(record.sums, ahead, long, short)
         if not rate > 0:
             return None
-        seconds, ahead = remaining / rate, math.sqrt(remaining / rate * ahead)
+        seconds = remaining / rate
+        if abs(seconds - ahead) <= AGREED * ahead:
+            break
+        ahead = math.sqrt(seconds * ahead)
     mean, deviation = errors(record.sums, seconds, bank.seconds, long, short)
     low, high = mean - BELOW * deviation, mean + ABOVE * deviation
     least = seconds * math.exp(-LEAST * deviation)
