@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.benchmarks.estimators.contest import SEED_SETS, held, losses, table, words
+from tests.benchmarks.estimators.contest import SEED_SETS, held, losses, summary, table, words
 from tests.benchmarks.estimators.families import EVERY
 from tests.benchmarks.estimators.peers import REFERENCES
 
@@ -28,7 +28,7 @@ def main() -> int:
     kinds = [kind for kind in EVERY if given.only in kind]
     references = () if given.quick else tuple(REFERENCES)
     contest = held(seeds, kinds, references, processes=PROCESSES)
-    lines = [*table(contest, each_kind=given.kinds), "", *words(contest), ""]
+    lines = [*table(contest, each_kind=given.kinds), "", *words(contest), "", *summary(contest), ""]
     for name, lost in losses(contest).items():
         lines.append(f"{name} is clearly better on: {', '.join(lost) or 'none'}")
     sys.stdout.write("\n".join(lines) + "\n")

@@ -187,6 +187,16 @@ def words(contest: Contest) -> Iterator[str]:
     yield f"stalled without a stall: {contest.false_stalls()}"
 
 
+def summary(contest: Contest) -> Iterator[str]:
+    """Yield the lines of our figures as `slurper-tui help forecast` has them."""
+    for family, kinds in contest.families():
+        mine = contest.figures(OURS, kinds)
+        yield (
+            f"    {family:<32}{mine.median:.2f}      {mine.ninetieth:.2f}"
+            f"{mine.held:>11.0%}     {mine.width:.2f}"
+        )
+
+
 def _row(title: str, name: str, figures: Figures) -> str:
     cells = (
         title,

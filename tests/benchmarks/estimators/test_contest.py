@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from importlib.resources import files
 from itertools import pairwise
 
 import pytest
@@ -12,14 +13,17 @@ from tests.benchmarks.estimators.contest import (
     Contest,
     held,
     losses,
+    summary,
     table,
     words,
 )
 from tests.benchmarks.estimators.families import EVERY, FAMILIES
-from tests.benchmarks.estimators.figures import bounded
+from tests.benchmarks.estimators.figures import PUBLISHED, bounded, calibrated
 from tests.benchmarks.estimators.judge import Point, Score, factor, ours, pooled, score, theirs
 from tests.benchmarks.estimators.peers import PEERS, REFERENCES
 from tests.benchmarks.estimators.traces import HOUR, KINDS, Poll, Trace, polled_every
+
+HELP = files("slurper_tui") / "help" / "forecast.txt"
 
 pytestmark = pytest.mark.no_cover  # long spans of virtual time, which coverage would double
 
@@ -127,6 +131,22 @@ def test_a_worse_estimator_loses_and_fails() -> None:
     assert [figure.name for figure in bounded(contest) if figure.ok] == []
 
 
+def test_a_share_far_from_the_published_one_fails() -> None:
+    [figure] = calibrated(
+        *(Contest({OURS: {"steady": [Score(held=[True] * n + [False])]}}) for n in (9, 1))
+    )
+    assert figure.measured == pytest.approx(100 * (PUBLISHED["the first 11 kinds"] - 0.5))
+    assert not figure.ok
+
+
+def test_the_help_has_the_published_shares() -> None:
+    rows = [line.split() for line in HELP.read_text("utf-8").splitlines()]
+    shares = {" ".join(row[:-4]): row[-2] for row in rows if len(row) > 4}
+    assert {name: shares.get(name) for name in FAMILIES} == {
+        name: f"{share:.0%}" for name, share in PUBLISHED.items()
+    }
+
+
 def test_a_smaller_90th_percentile_is_clearly_better() -> None:
     mine, other = Score(errors=[1.1] * 9 + [3.0] * 3), Score(errors=[1.1] * 9 + [2.0] * 3)
     contest = Contest({OURS: {"steady": [mine]}, "tqdm": {"steady": [other]}})
@@ -139,3 +159,4 @@ def test_the_table_has_a_row_for_each_estimator_on_each_family() -> None:
     assert len(rows) == 2 + 3 * (1 + len(REFERENCES))
     assert len(list(table(contest, each_kind=True))) == len(rows) + 2 * (1 + len(REFERENCES))
     assert len(list(words(contest))) == 4
+    assert [line.split()[0] for line in summary(contest)] == ["the", "one", "all"]
