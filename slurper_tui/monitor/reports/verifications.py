@@ -193,6 +193,9 @@ class Verifications:
         """
         try:
             scope = await self.scope(keys, options.prefixes)
+        except ValueError as error:  # jobs of several migrations
+            raise CannotVerify(str(error)) from None
+        try:
             job = await self._job(keys[0])
             objects = None if options.prefixes else self.objects(keys)
             expected, actual = await self._sides(scope.account_id, job, options)
@@ -211,7 +214,7 @@ class Verifications:
                 seed=options.seed,
                 anew=options.anew,
             )
-        except (ValueError, *WORK_FILE_ERRORS) as error:
+        except WORK_FILE_ERRORS as error:
             raise CannotVerify(str(error)) from None
 
     async def _sides(
