@@ -464,6 +464,7 @@ class Verifier:
             self._begun = found
             self._shards = [_Shard(each) for each in await self._stored(self._work.shards)]
             self._resumed = sum(shard.compared for shard in self._shards)
+            self._paces.clear()
             self._totals = Counter(await self._stored(self._work.totals))
             self._make_sampler(await self._stored(self._work.sampled))
             for side in found.sorted:
@@ -776,8 +777,8 @@ class Verifier:
             share = 1.0
         elif self._objects:
             share = min(0.99, compared / self._objects)
-        if share is not None and pace and self._objects:
-            eta = max(0, self._objects - compared) / pace
+        if pace and self._objects and compared < self._objects:
+            eta = (self._objects - compared) / pace
         return VerifyProgress(
             compared=compared,
             per_second=pace,

@@ -334,6 +334,23 @@ async def test_a_fault_while_a_side_is_sorted_trusts_nothing_of_before(tmp_path:
     assert result.whole
 
 
+async def test_what_an_earlier_run_has_compared_is_no_pace(tmp_path: Path) -> None:
+    path = tmp_path / "work"
+    cut = MemoryBucket(objects(*FOLDERS), before_page=fails_at(9))
+    await compared(verifier(cut, MemoryBucket(objects(*FOLDERS)), work=WorkFile(path)))
+    hangs = HangingBucket(objects(*FOLDERS), at=1)
+    made = verifier(hangs, MemoryBucket(objects(*FOLDERS)), work=WorkFile(path), objects=24)
+    seen = list[VerifyProgress]()
+    async for progress in made.run():
+        seen.append(progress)
+        if progress.compared and len(seen) > 2:
+            made.stop()
+    await made.close()
+    assert seen[-1].compared == 24
+    assert [one.per_second for one in seen] == [None] * len(seen)
+    assert seen[-1].eta is None
+
+
 async def test_the_same_verifier_runs_again_after_a_fault() -> None:
     source = MemoryBucket(objects(*FOLDERS), before_page=fails_at(5))
     made = verifier(source, MemoryBucket(objects(*FOLDERS)), anew=True)
