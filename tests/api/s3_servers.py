@@ -64,6 +64,7 @@ class Moto:
 
     def close(self) -> None:
         self._server.stop()
+        self.backend.reset()  # it belongs to the process, not to the server
 
 
 def moto_server() -> Iterator[Moto]:
