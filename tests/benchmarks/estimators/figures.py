@@ -11,17 +11,17 @@ from tests.benchmarks.figure import Figure, absolute
 PROCESSES = 2
 
 BUDGETS = {
-    "the first 11 kinds": (1.25, 1.9, 20.0, 2.5),
-    "one mean speed": (1.25, 2.2, 20.0, 2.6),
-    "changing speed": (1.6, 4.5, 55.0, 4.0),
-    "all 27 further kinds": (1.4, 4.0, 45.0, 2.8),
+    "the first 11 kinds": (1.25, 1.8, 15.0, 2.9),
+    "one mean speed": (1.25, 1.9, 12.0, 3.3),
+    "changing speed": (1.45, 2.8, 27.0, 4.0),
+    "all 27 further kinds": (1.35, 2.6, 22.0, 3.5),
 }
 """Upper bounds for each family: median and 90th percentile of the error, percent of the ranges
 without the truth, and median width."""
 
-BROKEN = 10.0
-LATE = 20.0
-WRONG = 12.0
+BROKEN = 5.0
+LATE = 10.0
+WRONG = 5.0
 """Upper bounds in percent: lower bounds that were none, `on track` that was late, and `will miss`
 that made it."""
 
@@ -36,7 +36,7 @@ PUBLISHED = {
 CALIBRATION = 3.0
 """Most points by which the share may differ from the published one, on each of two seed sets."""
 
-LOST = 8
+LOST = 15
 """Upper bound of the kinds of traces on which another program is clearly better."""
 
 
