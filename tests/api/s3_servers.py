@@ -55,6 +55,7 @@ class Moto:
         host, port = self._server.get_host_and_port()
         self.url = f"http://{host}:{port}"
         self.backend: Any = s3_backends["123456789012"]["aws"]
+        self.backend.reset()  # it belongs to the process, not to the server
 
     def bucket(self, name: str, keys: Sequence[str]) -> None:
         """Make a bucket whose objects hold their own keys."""
@@ -64,7 +65,7 @@ class Moto:
 
     def close(self) -> None:
         self._server.stop()
-        self.backend.reset()  # it belongs to the process, not to the server
+        self.backend.reset()
 
 
 def moto_server() -> Iterator[Moto]:
