@@ -11,7 +11,7 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from slurper_tui.cli.commands.jobs import chosen
 from slurper_tui.cli.commands.logs import LogProgress
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import open_services, require_answers
-from slurper_tui.cli.output import to_ascii
+from slurper_tui.cli.output import OutputClosed, to_ascii
 from slurper_tui.cli.prompts import listing_keys
 from slurper_tui.monitor.model.verification import (
     WORKERS,
@@ -89,8 +89,8 @@ async def verify(context: CommandContext) -> ExitCode:
             result = _result(verifier)
             await context.session.keep_verification(result)
             headers = verifier.differing_headers()
-            _write_diff(options, out, verifier, headers)
-            _print(context, result, headers)
+            with suppress(OutputClosed):  # the exit code tells the result all the same
+                _report(context, verifier, result, headers)
             return _code(verifier, result)
         finally:
             await verifier.close()
@@ -111,8 +111,21 @@ def _check(options: argparse.Namespace) -> None:
         raise CliError("--json and --diff - cannot both be written to standard output")
     if options.manifest == STDIN and not options.yes:
         raise CliError("standard input is the manifest: add --yes to run without asking")
-    if options.diff is not None and options.diff != "-" and os.path.lexists(options.diff):
-        raise CliError(f"{options.diff}: it exists already and is not overwritten")
+    if options.diff is not None and options.diff != "-":
+        _check_new(options.diff)
+
+
+def _check_new(path: str) -> None:
+    """Raise CliError if a new file cannot be made there, before anything is listed."""
+    if not path or "\0" in path:
+        raise CliError("--diff needs the name of a file")
+    if os.path.lexists(path):
+        raise CliError(f"{path}: it exists already and is not overwritten")
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise CliError(f"{path}: cannot write it: there is no folder {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CliError(f"{path}: cannot write it: the folder cannot be written")
 
 
 def _number(flag: str, text: str | None, default: Any, least: int, most: int) -> Any:
@@ -262,6 +275,23 @@ def _progress_words(progress: VerifyProgress, plan: VerifyPlan) -> str:
     return f"{', '.join(words)}: {fault_words(progress.tally) or 'no fault so far'}"
 
 
+def _report(
+    context: CommandContext,
+    verifier: Verifier,
+    result: Verification,
+    headers: Sequence[HeaderDifference],
+) -> None:
+    """Write the keys, and print the result even where they cannot be written. Raises CliError."""
+    try:
+        _write_diff(context.options, context.out, verifier, headers)
+    except OutputClosed:
+        raise
+    except CliError as error:
+        _print(context, result, headers, advise=False)
+        raise error from None
+    _print(context, result, headers)
+
+
 def _write_diff(
     options: argparse.Namespace,
     out: Output,
@@ -289,15 +319,7 @@ def _write_diff(
         for entry in entries():
             out.exact(entry)
     else:
-        path = Path(options.diff)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "wb") as file:
-                for entry in entries():
-                    file.write(entry.encode("utf-8", "surrogatepass"))
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise CliError(f"{path}: cannot write it: {reason}") from None
+        _write_new(Path(options.diff), entries())
     place = "standard output" if options.diff == "-" else options.diff
     out.note(
         f"{place}: {fmt.count(number)} keys that are missing, differ or are only in the target"
@@ -306,8 +328,28 @@ def _write_diff(
         out.note(f"{fmt.count(broken)} of the keys contain a newline: use --null or --json")
 
 
+def _write_new(path: Path, entries: Iterator[str]) -> None:
+    """Write entries to a new file; none is left that is cut short. Raises CliError."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with open(descriptor, "wb") as file:
+                for entry in entries:
+                    file.write(entry.encode("utf-8", "surrogatepass"))
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CliError(f"{path}: cannot write it: {reason}") from None
+
+
 def _print(
-    context: CommandContext, result: Verification, headers: Sequence[HeaderDifference]
+    context: CommandContext,
+    result: Verification,
+    headers: Sequence[HeaderDifference],
+    *,
+    advise: bool = True,
 ) -> None:
     """Print the result: as JSON, or as text, on stderr where stdout has the list of keys."""
     options, out = context.options, context.out
@@ -317,7 +359,7 @@ def _print(
     write = out.note if options.diff == "-" else out.line
     for line in _lines(context, result, headers):
         write(to_ascii(line, out))
-    if result.tally.faults and result.problem is None:
+    if advise and result.tally.faults and result.problem is None:
         _advise(context, result)
 
 

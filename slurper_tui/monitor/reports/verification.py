@@ -44,6 +44,17 @@ MEANINGS: Mapping[Outcome, str] = {
     Outcome.UNJUDGED: "They were created or changed in the source while it was being listed.",
 }
 
+_LIVE = (
+    "A job had not ended, so that they may not be copied yet; else they were deleted since, and no "
+    "log says why."
+)
+
+
+def meaning_words(outcome: Outcome, *, live: bool) -> str:
+    """Return what an outcome means. live: a job had not ended when the verification began."""
+    return _LIVE if live and outcome is Outcome.MISSING else MEANINGS[outcome]
+
+
 _CLAUSES: Mapping[Outcome, str] = {
     Outcome.MISSING: "missing",
     Outcome.SIZE: "of another size",
@@ -298,8 +309,10 @@ class PrefixRow(NamedTuple):
 
 
 def prefix_rows(result: Verification) -> Iterator[PrefixRow]:
-    """Yield what was found below each prefix, the most faults first."""
+    """Yield what was found below each prefix with expected objects, the most faults first."""
     for prefix, tally in result.by_prefix:
+        if not tally.expected:
+            continue
         same = tally.of(Outcome.SAME)
         yield PrefixRow(prefix, tally.expected, same, fault_words(tally))
 

@@ -11,10 +11,10 @@ from rich.cells import cell_len
 from slurper_tui import format as fmt
 from slurper_tui.monitor.model.verification import DIFFERS, Outcome, Tally, Verification
 from slurper_tui.monitor.reports.verification import (
-    MEANINGS,
     count_rows,
     detail_words,
     fault_words,
+    meaning_words,
     prefix_rows,
     verdict_words,
 )
@@ -155,11 +155,18 @@ def count_style(outcome: Outcome, number: int) -> str:
 
 
 def count_lines(
-    tally: Tally, look: Look, width: int, *, shares: bool = False, meanings: bool = False
+    tally: Tally,
+    look: Look,
+    width: int,
+    *,
+    shares: bool = False,
+    meanings: bool = False,
+    live: bool = False,
 ) -> Iterator[Line]:
     """Yield the number of objects by class.
 
     shares: with their share of the expected objects. meanings: with what each fault means.
+    live: a job had not ended.
     """
     extra = SHARE if shares and width >= NARROW else 0
     name = min(MOST_NAME, max(8, width - len(INDENT) - NUMBER - extra))
@@ -178,7 +185,7 @@ def count_lines(
         for part in more:
             yield (Piece(INDENT), Piece(part, "" if row.number else "muted"))
         if meanings and row.is_fault and row.number:
-            yield from _indented(MEANINGS[row.outcome], look, width)
+            yield from _indented(meaning_words(row.outcome, live=live), look, width)
 
 
 def _share(number: int, of: int) -> str:
@@ -215,7 +222,9 @@ def result_lines(
     verdict = f"{sign} {verdict_words(result)}"
     yield from sentences([verdict], look, min(width, MOST_TEXT), verdict_style(result))
     yield from air
-    counts = [*count_lines(result.tally, look, column, shares=True, meanings=airy)]
+    counts = [
+        *count_lines(result.tally, look, column, shares=True, meanings=airy, live=result.live)
+    ]
     prefixes = [*_prefixes(result, look, column)]
     compared = [(), *_compared(result, look, column)]
     if width < TWO_COLUMNS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 import time
@@ -13,6 +14,7 @@ import pytest
 
 from slurper_tui.api.models import Source, Target
 from slurper_tui.cli.commands import verify as verify_command
+from slurper_tui.cli.output import Output, OutputClosed
 from slurper_tui.simulated.account import Fault, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan, incident_key
 from slurper_tui.simulated.objects import Contents
@@ -233,6 +235,9 @@ def test_an_interrupted_run_goes_on_and_says_so() -> None:
         (["--null"], "--null needs --diff"),
         (["--json", "--diff", "-"], "cannot both be written to standard output"),
         (["--diff", "."], ".: it exists already and is not overwritten"),
+        (["--diff", ""], "--diff needs the name of a file"),
+        (["--diff", "/no/folder/x"], "cannot write it: there is no folder /no/folder"),
+        (["--diff", "/dev/fd/x/y"], "/dev/fd/x/y: cannot write it"),
     ],
 )
 def test_options_that_do_not_fit_are_exit_2_before_any_request(words: list[str], said: str) -> None:
@@ -261,6 +266,37 @@ def test_the_list_has_exactly_the_keys_by_outcome_and_is_private() -> None:
         2,
         [f"slurper-tui: {file}: it exists already and is not overwritten"],
     )
+
+
+def test_a_list_that_cannot_be_written_costs_no_result_and_leaves_no_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    someone = person()
+    file = someone.folder / "diff"
+
+    def full(number: int) -> Any:
+        os.close(number)
+        return open("/dev/full", "wb", buffering=0)
+
+    monkeypatch.setattr(verify_command, "open", lambda number, mode: full(number), raising=False)
+    ran = someone.run("verify", "a1", "--yes", "--diff", str(file))
+    assert ran.code == 2
+    assert ran.out[0].startswith("not verified: 4 missing")
+    assert ran.err[-1].endswith(f"{file}: cannot write it: No space left on device")
+    assert not any("copies them again" in line for line in ran.err)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("words", [[], ["--json"], ["--diff", "-"]])
+def test_a_reader_that_goes_away_does_not_change_the_exit_code(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(self: Output, text: str) -> None:
+        raise OutputClosed
+
+    monkeypatch.setattr(Output, "line", closed)
+    monkeypatch.setattr(Output, "exact", closed)
+    assert person().run("verify", "a1", "--yes", *words).code == 4
 
 
 def test_the_list_can_be_nul_or_json_or_on_standard_output() -> None:

@@ -224,7 +224,11 @@ def test_the_details_name_both_sides_and_the_scope() -> None:
 
 
 def test_prefixes_are_told_in_the_order_of_the_result() -> None:
-    by_prefix = (("2024/", Tally(BAD)), ("2023/", Tally({Outcome.SAME: 3, Outcome.EXTRA: 9})))
+    by_prefix = (
+        ("2024/", Tally(BAD)),
+        ("2023/", Tally({Outcome.SAME: 3, Outcome.EXTRA: 9})),
+        ("1/", Tally({Outcome.EXTRA: 9})),  # nothing was expected there
+    )
     rows = list(prefix_rows(result(counts=BAD, by_prefix=by_prefix)))
     assert [tuple(row) for row in rows] == [
         (

@@ -128,6 +128,12 @@ def test_the_result_tells_verdict_shares_prefixes_and_limits() -> None:
     assert "0.0 %" not in said
 
 
+def test_what_is_missing_while_a_job_runs_may_not_be_copied_yet() -> None:
+    said = words(result_lines(replace(RESULT, live=True), LOOK, 78))
+    assert "A job had not ended, so that they may not be copied yet" in said
+    assert "never copied" not in said
+
+
 def test_the_prefixes_stand_beside_the_classes_where_there_is_room() -> None:
     lines = [text_of(line) for line in result_lines(RESULT, LOOK, 148)]
     [beside] = [line for line in lines if "By prefix" in line]
