@@ -56,7 +56,7 @@ def an_old_one(number: int, failed: int) -> tuple[JobView, Samples]:
 def an_eventful_night() -> Digest:
     """Seven listed jobs, worst first: 7 5 3 4 2 1 6, and forty old ones."""
     stalled = tuple(replace(s, stalled=s.at > NOW - 20) for s in night(90_000, 50_000, 88_000))
-    finish = Forecast(NOW + 20 * HOUR, NOW + 30 * HOUR, NOW)
+    finish = Forecast(NOW + 60 * HOUR, NOW + 80 * HOUR, NOW)
     jobs = [
         job(1, night(3_400_000, 1_200_000, 2_012_004), source="photos", forecast=finish),
         job(2, night(1_400_000, 402_000, 1_100_904, failed=904), source="videos"),
