@@ -12,7 +12,7 @@ import math
 import sys
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
@@ -30,6 +30,7 @@ from slurper_tui.api.credentials import (
 from slurper_tui.api.errors import (
     ApiError,
     BadAddress,
+    BadAnswer,
     Fault,
     Locked,
     NoCredential,
@@ -409,11 +410,19 @@ class SlurperClient:
             "".join(map(str, query.values())).encode()
         except UnicodeEncodeError:
             raise BadAddress("not sent: a key that is not valid Unicode") from None
-        read = partial(parse_rows, R2Object)
+        was_null = False
+
+        def read(result: object) -> Sequence[R2Object]:
+            nonlocal was_null
+            was_null = result is None
+            return parse_rows(R2Object, result)
+
         answer = await self._of_bucket(
             account_id, bucket, "/objects", jurisdiction, read, {**query, "per_page": per_page}
         )
         page = R2Page.of(answer.value, answer.info)
+        if was_null and page.truncated is not False:
+            raise BadAnswer("the API answered without a list of objects")
         return Answer(page, answer.limit, answer.total, answer.size, answer.date)
 
     async def _bucket(

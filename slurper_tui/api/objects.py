@@ -158,7 +158,7 @@ class R2Page(msgspec.Struct, frozen=True):
             objects,
             tuple(p for p in prefixes if isinstance(p, str)) if isinstance(prefixes, list) else (),
             cursor if isinstance(cursor, str) and cursor else None,
-            truncated if isinstance(truncated, bool) else None,
+            None if truncated is None else truncated is not False,
         )
 
 

@@ -37,7 +37,7 @@ from slurper_tui.monitor.jobs.draft import (
     repair_drafts,
 )
 from slurper_tui.monitor.model.logs import FAILED_TYPE
-from slurper_tui.monitor.model.verification import BY_VERIFICATION
+from slurper_tui.monitor.model.verification import BY_VERIFICATION, Outcome
 from slurper_tui.monitor.reports.migrations import migration_of
 from slurper_tui.monitor.reports.retries import keys_left, looked_up, number_retried
 from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, retried_words
@@ -179,7 +179,10 @@ async def _keys_from(
         raise CliError(f"{place}: {error}") from None
     if left := sum(found.left_out.values()):
         kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(found.left_out.items()))
-        out.note(f"{place}: {left:,} keys are left out, neither missing nor different: {kinds}")
+        number = "1 key is" if left == 1 else f"{left:,} keys are"
+        out.note(f"{place}: {number} left out: {kinds}")
+    if found.left_out.get(Outcome.EXPECTED):
+        out.note("those that are missing as the log says are copied without --keys-from")
     keys, alien = keys_by_job(views, found.missing, found.differing)
     if alien:
         raise CliError(f"{place}: {len(alien):,} keys are of none of the jobs, such as {alien[0]}")

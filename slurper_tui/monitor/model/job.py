@@ -547,7 +547,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
         if self.parts:
             return self.parts_verified
         after = proof.began_after(job_time(self.job.finished_at))
-        return self.ended and proof.whole and after and not self.lacks
+        return self.ended and proof.whole and proof.tally.judged > 0 and after and not self.lacks
 
     @cached_property
     def lacks(self) -> bool:

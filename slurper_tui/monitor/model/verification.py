@@ -134,6 +134,11 @@ class Tally(msgspec.Struct, frozen=True):
         """Objects that should be in the target."""
         return sum(n for outcome, n in self.counts.items() if outcome is not Outcome.EXTRA)
 
+    @property
+    def judged(self) -> int:
+        """Expected objects that are not newer than the listing."""
+        return self.expected - self.of(Outcome.UNJUDGED)
+
 
 class HeaderSample(msgspec.Struct, frozen=True):
     """Headers of a random sample of the objects that both sides have.
@@ -190,8 +195,8 @@ class Verification(msgspec.Struct, frozen=True):
 
     @property
     def verified(self) -> bool:
-        """Whether the target holds everything that was expected, as far as was compared."""
-        return self.whole and not self.lacks
+        """Whether the target holds everything that was expected; False if that is nothing."""
+        return self.whole and not self.lacks and self.tally.judged > 0
 
     @property
     def lacks(self) -> bool:

@@ -78,8 +78,8 @@ def fault_words(tally: Tally) -> str:
 def verdict_words(result: Verification) -> str:
     """Return the verdict in one line: `verified: all 999,945 objects are in the target`.
 
-    It begins with `verified` only if everything was compared, after the end of all jobs, and
-    nothing is missing or differs.
+    It begins with `verified` only if everything was compared, after the end of all jobs, nothing
+    is missing or differs, and there was something to compare.
     """
     tally = result.tally
     faults, compared = fault_words(tally), _objects(tally.expected)
@@ -92,12 +92,15 @@ def verdict_words(result: Verification) -> str:
         return f"not verified: {faults}, of {compared}{_limits(result)}{differing}{live}"
     if differing:
         return f"not verified: nothing is missing{_limits(result)}{differing}"
+    newer = tally.of(Outcome.UNJUDGED)
+    if not tally.judged:
+        why = f"{fmt.count(newer)} newer than the listing" if newer else "no object was expected"
+        return f"nothing is verified{_limits(result)}: {why}"
     if not result.whole:
         return f"nothing is missing and nothing differs{_limits(result)}: {compared}"
     if result.live:
         return f"nothing is missing so far: {compared}; not verified, because a job had not ended"
-    newer = tally.of(Outcome.UNJUDGED)
-    judged = tally.expected - newer
+    judged = tally.judged
     aside = f"; {fmt.count(newer)} newer than the listing" if newer else ""
     if judged == 1:
         return f"{VERIFIED}: the object is in the target{aside}"

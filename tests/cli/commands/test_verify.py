@@ -154,7 +154,7 @@ def test_a_prefix_limits_it_and_is_no_proof_of_everything() -> None:
     assert (ran.code, ran.out) == (2, [])
     assert ran.err[-1].endswith("--prefix: the jobs copy nothing with such a prefix")
     ran = someone.run("verify", "a1", "--yes", "--prefix", "2024/none/")
-    assert "no object was expected, so that this proves nothing" in ran.out
+    assert ran.out[0].endswith(": no object was expected")
 
 
 def test_a_side_that_cannot_be_listed_to_its_end_is_7() -> None:

@@ -38,6 +38,8 @@ result = partial(verified, "job1")
     [
         (GOOD, {}, "verified: all 999,945 objects are in the target"),
         ({Outcome.SAME: 1}, {}, "verified: the object is in the target"),
+        ({Outcome.EXTRA: 3}, {}, "nothing is verified: no object was expected"),
+        ({Outcome.UNJUDGED: 3}, {}, "nothing is verified: 3 newer than the listing"),
         (
             {Outcome.SAME: 10, Outcome.UNJUDGED: 2, Outcome.EXTRA: 4},
             {},

@@ -142,6 +142,8 @@ ODD = {
     "an empty cursor": ([{"key": "a"}], {"is_truncated": True, "cursor": ""}),
     "an object without a key": ([{"size": 1}], {"is_truncated": False}),
     "a full page and no word": ([{"key": str(n)} for n in range(1000, 2000)], {}),
+    "no list of objects": (None, {}),
+    "a word that is no boolean": ([{"key": "a"}], {"is_truncated": "true"}),
     "the same page for ever": ([{"key": "a"}], {"is_truncated": True, "cursor": "c"}),
 }
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 import sqlite3
 import stat
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -119,6 +119,21 @@ async def test_what_the_jobs_leave_out_is_not_compared(workers: int) -> None:
     assert by_key(differences) == {"a/2": "missing", "c/1": "missing"}
     assert result.tally.expected == 4
     assert {prefix for prefix, after in source.asked} == {"a/", ""}
+
+
+@pytest.mark.parametrize("side", [0, 1])
+async def test_a_side_that_ignores_the_prefix_adds_no_keys(side: int) -> None:
+    class Whole(MemoryBucket):
+        def pages(
+            self, prefix: str = "", after: str | None = None
+        ) -> AsyncIterator[Sequence[ListedObject]]:
+            return super().pages("", None)
+
+    held = objects("a", "b/1", "b/2", "c/1"), objects("b/1")
+    sides = [(Whole if at == side else MemoryBucket)(each) for at, each in enumerate(held)]
+    result, differences = await compared(verifier(*sides, of=scope(JobScope("1", "b/"))))
+    assert by_key(differences) == {"b/2": "missing"}
+    assert result.tally.expected == 2
 
 
 async def test_single_keys_are_found_by_jumping() -> None:
