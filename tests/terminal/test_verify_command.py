@@ -87,6 +87,12 @@ def test_an_interrupt_ends_it_and_the_same_command_goes_on(
         program.type("\x03")
         assert program.ended() == 130
         assert "the same command goes on from there" in program.text
+    before = listings(server)
+    with PtyProgram([*words, "--no-history"], environ, size=(120, 40)) as program:
+        program.wait_for(lambda: listings(server) > before, "a listing that hangs")
+        program.type("\x03")
+        assert program.ended() == 130
+        assert "without a history, the next run begins again" in program.text
     account.faults.clear()
     with PtyProgram(words, environ, size=(120, 40)) as program:
         assert program.ended() == 0
