@@ -26,6 +26,7 @@ from slurper_tui.monitor.history.files import (
     is_damage,
     make_file,
     make_private,
+    reason_of,
 )
 from slurper_tui.monitor.history.schema import (
     ForeignFile,
@@ -146,6 +147,16 @@ class Checkpoint(NamedTuple):
 
 WORK_FILE_ERRORS = (HistoryError, OSError, sqlite3.Error)
 """What every use of a work file may raise."""
+
+
+def cannot_use(error: Exception) -> str:
+    """Return why a work file cannot be used, as one clause with the file where that is known."""
+    if isinstance(error, Busy):
+        return str(error)
+    if isinstance(error, OSError):
+        name = f" {error.filename}" if error.filename else ""
+        return f"the work file{name} cannot be used: {error.strerror or error}"
+    return f"the work file cannot be used: {reason_of(error)}"
 
 
 class Busy(HistoryError):

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from slurper_tui.api.models import Source, Target
-from slurper_tui.monitor.history.workfile import WORK_FILE_ERRORS, WorkFile, work_path
+from slurper_tui.monitor.history.workfile import (
+    WORK_FILE_ERRORS,
+    WorkFile,
+    cannot_use,
+    work_path,
+)
 from slurper_tui.monitor.model.logs import Cause, cause_of
 from slurper_tui.monitor.model.verification import (
     WORKERS,
@@ -215,7 +220,7 @@ class Verifications:
                 anew=options.anew,
             )
         except WORK_FILE_ERRORS as error:
-            raise CannotVerify(str(error)) from None
+            raise CannotVerify(cannot_use(error)) from None
 
     async def _sides(
         self, account_id: str, job: Job, options: VerifyOptions
@@ -253,7 +258,7 @@ class Verifications:
                 return LastVerification(msgspec.json.decode(raw, type=Verification), work)
             work.close()
         except (msgspec.MsgspecError, *WORK_FILE_ERRORS) as error:
-            raise CannotVerify(str(error)) from None
+            raise CannotVerify(cannot_use(error)) from None
         return None
 
     def _path(self, account_id: str, job_ids: Sequence[str]) -> Path | None:

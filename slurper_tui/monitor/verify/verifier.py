@@ -39,6 +39,7 @@ from slurper_tui.monitor.history.workfile import (
     StoredDifference,
     StoredShard,
     WorkFile,
+    cannot_use,
 )
 from slurper_tui.monitor.model.verification import (
     CLASS_A_USD,
@@ -863,7 +864,7 @@ class Verifier:
             await asyncio.wait({future})
             raise
         except WORK_FILE_ERRORS as error:
-            raise CannotVerify(f"the work file cannot be used: {error}") from None
+            raise CannotVerify(cannot_use(error)) from None
 
     def _unfinished(self) -> _Begun | None:
         """Return the earlier run of the same jobs and sides that has not ended."""

@@ -225,6 +225,17 @@ def test_an_interrupted_run_goes_on_and_says_so() -> None:
     assert len(ran.out) == 19
 
 
+def test_a_work_file_that_cannot_be_used_is_named_in_one_line() -> None:
+    someone = person()
+    someone.run("verify", "a1", "--yes")
+    [file] = someone.folder.rglob("verify-*.sqlite3")
+    file.unlink()
+    file.mkdir()
+    ran = someone.run("verify", "a1", "--yes")
+    words = f"slurper-tui: the work file {file} cannot be used: Is a directory"
+    assert (ran.code, ran.out, ran.err[-1]) == (2, [], words)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
