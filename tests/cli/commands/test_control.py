@@ -54,6 +54,10 @@ class Recorded:
         found = [c.plan.id for c in self.account.jobs() if c.status(time.time()) == status]
         return found[place]
 
+    def prefix(self, job: str) -> str:
+        [source] = [c.plan.source for c in self.account.jobs() if c.plan.id == job]
+        return (source and source.path_prefix) or ""
+
     def run(self, *words: str, folder: Path | None = None, accounts: str = "") -> Ran:
         more = {"CLOUDFLARE_ACCOUNT_ID": accounts} if accounts else {}
         environ = {**environment(self.account), **more}
@@ -578,8 +582,11 @@ def reading() -> list[str]:
     return sorted({MONITOR, *COMMANDS} - WRITING)
 
 
-def words_for(name: str, job: str) -> list[list[str]]:
-    """Command lines of a reading command that end by themselves."""
+MANIFEST = "expected.txt"
+
+
+def words_for(name: str, job: str, prefix: str) -> list[list[str]]:
+    """Command lines of a reading command that end by themselves. prefix: of few of its objects."""
     lines = {
         MONITOR: [[job], ["--write", job], ["--help"], ["--version"]],
         "jobs": [["jobs"], ["jobs", "--json"]],
@@ -594,6 +601,7 @@ def words_for(name: str, job: str) -> list[list[str]]:
         "logs": [["logs", job]],
         "failures": [["failures", job], ["failures", job, "--keys"]],
         "report": [["report", job]],
+        "verify": [["verify", job, "--manifest", MANIFEST, "--prefix", prefix, "--yes"]],
         "doctor": [["doctor"], ["doctor", "--json"]],
         "config": [["config", "path"], ["config", "show"], ["config", "check"]],
         "completion": [["completion", "bash"]],
@@ -609,7 +617,9 @@ def test_a_reading_command_leaves_nothing_but_get_requests(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     job = recorded.job("completed")
-    for words in words_for(name, job):
+    prefix = f"{recorded.prefix(job)}nothing/"
+    (tmp_path / MANIFEST).write_text(f"{prefix}a key\n")
+    for words in words_for(name, job, prefix):
         recorded.run(*words, folder=tmp_path)
     assert {method for method, _ in recorded.sent} <= {"GET"}
     asks_nothing = name in ("history", "replay", "config", "completion", "help")
