@@ -33,7 +33,7 @@ from slurper_tui.monitor.model.verification import (
 )
 from slurper_tui.monitor.reports.migrations import migration_of
 from slurper_tui.monitor.reports.records import verification_record
-from slurper_tui.monitor.reports.verification import (
+from slurper_tui.monitor.reports.verification_text import (
     LISTS_ONLY,
     cost_rows,
     count_rows,

@@ -37,7 +37,7 @@ from slurper_tui.monitor.reports.observed import (
     spans,
     unobserved,
 )
-from slurper_tui.monitor.reports.verification import proof_words, verdict_words
+from slurper_tui.monitor.reports.verification_text import proof_words, verdict_words
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder

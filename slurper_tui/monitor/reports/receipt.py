@@ -35,7 +35,7 @@ from slurper_tui.monitor.model.verification import Verification, by_job
 from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.monitor.reports.observed import Span, SpanKind, spans
 from slurper_tui.monitor.reports.retries import of_skips, total
-from slurper_tui.monitor.reports.verification import outdated_words, proof_words
+from slurper_tui.monitor.reports.verification_text import outdated_words, proof_words
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder

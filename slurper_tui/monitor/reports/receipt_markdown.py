@@ -18,7 +18,7 @@ from slurper_tui.monitor.model.events import What
 from slurper_tui.monitor.model.logs import Cause, reason_of
 from slurper_tui.monitor.model.verification import Outcome
 from slurper_tui.monitor.reports.observed import SpanKind
-from slurper_tui.monitor.reports.verification import (
+from slurper_tui.monitor.reports.verification_text import (
     copy_cost_words,
     count_rows,
     etag_words,

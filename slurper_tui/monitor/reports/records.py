@@ -14,7 +14,7 @@ from slurper_tui.monitor.model.logs import reason_of
 from slurper_tui.monitor.model.verification import DIFFERS, Outcome, Tally, Verification
 from slurper_tui.monitor.reports.observed import SpanKind
 from slurper_tui.monitor.reports.receipt import JobReceipt, Reason, Receipt, reasons_of
-from slurper_tui.monitor.reports.verification import verdict_words
+from slurper_tui.monitor.reports.verification_text import verdict_words
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.reports.migrations import Migration

@@ -14,7 +14,7 @@ from slurper_tui.monitor.model.events import (
     What,
 )
 from slurper_tui.monitor.model.job import State
-from slurper_tui.monitor.reports.verification import (
+from slurper_tui.monitor.reports.verification_text import (
     count_rows,
     detail_words,
     outdated_words,

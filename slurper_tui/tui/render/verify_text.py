@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from slurper_tui import format as fmt
 from slurper_tui.monitor.model.verification import DIFFERS, Outcome, Tally, Verification
-from slurper_tui.monitor.reports.verification import (
+from slurper_tui.monitor.reports.verification_text import (
     count_rows,
     detail_words,
     fault_words,

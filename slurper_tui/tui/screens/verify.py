@@ -32,7 +32,7 @@ from slurper_tui.monitor.model.verification import (
     VerifyOptions,
 )
 from slurper_tui.monitor.reports.migrations import family
-from slurper_tui.monitor.reports.verification import LISTS_ONLY, cost_rows
+from slurper_tui.monitor.reports.verification_text import LISTS_ONLY, cost_rows
 from slurper_tui.tui.keys import VERIFY_KEYS, Hint, may_confirm
 from slurper_tui.tui.render.columns import source_text
 from slurper_tui.tui.render.lines import Line, Piece, fill, shorten

@@ -18,7 +18,7 @@ from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.receipt import JobReceipt, Receipt
 from slurper_tui.monitor.reports.receipt_markdown import MOST_LINES, markdown
 from slurper_tui.monitor.reports.records import record, verification_record
-from slurper_tui.monitor.reports.verification import proof_words
+from slurper_tui.monitor.reports.verification_text import proof_words
 from slurper_tui.monitor.verify.r2 import R2Listing
 from tests.monitor.bench import EPOCH, bench
 from tests.monitor.inline_history import InlineHistory

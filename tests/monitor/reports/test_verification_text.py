@@ -13,7 +13,7 @@ from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.verification import HeaderSample, Outcome, Tally
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.records import verified_record
-from slurper_tui.monitor.reports.verification import (
+from slurper_tui.monitor.reports.verification_text import (
     LABELS,
     MEANINGS,
     count_rows,
