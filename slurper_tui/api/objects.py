@@ -82,12 +82,14 @@ class ListingCost(NamedTuple):
     per_second: the most requests a second that it sends; None where only the network limits it.
     seconds: of one request, as far as is known.
     in_r2: it lists an R2 bucket, so that every request is a Class A operation of R2.
+    lists_headers: the headers of an object are read with a listing too, not with HEAD.
     """
 
     page: int = 1000
     per_second: float | None = None
     seconds: float = 0.3
     in_r2: bool = False
+    lists_headers: bool = False
 
 
 class R2Headers(msgspec.Struct, frozen=True, rename="camel"):

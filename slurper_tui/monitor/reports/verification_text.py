@@ -348,7 +348,8 @@ LISTS_ONLY = "It only lists: nothing is written, in neither bucket, and no job i
 def cost_rows(plan: VerifyPlan) -> Iterator[CostRow]:
     """Yield what a verification costs, before its first request: both sides, price and time."""
     yield CostRow("expected", _side_words(plan.expected, plan.headers))
-    yield CostRow("target", _side_words(plan.actual, plan.headers))
+    more = "; more if other objects are there" if plan.actual.requests else ""
+    yield CostRow("target", _side_words(plan.actual, plan.headers) + more)
     yield CostRow("R2's price", price_words(plan))
     yield CostRow("time", time_words(plan))
     if plan.begun_at is not None:
@@ -364,12 +365,13 @@ def _side_words(side: SideCost, headers: int) -> str:
     else:
         number = f"about {_requests(side.requests)}"
     text = f"{side.name}: {number}{', Class A operations of R2' if side.in_r2 else ''}"
-    heads = f"{fmt.count(headers)} more for headers{', Class B' if side.in_r2 else ''}"
+    r2_class = f", Class {'A' if side.lists_headers else 'B'}" if side.in_r2 else ""
+    heads = f"{fmt.count(headers)} more for headers{r2_class}"
     return f"{text}; {heads}" if headers else text
 
 
 def price_words(plan: VerifyPlan) -> str:
-    """Return what R2 charges at most: its free operations of the month may cover it."""
+    """Return what R2 charges, unless its free operations of the month cover it."""
     sides = (plan.expected, plan.actual)
     if not any(side.in_r2 for side in sides):
         return "none: R2 is not listed"
@@ -379,7 +381,7 @@ def price_words(plan: VerifyPlan) -> str:
     elif usd < 0.01:
         text = "less than 0.01 USD"
     else:
-        text = f"at most {usd:,.2f} USD"
+        text = f"about {usd:,.2f} USD"
     text += ", none within the million free operations of a month"
     others = any(side.requests != 0 and not side.in_r2 for side in sides)
     return text + ("; the source's own price comes on top" if others else "")

@@ -46,7 +46,9 @@ class R2Listing:
     ) -> None:
         self.name = name or f"R2 bucket {bucket}, through the API"
         self.requests = 0
-        self.cost = ListingCost(MOST_LISTED, None if demo else _PER_SECOND, in_r2=in_r2)
+        self.cost = ListingCost(
+            MOST_LISTED, None if demo else _PER_SECOND, in_r2=in_r2, lists_headers=True
+        )
         self._metered = metered.of(account_id)
         self._demo = demo
         self._read = partial(self._metered.api.r2_objects, account_id, bucket, jurisdiction)

@@ -121,11 +121,13 @@ class SideCost(msgspec.Struct, frozen=True):
     """What listing one side costs, approximately.
 
     requests: None if the number of objects is not known. in_r2: they are Class A operations of R2.
+    lists_headers: a request for headers is one too, not a Class B operation.
     """
 
     name: str
     requests: int | None
     in_r2: bool
+    lists_headers: bool = False
 
     @property
     def usd(self) -> float | None:
@@ -134,12 +136,19 @@ class SideCost(msgspec.Struct, frozen=True):
             return 0.0
         return None if self.requests is None else self.requests * CLASS_A_USD
 
+    @property
+    def header_usd(self) -> float:
+        """R2's price of one request for headers in US dollars; 0 elsewhere."""
+        if not self.in_r2:
+            return 0.0
+        return CLASS_A_USD if self.lists_headers else CLASS_B_USD
+
 
 class VerifyPlan(msgspec.Struct, frozen=True):
     """What a verification costs, before its first request.
 
     objects: of the jobs, by their counters; None if not known. seconds: None if not known.
-    headers: HEAD requests on each side.
+    headers: requests for headers on each side.
     measured: `seconds` follows from the pace of an earlier verification.
     resumes: expected objects that an earlier run has compared already. begun_at: of that run, UTC
         seconds; None if it begins anew.
@@ -160,8 +169,8 @@ class VerifyPlan(msgspec.Struct, frozen=True):
         sides = (self.expected.usd, self.actual.usd)
         if None in sides:
             return None
-        heads = self.headers * (self.expected.in_r2 + self.actual.in_r2)
-        return sum(side or 0.0 for side in sides) + heads * CLASS_B_USD
+        heads = self.headers * (self.expected.header_usd + self.actual.header_usd)
+        return sum(side or 0.0 for side in sides) + heads
 
 
 class VerifyProgress(msgspec.Struct, frozen=True):
@@ -366,12 +375,12 @@ class Verifier:
         if not cost.page:
             return SideCost(side.name, 0, in_r2=False)
         if objects is None:
-            return SideCost(side.name, None, cost.in_r2)
+            return SideCost(side.name, None, cost.in_r2, cost.lists_headers)
         requests = -(-objects // cost.page) + len(self.scope.ranges())
         if self._workers > 1:
             # The last page of a part is not full, and some parts are empty.
             requests += self._workers + (requests // _MORE if self._divides else 0)
-        return SideCost(side.name, requests, cost.in_r2)
+        return SideCost(side.name, requests, cost.in_r2, cost.lists_headers)
 
     def _assumed_seconds(self, objects: int) -> float:
         """Return the seconds of the slower side at the usual time of its requests.

@@ -188,7 +188,7 @@ def test_the_cost_is_told_before_the_first_listing() -> None:
     for words in (
         "expected: S3 bucket photos",
         "target: R2 bucket media, through the API: about ",
-        "Class A operations of R2; 10 more for headers, Class B",
+        "Class A operations of R2; 10 more for headers, Class A",
         "R2's price: less than 0.01 USD",
         "time: about ",
         "It only lists",

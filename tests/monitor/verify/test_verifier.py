@@ -428,6 +428,9 @@ async def test_the_plan_tells_requests_price_and_time_and_sends_nothing() -> Non
     assert plan.expected.usd == 0.0
     assert plan.actual.usd == pytest.approx(1003 * 4.50 / 10**6)
     assert plan.usd == pytest.approx(1003 * 4.50 / 10**6 + 1000 * 0.36 / 10**6)
+    listed = MemoryBucket((), "target", cost=ListingCost(1000, in_r2=True, lists_headers=True))
+    dearer = await verifier(source, listed, objects=1_000_000, headers=1000, workers=2).plan()
+    assert dearer.usd == pytest.approx(((dearer.actual.requests or 0) + 1000) * 4.50 / 10**6)
     assert plan.seconds == pytest.approx(500, rel=0.01)
     assert not plan.measured
     assert source.requests == target.requests == 0

@@ -40,7 +40,7 @@ RESULT = Verification(
     headers=HeaderSample(7, 1000, 12, 0.0069, 0.0209, {"Content-Type": 12}),
 )
 S3 = SideCost("S3 bucket photos at s3.example.com", 1_013, in_r2=False)
-R2 = SideCost("R2 bucket media, through the API", 1_013, in_r2=True)
+R2 = SideCost("R2 bucket media, through the API", 1_013, in_r2=True, lists_headers=True)
 PLAN = VerifyPlan(1_000_037, S3, R2, 240.0)
 
 
@@ -174,7 +174,7 @@ def test_names_from_outside_are_harmless() -> None:
         (PLAN, "less than 0.01 USD, none within the million free operations", "about 4 min at"),
         (
             VerifyPlan(10**9, S3, replace(R2, requests=10**7), 9e5, measured=True),
-            "at most 45.00 USD",
+            "about 45.00 USD",
             "at the pace of the last verification for 1,000,000,000 objects",
         ),
         (
@@ -202,4 +202,8 @@ def test_the_source_charges_for_itself_and_an_earlier_run_is_told() -> None:
         "an earlier run was interrupted, with 12,000 objects compared already"
     )
     assert rows["expected"].endswith("about 1,013 requests; 10 more for headers")
-    assert rows["target"].endswith("Class A operations of R2; 10 more for headers, Class B")
+    assert rows["target"].endswith(
+        "Class A operations of R2; 10 more for headers, Class A; more if other objects are there"
+    )
+    keyed = replace(again, actual=replace(R2, lists_headers=False))
+    assert "10 more for headers, Class B;" in dict(cost_rows(keyed))["target"]

@@ -209,7 +209,7 @@ async def test_the_cost_is_asked_about_before_the_first_listing() -> None:
         assert one.listings == 0
         for said in (
             "R2 bucket photos (simulated): about 8 requests",
-            "100 more for headers, Class B",
+            "100 more for headers, Class A",
             "less than 0.01 USD",
             "for 3,000 objects",
             "It only lists: nothing is written",
