@@ -169,7 +169,7 @@ async def test_workers_without_a_shard_take_parts_of_the_others(name: str) -> No
     await made.close()
     assert by_key(differences) == {keys[0]: "missing", "~": "extra"}
     assert result.tally.of(Outcome.SAME) == 299
-    assert seen[-1].shards > 4
+    assert seen[-1].shards >= 4
     assert seen[-1].shards == seen[-1].shards_done
     assert seen[-1].compared == 300
 
