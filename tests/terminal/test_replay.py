@@ -21,7 +21,7 @@ def test_the_keys_of_a_replay(tmp_path: Path) -> None:
     with PtyProgram(words, environ, size=(160, 60)) as program:
         program.see("replay ")
         program.see(" \N{MULTIPLICATION SIGN}1 ")
-        program.see("bucket-6")
+        program.see("bucket-7")
         program.type("p")
         program.see(" paused")
         first = clock_of(program)
