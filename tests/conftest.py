@@ -8,6 +8,7 @@ import sys
 from collections.abc import Generator, Iterator
 
 import pytest
+from coverage import Coverage
 from hypothesis import HealthCheck, settings
 
 from slurper_tui.simulated.account import SimulatedAccount
@@ -41,6 +42,26 @@ def pytest_xdist_auto_num_workers() -> int | None:
     return (os.cpu_count() or 1) + 3
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Stop the measurement that pytest-cov begins in a worker before the worker's own.
+
+    It has no use, and it would go on while the worker's own is paused.
+    """
+    if not hasattr(session.config, "workerinput") or (own := _coverage(session.config)) is None:
+        return
+    own.stop()
+    while (other := Coverage.current()) is not None:
+        other.stop()
+    own.start()
+
+
+def _coverage(config: pytest.Config) -> Coverage | None:
+    """Return what measures in this process; None without --cov."""
+    plugin = config.pluginmanager.get_plugin("_cov")
+    return getattr(getattr(plugin, "cov_controller", None), "cov", None)
+
+
 COVERED_SECONDS = 0.1
 """CPU seconds of each test that coverage measures: it takes three times as long meanwhile, and what
 a long test runs later is mostly what it ran before."""
@@ -49,8 +70,7 @@ a long test runs later is mostly what it ran before."""
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Switch coverage off when a test has used `COVERED_SECONDS`."""
-    plugin = item.config.pluginmanager.get_plugin("_cov")
-    coverage = getattr(getattr(plugin, "cov_controller", None), "cov", None)
+    coverage = _coverage(item.config)
     if coverage is None or item.get_closest_marker("no_cover"):
         return (yield)
     paused = False
