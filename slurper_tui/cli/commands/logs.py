@@ -37,6 +37,7 @@ from slurper_tui.monitor.model.plans import MOST_KEYS
 from slurper_tui.monitor.polling.budget import BLOCK_SECONDS
 from slurper_tui.monitor.reports.migrations import migration_of
 from slurper_tui.monitor.reports.retries import (
+    FoundAfterAll,
     keys_left,
     less_those_there,
     looked_up,
@@ -67,7 +68,6 @@ if TYPE_CHECKING:
     from slurper_tui.cli.context import CommandContext
     from slurper_tui.monitor.model.base import JobKey
     from slurper_tui.monitor.model.job import JobView
-    from slurper_tui.monitor.verify.lookup import FoundAfterAll
 
 
 async def logs(context: CommandContext) -> ExitCode:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from slurper_tui.api.objects import ListedObject
     from slurper_tui.monitor.logs.reader import FailingObjects
     from slurper_tui.monitor.model.logs import FailuresView
-    from slurper_tui.monitor.verify.lookup import FoundAfterAll
 
 Retry = tuple[RetryLink, JobView]
 """The link between a retry and the job that it retries, and the retry's view."""
@@ -235,6 +234,40 @@ def keys_left(
     return {key: keys for key, keys in left.items() if keys}
 
 
+class FoundAfterAll(NamedTuple):
+    """What a lookup tells about the keys of one reason.
+
+    there: objects written since the job began. older: objects that were there before, which the
+    job was to replace. absent: keys that do not exist.
+    """
+
+    there: tuple[ListedObject, ...] = ()
+    older: tuple[ListedObject, ...] = ()
+    absent: tuple[str, ...] = ()
+
+
+def found_after_all(
+    keys: Iterable[tuple[str, float | None]], found: Mapping[str, ListedObject]
+) -> FoundAfterAll:
+    """Divide keys by what a lookup has found.
+
+    keys: each with the creation of its job, UTC seconds; None if that is unknown, so that any
+    object counts. Times of listings may be cut to whole seconds.
+    """
+    there: list[ListedObject] = []
+    older: list[ListedObject] = []
+    absent: list[str] = []
+    for key, since in keys:
+        listed = found.get(key)
+        if listed is None:
+            absent.append(key)
+        elif since is not None and listed.modified is not None and listed.modified < int(since):
+            older.append(listed)
+        else:
+            there.append(listed)
+    return FoundAfterAll(tuple(there), tuple(older), tuple(absent))
+
+
 def looked_up(
     views: Sequence[JobView],
     reading: FailingObjects,
@@ -242,8 +275,6 @@ def looked_up(
     found: Mapping[str, ListedObject],
 ) -> dict[str, FoundAfterAll]:
     """Return, by log type, what a lookup of its keys in the target tells. found: by key."""
-    from slurper_tui.monitor.verify.lookup import found_after_all  # only for a lookup
-
     return {
         log_type: found_after_all(
             (

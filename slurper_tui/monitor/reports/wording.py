@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from slurper_tui.api.models import Condition, LifecycleRule, LockRule, Sippy
     from slurper_tui.monitor.jobs.create import Check, CreateResult
     from slurper_tui.monitor.jobs.target import TargetBucket
-    from slurper_tui.monitor.verify.lookup import FoundAfterAll, LookupPrice
+    from slurper_tui.monitor.reports.retries import FoundAfterAll
+    from slurper_tui.monitor.verify.lookup import LookupPrice
     from slurper_tui.monitor.verify.source import CountPrice, TopLevel
 
 # Actions on jobs

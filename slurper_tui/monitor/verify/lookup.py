@@ -1,4 +1,4 @@
-"""Looks up single keys in a bucket: are objects that failed in the target after all?
+"""Looks up single keys in a bucket.
 
 There is no request for one object's existence in R2's own API, so `KeyLookup` lists the bucket from
 just before each wanted key. A page may hold several of them, so there are at most as many requests
@@ -7,7 +7,7 @@ as keys.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -82,37 +82,3 @@ class KeyLookup:
             self.checked += 1
             if key in listed:
                 self.found[key] = listed[key]
-
-
-class FoundAfterAll(NamedTuple):
-    """What a lookup tells about the keys of one reason.
-
-    there: objects written since the job began. older: objects that were there before, which the
-    job was to replace. absent: keys that do not exist.
-    """
-
-    there: tuple[ListedObject, ...] = ()
-    older: tuple[ListedObject, ...] = ()
-    absent: tuple[str, ...] = ()
-
-
-def found_after_all(
-    keys: Iterable[tuple[str, float | None]], found: Mapping[str, ListedObject]
-) -> FoundAfterAll:
-    """Divide keys by what a lookup has found.
-
-    keys: each with the creation of its job, UTC seconds; None if that is unknown, so that any
-    object counts. Times of listings may be cut to whole seconds.
-    """
-    there: list[ListedObject] = []
-    older: list[ListedObject] = []
-    absent: list[str] = []
-    for key, since in keys:
-        listed = found.get(key)
-        if listed is None:
-            absent.append(key)
-        elif since is not None and listed.modified is not None and listed.modified < int(since):
-            older.append(listed)
-        else:
-            there.append(listed)
-    return FoundAfterAll(tuple(there), tuple(older), tuple(absent))

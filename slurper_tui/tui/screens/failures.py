@@ -24,6 +24,7 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailuresView, cause_of, reason_of
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.retries import (
+    FoundAfterAll,
     keys_left,
     less_those_there,
     looked_up,
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.logs.reader import FailingObjects
     from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.session import Services
-    from slurper_tui.monitor.verify.lookup import FoundAfterAll, KeyLookup
+    from slurper_tui.monitor.verify.lookup import KeyLookup
     from slurper_tui.tui.render.glyphs import Look
     from slurper_tui.tui.screens.base import NotedScreen
     from slurper_tui.tui.screens.main import MainScreen

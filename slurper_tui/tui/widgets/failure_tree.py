@@ -48,7 +48,7 @@ from slurper_tui.tui.widgets.line_list import MARGIN, LineList
 from slurper_tui.tui.widgets.log_rows import cached_time, sign_of
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.verify.lookup import FoundAfterAll
+    from slurper_tui.monitor.reports.retries import FoundAfterAll
     from slurper_tui.tui.render.glyphs import Look
 
 Path = tuple[str, ...]

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from slurper_tui.api.objects import ListedObject
 from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import Counts, JobView, State
 from slurper_tui.monitor.reports.migrations import family
+from slurper_tui.monitor.reports.retries import found_after_all
 from tests.monitor.reports.family_jobs import (
     ARCHIVED,
     FAILED,
@@ -288,3 +290,17 @@ def test_with_a_job_its_retries_are_superseded() -> None:
     assert found.view.counts == Counts(1001, 1, 1000, 0)
     assert found.view.verdict is not None
     assert "after retries" not in found.view.verdict.text
+
+
+def test_objects_older_than_the_job_do_not_count_as_copied() -> None:
+    found = {
+        "new": ListedObject("new", 10, modified=1000.0),
+        "old": ListedObject("old", 10, modified=999.0),
+        "undated": ListedObject("undated", 10),
+    }
+    keys = [(key, 1000.9) for key in ("new", "old", "undated", "none")]
+    known = found_after_all(keys, found)
+    assert [each.key for each in known.there] == ["new", "undated"]
+    assert [each.key for each in known.older] == ["old"]
+    assert known.absent == ("none",)
+    assert not found_after_all([("old", None)], found).older

@@ -9,7 +9,7 @@ import pytest
 from slurper_tui.api.errors import ApiError, BadAnswer
 from slurper_tui.api.objects import ListedObject
 from slurper_tui.monitor.verify.listing import ListingCost
-from slurper_tui.monitor.verify.lookup import KeyLookup, found_after_all
+from slurper_tui.monitor.verify.lookup import KeyLookup
 from tests.monitor.verify.buckets import MemoryBucket, fails_at, objects
 
 HOSTILE = ["", "./x", "a//b", "a\nb", "%2F", "\x00", "\U0001f600", "e\u0301", "\xe9", "z" * 1024]
@@ -90,17 +90,3 @@ async def test_a_listing_out_of_order_is_no_proof() -> None:
 
     with pytest.raises(BadAnswer, match="order"):
         await look_up(KeyLookup(Unsorted([]), ["c"]))
-
-
-def test_objects_older_than_the_job_do_not_count_as_copied() -> None:
-    found = {
-        "new": ListedObject("new", 10, modified=1000.0),
-        "old": ListedObject("old", 10, modified=999.0),
-        "undated": ListedObject("undated", 10),
-    }
-    keys = [(key, 1000.9) for key in ("new", "old", "undated", "none")]
-    known = found_after_all(keys, found)
-    assert [each.key for each in known.there] == ["new", "undated"]
-    assert [each.key for each in known.older] == ["old"]
-    assert known.absent == ("none",)
-    assert not found_after_all([("old", None)], found).older
