@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.jobs.target import TargetBucket
     from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.session import Services
-    from slurper_tui.monitor.verify.listing import ObjectListing
+    from slurper_tui.monitor.verify.buckets import ObjectListing
 
 
 async def split_drafts(

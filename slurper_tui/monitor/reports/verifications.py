@@ -25,9 +25,9 @@ from slurper_tui.monitor.model.verification import (
     VerifyOptions,
 )
 from slurper_tui.monitor.reports.migrations import key_of
+from slurper_tui.monitor.verify.buckets import r2_side, source_side
 from slurper_tui.monitor.verify.manifest import Manifest
 from slurper_tui.monitor.verify.scope import Scope, scope_of
-from slurper_tui.monitor.verify.sides import r2_side, source_side
 from slurper_tui.monitor.verify.verifier import Verifier, differences, differing_headers_in
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.model.logs import FailuresView
     from slurper_tui.monitor.polling.budget import Metered
     from slurper_tui.monitor.polling.job_store import JobStore
+    from slurper_tui.monitor.verify.buckets import ObjectListing
     from slurper_tui.monitor.verify.compare import Difference
     from slurper_tui.monitor.verify.headers import HeaderDifference
-    from slurper_tui.monitor.verify.listing import ObjectListing
 
 
 async def _check_manifest(manifest: Manifest, scope: Scope, job: Job) -> None:

@@ -20,7 +20,7 @@ from slurper_tui.monitor.model.verification import HeaderSample
 
 if TYPE_CHECKING:
     from slurper_tui.api.objects import ListedObject, ObjectHeaders
-    from slurper_tui.monitor.verify.listing import ObjectListing
+    from slurper_tui.monitor.verify.buckets import ObjectListing
 
 LARGE = 100 * 2**20
 """Bytes above which an object is copied in parts, which is where headers get lost."""

@@ -16,7 +16,7 @@ from slurper_tui.monitor.verify.scope import just_before
 
 if TYPE_CHECKING:
     from slurper_tui.api.objects import ListedObject
-    from slurper_tui.monitor.verify.listing import ObjectListing
+    from slurper_tui.monitor.verify.buckets import ObjectListing
 
 
 class LookupPrice(NamedTuple):

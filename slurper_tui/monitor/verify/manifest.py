@@ -15,10 +15,10 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from slurper_tui.api.errors import ApiError
+from slurper_tui.api.objects import ListingCost
 from slurper_tui.monitor.history.files import reason_of
 from slurper_tui.monitor.history.sorted_objects import PAGE, Contradiction, SortedObjects
 from slurper_tui.monitor.verify.formats import Mistake, parser_of
-from slurper_tui.monitor.verify.listing import ListingCost
 
 if TYPE_CHECKING:
     from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectHeaders

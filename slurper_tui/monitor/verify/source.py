@@ -13,7 +13,7 @@ from slurper_tui.api.errors import TooLarge
 
 if TYPE_CHECKING:
     from slurper_tui.api.objects import FoundPrefix
-    from slurper_tui.monitor.verify.listing import ObjectListing
+    from slurper_tui.monitor.verify.buckets import ObjectListing
 
 MOST_LEVELS = 50
 """Levels that are listed to compare a list of prefixes with the source, at most."""

@@ -31,6 +31,7 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, BadAnswer
+from slurper_tui.api.objects import ListingCost
 from slurper_tui.monitor.history.recorder import OneThread
 from slurper_tui.monitor.history.sorted_objects import Contradiction, SortedObjects
 from slurper_tui.monitor.history.workfile import (
@@ -71,11 +72,11 @@ from slurper_tui.monitor.verify.headers import (
     Sampled,
     compare_headers,
 )
-from slurper_tui.monitor.verify.listing import ListingCost, ObjectListing
 from slurper_tui.monitor.verify.scope import Range, Scope, cut, just_before, middle
 
 if TYPE_CHECKING:
     from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectHeaders
+    from slurper_tui.monitor.verify.buckets import ObjectListing
 
 T = TypeVar("T")
 

@@ -72,8 +72,7 @@ from slurper_tui.tui.widgets.form_fields import (
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.job import JobView
-    from slurper_tui.monitor.verify.buckets import Buckets
-    from slurper_tui.monitor.verify.listing import ObjectListing
+    from slurper_tui.monitor.verify.buckets import Buckets, ObjectListing
     from slurper_tui.tui.render.glyphs import Look
 
 T = TypeVar("T")

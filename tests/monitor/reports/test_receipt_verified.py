@@ -19,7 +19,7 @@ from slurper_tui.monitor.reports.receipt import JobReceipt, Receipt
 from slurper_tui.monitor.reports.receipt_markdown import MOST_LINES, markdown
 from slurper_tui.monitor.reports.records import record, verification_record
 from slurper_tui.monitor.reports.verification_text import proof_words
-from slurper_tui.monitor.verify.r2 import R2Listing
+from slurper_tui.monitor.verify.buckets import R2Listing
 from tests.monitor.bench import EPOCH, bench
 from tests.monitor.inline_history import InlineHistory
 from tests.monitor.reports.ended import account, key_of, past, plan, receipt_of

@@ -7,8 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectHeaders
-from slurper_tui.monitor.verify.listing import ListingCost
+from slurper_tui.api.objects import FoundPrefix, ListedObject, ListingCost, ObjectHeaders
 from slurper_tui.monitor.verify.scope import JobScope, Scope
 
 CREATED = 1_900_000_000.0

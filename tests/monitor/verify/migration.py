@@ -19,11 +19,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
-from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectHeaders
+from slurper_tui.api.objects import FoundPrefix, ListedObject, ListingCost, ObjectHeaders
 from slurper_tui.monitor.history.workfile import WorkFile
 from slurper_tui.monitor.model.verification import Outcome
 from slurper_tui.monitor.verify import verifier as engine
-from slurper_tui.monitor.verify.listing import ListingCost
 from slurper_tui.monitor.verify.verifier import Verifier
 from tests.monitor.verify.buckets import CREATED, STARTED, scope
 

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from slurper_tui.api.errors import ApiError, BadAnswer
-from slurper_tui.api.objects import ListedObject
-from slurper_tui.monitor.verify.listing import ListingCost
+from slurper_tui.api.objects import ListedObject, ListingCost
 from slurper_tui.monitor.verify.lookup import KeyLookup
 from tests.monitor.verify.buckets import MemoryBucket, fails_at, objects
 

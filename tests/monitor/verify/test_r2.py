@@ -25,7 +25,7 @@ from slurper_tui.monitor.polling.budget import (
     Budget,
     Metered,
 )
-from slurper_tui.monitor.verify.r2 import R2Listing
+from slurper_tui.monitor.verify.buckets import R2Listing
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.api.odd import envelope

@@ -15,14 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.api.objects import ListedObject, ObjectHeaders
+from slurper_tui.api.objects import ListedObject, ListingCost, ObjectHeaders
 from slurper_tui.monitor.history.schema import ForeignFile
 from slurper_tui.monitor.history.workfile import Busy, WorkFile
 from slurper_tui.monitor.model.verification import CannotVerify, HeaderSample, Outcome, Verification
 from slurper_tui.monitor.verify import verifier as engine
 from slurper_tui.monitor.verify.compare import NO_MD5S, Difference
 from slurper_tui.monitor.verify.headers import LARGE, wilson
-from slurper_tui.monitor.verify.listing import ListingCost
 from slurper_tui.monitor.verify.scope import JobScope, Scope
 from slurper_tui.monitor.verify.verifier import Verifier, VerifyProgress
 from tests.monitor.verify.buckets import (

@@ -15,10 +15,8 @@ from slurper_tui.api.models import Secret, Source
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.polling.budget import Budget, Metered
-from slurper_tui.monitor.verify import sides
-from slurper_tui.monitor.verify.listing import ObjectListing
-from slurper_tui.monitor.verify.r2 import R2Listing
-from slurper_tui.monitor.verify.sides import r2_side, source_side
+from slurper_tui.monitor.verify import buckets
+from slurper_tui.monitor.verify.buckets import ObjectListing, R2Listing, r2_side, source_side
 from slurper_tui.simulated.account import SimulatedAccount
 from tests.api.s3_servers import listing, serving
 from tests.monitor.bench import now
@@ -128,7 +126,7 @@ async def test_with_keys_a_bucket_is_listed_at_r2s_s3_endpoint(
     async with serving(lambda _: listing("a")) as (url, asked), cloud(account) as metered:
         keys = (await metered.api.r2_keys()).value
         assert keys.secret_access_key == hashlib.sha256(account.token.encode()).hexdigest()
-        monkeypatch.setattr(sides, "r2_endpoint", lambda *where: url)
+        monkeypatch.setattr(buckets, "r2_endpoint", lambda *where: url)
         side = r2_side(metered, account.account_id, "media", "eu", keys)
         assert [[found.key for found in page] async for page in side.pages()] == [["a"]]
         for none in (None, Secret()):
