@@ -23,14 +23,13 @@ from textual.widgets import Input, Static
 from slurper_tui import format as fmt
 from slurper_tui.monitor.model.logs import LogView, reason_of
 from slurper_tui.monitor.reports.wording import job_names, row_count_words
-from slurper_tui.tui import log_state as states
 from slurper_tui.tui.keys import LOG_KEYS
-from slurper_tui.tui.log_state import LogState, kinds
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, width_of
 from slurper_tui.tui.screens.dialogs import copy_text, row_dialog
 from slurper_tui.tui.screens.job_page import JobPage, closing, save_log, title_line, trouble_line
+from slurper_tui.tui.widgets import log_lines as states
 from slurper_tui.tui.widgets.form_fields import MOST_TYPED, FilterInput
-from slurper_tui.tui.widgets.log_rows import NOTHING, LogLines
+from slurper_tui.tui.widgets.log_lines import NOTHING, LogLines, LogState, kinds
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.job import JobView

@@ -625,7 +625,7 @@ def _newest_rows(views: Sequence[JobView], context: DrawContext, width: int) -> 
     if not found:
         return ()
     from slurper_tui.monitor.reports.wording import job_names
-    from slurper_tui.tui.widgets.log_rows import layout_for, row_line
+    from slurper_tui.tui.render.log_text import layout_for, row_line
 
     rows = newest_rows(found, MOST_ROWS if width >= TWO_COLUMNS else FEWER_ROWS)
     names = {key.job_id: name for key, name in job_names(views).items()} if len(views) > 1 else {}

@@ -44,8 +44,8 @@ from slurper_tui.tui.render.lines import (
     text_lines,
     width_of,
 )
+from slurper_tui.tui.render.log_text import cached_time, sign_of
 from slurper_tui.tui.widgets.line_list import MARGIN, LineList
-from slurper_tui.tui.widgets.log_rows import cached_time, sign_of
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.reports.retries import FoundAfterAll

@@ -12,12 +12,9 @@ from rich.cells import cell_len
 
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.logs import FAILED_TYPE, LogView
-from slurper_tui.tui import log_state as states
-from slurper_tui.tui.log_state import LogState, pattern_of
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
-from slurper_tui.tui.render.painted import STYLES
-from slurper_tui.tui.widgets.log_rows import (
+from slurper_tui.tui.render.log_text import (
     RowLayout,
     layout_for,
     row_height,
@@ -25,6 +22,9 @@ from slurper_tui.tui.widgets.log_rows import (
     row_lines,
     times_for,
 )
+from slurper_tui.tui.render.painted import STYLES
+from slurper_tui.tui.widgets import log_lines as states
+from slurper_tui.tui.widgets.log_lines import LogState, pattern_of
 from tests.tui.jobs import NOW, harmless
 from tests.tui.log_pages import ARCHIVED, JOB, log_view, opened, row
 

@@ -1,34 +1,25 @@
-"""The rows of a log as lines, and the list of them on the log page.
+"""The rows of a log as lines: in one line (`row_line`) or wrapped in full (`row_lines`).
 
-A row is one line (`row_line`) or wrapped in full (`row_lines`), with search matches marked.
-`LogLines` draws rows only when they are visible and repaints only where they changed; new rows at
-the top move the others down with `move_down`, so that the cursor's row stays where it is on the
-screen.
+A `RowLayout` gives the columns their widths, and the matches of a search are marked.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 from rich.cells import cell_len
-from textual.reactive import var
 
 from slurper_tui import format as fmt
 from slurper_tui.format import MOST_SHOWN
-from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, LogView, cause_of, reason_of
-from slurper_tui.tui.log_state import LogState, pattern_of
+from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, cause_of, reason_of
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import MARKS, Line, Piece, cut, fill, pad, shorten, width_of, wrap
-from slurper_tui.tui.widgets.line_list import MARGIN, LineList
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import LogRow
@@ -307,10 +298,10 @@ def layout_for(
     """Return how some rows are drawn in a width in cells. names: of several jobs, by id."""
     shown = {job_id: look.sanitise(name) for job_id, name in names.items()}
     times = times_for(rows, now, look, short=width < NARROW, ages=False)
-    return _fitted_to(rows, _layout(shown, look, width, times))
+    return fitted_to(rows, unfitted_layout(shown, look, width, times))
 
 
-def _layout(
+def unfitted_layout(
     names: Mapping[str, str],
     look: Look,
     width: int,
@@ -324,18 +315,18 @@ def _layout(
     return RowLayout(look, width, times, sought=sought, names=names, name=name)
 
 
-def _fitted_to(rows: Iterable[LogRow], layout: RowLayout) -> RowLayout:
+def fitted_to(rows: Iterable[LogRow], layout: RowLayout) -> RowLayout:
     """Give the columns the width that these rows need."""
     rows = [row for row in rows if row.object_key is not None]
     return replace(
         layout,
         longest=max((_cells(row.object_key or "", layout.look) for row in rows), default=1),
-        widest=_widest(rows, layout),
+        widest=widest_reason(rows, layout),
         message=max((_cells(row.message or "", layout.look) for row in rows), default=0),
     )
 
 
-def _widest(rows: Iterable[LogRow], layout: RowLayout) -> int:
+def widest_reason(rows: Iterable[LogRow], layout: RowLayout) -> int:
     """Return the cells of the widest reason of the rows with a key."""
     types = {row.log_type for row in rows if row.object_key is not None}
     return max((_cells(_reason(type, layout), layout.look) for type in types), default=0)
@@ -344,167 +335,3 @@ def _widest(rows: Iterable[LogRow], layout: RowLayout) -> int:
 def _cells(text: str, look: Look) -> int:
     """Return the width of a text; a very long one counts as at least the widest screen."""
     return cell_len(look.sanitise(text[:MOST_SHOWN]))
-
-
-NOTHING = LogState(LogView(JobKey("", "")))
-
-
-class LogLines(LineList):
-    """The shown rows of a log.
-
-    names: of several jobs, the name of each by its id; empty for the log of one job.
-    now: the time of the newest data, UTC seconds.
-    """
-
-    state: var[LogState] = var(NOTHING, init=False)
-
-    def __init__(self, look: Look, names: Mapping[str, str], *, id: str) -> None:
-        super().__init__(look, id=id)
-        self.now = 0.0
-        self._names = {job_id: look.sanitise(name) for job_id, name in names.items()}
-        self._fitted_at = -1.0
-        self._row_layout = self._in_this_width()
-        self._starts: Sequence[int] = ()
-        self._heights: dict[int, tuple[LogRow, int]] = {}
-        self._height_of_cursor = 0
-        self._shape: tuple[int, int] = (0, 0)
-
-    def line_at(self, y: int) -> Line:
-        """Draw a row or a line of a wrapped one; the notice if no row is shown."""
-        state, line = self.state, y + self.first
-        if not state.rows:
-            text = "The log is empty" if state.view.whole else ""
-            if state.view.rows:
-                text = "No row is of this type and holds these words"
-            return (Piece(" " * MARGIN), Piece(text, "muted")) if y == 0 else ()
-        row = self.row_of(line)
-        if row is None:
-            return ()
-        if state.wrapped:
-            parts, part = row_lines(state.rows[row], self._row_layout), line - self._start(row)
-            drawn = parts[part] if part < len(parts) else ()
-        else:
-            drawn = row_line(state.rows[row], self._row_layout)
-        margin = (self.cursor_sign(row), Piece(" " * (MARGIN - 1)))
-        return (*fill((*margin, *drawn), self.room.width - 1), self.thumb(y))
-
-    def row_of(self, line: int) -> int | None:
-        """Return the index of the row at a line, counted from the top of the log; None for none."""
-        if not self.state.wrapped:
-            return super().row_of(line)
-        if not self._starts or line >= self._starts[-1]:
-            return None
-        return bisect_right(self._starts, line) - 1
-
-    def _start(self, row: int) -> int:
-        return self._starts[row] if self.state.wrapped else row
-
-    def lines_of(self, row: int) -> range:
-        """Return the lines that a row takes."""
-        return range(self._start(row), self._start(row + 1))
-
-    @property
-    def cursor(self) -> int | None:
-        """The index of the highlighted row."""
-        return self.state.cursor
-
-    @property
-    def lines(self) -> int:
-        """How many lines all rows take."""
-        if self.state.wrapped:
-            return self._starts[-1] if self._starts else 0
-        return len(self.state.rows)
-
-    def watch_state(self, before: LogState, after: LogState) -> None:
-        """Show a new state; the cursor's row keeps its place on the screen when the rows change."""
-        same_rows = before.rows is after.rows and before.view.rows is after.view.rows
-        ways = [(state.wrapped, state.ages, state.sought) for state in (before, after)]
-        if after.rows and same_rows and ways[0] == ways[1] and self._fitted_at == self.now:
-            # only the cursor moved: without scrolling, only two rows are drawn again
-            top = self.scroll_offset.y
-            self.show_cursor()
-            self._height_of_cursor = self._start(after.cursor) - self.scroll_offset.y
-            if top != self.scroll_offset.y:
-                self.repaint_changes()
-                return
-            for row in (before.cursor, after.cursor):
-                first, end = (self._start(number) - top for number in (row, row + 1))
-                self.repaint_changes(range(max(0, first), min(end, self.size.height)))
-            return
-        keep_height = before.rows is not after.rows or before.wrapped != after.wrapped
-        self.redraw(
-            keep_height=keep_height, added=rows_added_above(before, after, self.size.height)
-        )
-
-    def redraw(self, *, keep_height: bool = False, added: int = 0) -> None:
-        """Fit the rows, scroll to the cursor, and repaint the differences.
-
-        keep_height: keep the cursor's row at its height on the screen.
-        added: how many new rows are above all others.
-        """
-        if not self.size:
-            return
-        self.fit()
-        start = self._start(self.state.cursor) if self.state.rows else 0
-        top = self.scroll_offset.y
-        self.show_cursor(start - self._height_of_cursor if keep_height else None)
-        self._height_of_cursor = start - self.scroll_offset.y
-        if top == self.scroll_offset.y:
-            self.move_down(self._start(added))
-        self.repaint_changes()
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Fit the columns to the rows that are visible now."""
-        if not self.state.wrapped:
-            self._fit_columns()
-        super().watch_scroll_y(old_value, new_value)
-
-    def _fit_columns(self) -> None:
-        """Give the columns the width that the visible rows need.
-
-        A wrapped row's height depends on the column of the reasons, which is then that of all rows.
-        """
-        rows, layout, top = self.state.rows, self._row_layout, self.scroll_offset.y
-        if self.state.wrapped:
-            self._row_layout = replace(layout, widest=_widest(rows, layout))
-        else:
-            self._row_layout = _fitted_to(rows[top : top + self.size.height], layout)
-
-    def fit(self) -> None:
-        """Compute how rows are drawn in this width and, if wrapped, where each begins."""
-        self._fitted_at = self.now
-        self._row_layout = self._in_this_width()
-        self._fit_columns()
-        if self.state.wrapped:
-            self._starts = [*accumulate(map(self._height, self.state.rows), initial=0)]
-        self.set_lines(self.lines)
-
-    def _in_this_width(self) -> RowLayout:
-        width, state = max(1, self.size.width - MARGIN - 2), self.state
-        times = times_for(
-            state.view.rows, self.now, self._look, short=width < NARROW, ages=state.ages
-        )
-        sought = pattern_of(state.sought)
-        return _layout(self._names, self._look, width, times, sought)
-
-    def _height(self, row: LogRow) -> int:
-        """Return the lines of a wrapped row; cached while the width for its text is the same."""
-        shape = (self._row_layout.width, self._row_layout.body)
-        if shape != self._shape or len(self._heights) > 2 * len(self.state.rows) + 100:
-            self._shape = shape
-            self._heights.clear()
-        cached = self._heights.get(id(row))
-        if cached is None or cached[0] is not row:
-            cached = self._heights[id(row)] = (row, row_height(row, self._row_layout))
-        return cached[1]
-
-
-def rows_added_above(before: LogState, after: LogState, most: int) -> int:
-    """Return how many of the first `most` rows are new above the previous newest.
-
-    0 if not near the top.
-    """
-    if not before.rows or before.rows is after.rows or before.wrapped != after.wrapped:
-        return 0
-    newest = before.rows[0]
-    return next((n for n, row in enumerate(after.rows[:most]) if row is newest), 0)
