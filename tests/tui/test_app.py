@@ -21,7 +21,8 @@ from slurper_tui.monitor.model.job import AccountView, BudgetView, PastOutage, P
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.keys import MAIN_KEYS, PALETTE_ONLY
 from slurper_tui.tui.render.painted import PaintedLines
-from slurper_tui.tui.screens.dialogs import CopyDialog, Dialog, HelpDialog, ProblemDialog
+from slurper_tui.tui.screens.base import Dialog
+from slurper_tui.tui.screens.dialogs import CopyDialog, HelpDialog, ProblemDialog
 from slurper_tui.tui.screens.palette import Palette, likeness
 from slurper_tui.tui.state import ScreenOptions, ViewState
 from slurper_tui.tui.themes import LIGHT, is_light

@@ -1,21 +1,26 @@
-"""The bases of the screens: `NotedScreen` with a note, `FramedScreen` with a head and a foot."""
+"""The bases of the screens.
+
+`NotedScreen` has a note, `FramedScreen` a head and a foot too; `Dialog` is a text to read over
+another screen: a subclass yields its lines for a width.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.events import Key, Resize
 from textual.geometry import Size
 from textual.reactive import var
-from textual.screen import Screen, ScreenResultType
+from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.widget import Widget
 from textual.worker import Worker
 
 from slurper_tui.tui.render.painted import PaintedApp, PaintedLines
+from slurper_tui.tui.widgets.line_list import TextLines
 
 if TYPE_CHECKING:
     from slurper_tui.tui.render.glyphs import Look
@@ -26,6 +31,12 @@ LOW = 16
 
 NARROW = 50
 """Width in cells below which labels are shorter."""
+
+PADDING = 4
+"""Total padding in cells at the left and right of a dialog's page, as set in the stylesheet."""
+
+MOST_WIDTH = 84
+"""Maximum width in cells that the stylesheet gives a dialog."""
 
 T = TypeVar("T")
 
@@ -164,3 +175,59 @@ class FramedScreen(NotedScreen[ScreenResultType]):
         self.set_class(size.height < LOW, "-low")
         self.set_class(size.width < NARROW, "-narrow")
         self.set_class(size.width < 30 or size.height < 6, "-tiny")
+
+
+class Page(TextLines):
+    """The text of a dialog."""
+
+    MARK = 1
+
+    def lines_for(self, width: int) -> tuple[Line, ...]:
+        """Return the dialog's lines."""
+        dialog = self.screen
+        return tuple(dialog.page_lines(width)) if isinstance(dialog, Dialog) else ()
+
+
+class Dialog(ModalScreen[None], NotedScreen[None]):
+    """A modal screen with lines to read and the usual scroll keys.
+
+    most_width: cells, as in the stylesheet.
+    """
+
+    most_width = MOST_WIDTH
+    CSS_PATH = "../pages.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape,q,enter,question_mark,f1,exclamation_mark", "close", "close"),
+        *SCROLL_KEYS,
+    ]
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self.look = look
+        self.set_class(look.ascii_only, "-ascii")
+
+    def compose(self) -> ComposeResult:
+        """Yield the page."""
+        yield Page(self.look, id="page")
+
+    def page_lines(self, width: int) -> Iterator[Line]:
+        """Yield the lines for a width in cells; none by default."""
+        return iter(())
+
+    def on_resize(self, event: Resize) -> None:
+        """Fit the page to the new size."""
+        self.fit_page(event.size)
+
+    def fit_page(self, size: Size) -> None:
+        """Make the page as high as its text, if a terminal of this size has room."""
+        room = max(1, min(self.most_width, size.width) - PADDING - Page.MARK)
+        lines = sum(1 for _ in self.page_lines(room))
+        self.query_one(Page).styles.height = min(lines + 2, max(1, size.height - 2))
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll the page by a number of lines."""
+        self.query_one(Page).scroll_lines(lines)
+
+    def action_close(self) -> None:
+        """Close the dialog."""
+        self.dismiss()

@@ -33,8 +33,7 @@ from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import DrawContext, migration, source_text
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, width_of, wrap, wrap_words
-from slurper_tui.tui.screens.base import DrawnLines
-from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page
+from slurper_tui.tui.screens.base import PADDING, Dialog, DrawnLines, Page
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.job import JobView, Snapshot

@@ -1,8 +1,4 @@
-"""Dialogs with text to read, open until a key closes them.
-
-`Dialog` is the base: a subclass yields its lines for a width. Subclasses here show help, problems,
-texts to copy, errors and log rows.
-"""
+"""Dialogs with text to read, open until a key closes them: help, problems, copies, log rows."""
 
 from __future__ import annotations
 
@@ -12,11 +8,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.cells import cell_len
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.events import Resize
-from textual.geometry import Size
-from textual.screen import ModalScreen
 from textual.worker import Worker, WorkerCancelled
 
 from slurper_tui.monitor.model.job import Snapshot, State
@@ -25,18 +17,14 @@ from slurper_tui.tui.keys import MAIN_KEYS, PALETTE_ONLY, key_hint, signs
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details, problem_details
-from slurper_tui.tui.screens.base import SCROLL_KEYS, CopyingApp, NotedScreen
-from slurper_tui.tui.widgets.line_list import TextLines
+from slurper_tui.tui.screens.base import CopyingApp, Dialog, NotedScreen
 
 if TYPE_CHECKING:
     from slurper_tui.api.errors import ApiError
     from slurper_tui.api.models import LogRow
 
-PADDING = 4
-"""Total padding in cells at the left and right of a page, as set in the stylesheet."""
-
-MOST_WIDTH, MOST_HELP_WIDTH = 84, 164
-"""Maximum widths in cells that the stylesheet gives a dialog, and the help."""
+MOST_HELP_WIDTH = 164
+"""Maximum width in cells that the stylesheet gives the help."""
 
 KEY_COLUMN, NARROW_KEY_COLUMN = 16, 10
 """Cells for a term of the help, and in a narrow column; a longer term has a line of its own."""
@@ -46,62 +34,6 @@ HELP_COLUMN, HELP_GAP, HELP_COLUMNS = 34, 3, 3
 
 BROAD_COLUMN = 42
 """A narrower column of the help has `NARROW_KEY_COLUMN` cells for a term."""
-
-
-class Page(TextLines):
-    """The text of a dialog."""
-
-    MARK = 1
-
-    def lines_for(self, width: int) -> tuple[Line, ...]:
-        """Return the dialog's lines."""
-        dialog = self.screen
-        return tuple(dialog.page_lines(width)) if isinstance(dialog, Dialog) else ()
-
-
-class Dialog(ModalScreen[None], NotedScreen[None]):
-    """A modal screen with lines to read and the usual scroll keys.
-
-    most_width: cells, as in the stylesheet.
-    """
-
-    most_width = MOST_WIDTH
-    CSS_PATH = "../pages.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("escape,q,enter,question_mark,f1,exclamation_mark", "close", "close"),
-        *SCROLL_KEYS,
-    ]
-
-    def __init__(self, look: Look) -> None:
-        super().__init__()
-        self.look = look
-        self.set_class(look.ascii_only, "-ascii")
-
-    def compose(self) -> ComposeResult:
-        """Yield the page."""
-        yield Page(self.look, id="page")
-
-    def page_lines(self, width: int) -> Iterator[Line]:
-        """Yield the lines for a width in cells; none by default."""
-        return iter(())
-
-    def on_resize(self, event: Resize) -> None:
-        """Fit the page to the new size."""
-        self.fit_page(event.size)
-
-    def fit_page(self, size: Size) -> None:
-        """Make the page as high as its text, if a terminal of this size has room."""
-        room = max(1, min(self.most_width, size.width) - PADDING - Page.MARK)
-        lines = sum(1 for _ in self.page_lines(room))
-        self.query_one(Page).styles.height = min(lines + 2, max(1, size.height - 2))
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll the page by a number of lines."""
-        self.query_one(Page).scroll_lines(lines)
-
-    def action_close(self) -> None:
-        """Close the dialog."""
-        self.dismiss()
 
 
 def _title(text: str, hint: str = "") -> Iterator[Line]:

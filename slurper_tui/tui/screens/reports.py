@@ -30,7 +30,8 @@ from slurper_tui.monitor.reports.wording import STOPPED_READING, hold_up, readin
 from slurper_tui.tui.render.columns import DrawContext, migration
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, spread, width_of, wrap_words
-from slurper_tui.tui.screens.dialogs import Dialog, Page, copy_text
+from slurper_tui.tui.screens.base import Dialog, Page
+from slurper_tui.tui.screens.dialogs import copy_text
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.base import JobKey

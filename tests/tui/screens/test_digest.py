@@ -14,7 +14,7 @@ from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.render.painted import STYLES
-from slurper_tui.tui.screens.dialogs import Page
+from slurper_tui.tui.screens.base import Page
 from slurper_tui.tui.screens.reports import HOW_TO_CLOSE, HOW_TO_SCROLL, DigestDialog, digest_lines
 from slurper_tui.tui.state import ScreenOptions
 from tests.fake_feed import FakeFeed

@@ -20,7 +20,8 @@ from slurper_tui.monitor.model.logs import FailuresView, LogCounts
 from slurper_tui.monitor.reports.receipt import JobReceipt, Reading, Receipt
 from slurper_tui.monitor.reports.receipt_markdown import markdown
 from slurper_tui.tui.app import SlurperApp
-from slurper_tui.tui.screens.dialogs import CopyDialog, Page
+from slurper_tui.tui.screens.base import Page
+from slurper_tui.tui.screens.dialogs import CopyDialog
 from slurper_tui.tui.screens.reports import ReceiptPage
 from slurper_tui.tui.state import ScreenOptions, ViewState
 from tests.fake_feed import FakeFeed
