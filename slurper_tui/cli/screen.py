@@ -42,8 +42,7 @@ from slurper_tui.cli.terminal import Marks, Terminal, answers, colours_of, wait_
 from slurper_tui.config import Config, read_bytes
 from slurper_tui.monitor.history.files import make_folder
 from slurper_tui.monitor.model.base import Window
-from slurper_tui.monitor.model.samples import snapshot_from_history
-from slurper_tui.monitor.session import Session
+from slurper_tui.monitor.session import Session, snapshot_from_history
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.state import ScreenOptions, ScreenState, ViewState
 from slurper_tui.tui.widgets.totals import title_of

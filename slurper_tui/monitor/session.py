@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec.structs import replace
 
 from slurper_tui.monitor.model.base import JobKey, Window
-from slurper_tui.monitor.model.job import JobView, Snapshot, State
+from slurper_tui.monitor.model.job import AccountView, JobView, Snapshot, State
 from slurper_tui.monitor.model.selection import Selection, fits, is_part
+from slurper_tui.monitor.model.verdict import stored_view
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.jobs.actions import JobControl
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.logs.ended import EndedLogs
     from slurper_tui.monitor.logs.reader import LogReader
     from slurper_tui.monitor.model.plans import Plan
+    from slurper_tui.monitor.model.samples import StoredJob
     from slurper_tui.monitor.model.verification import Verification
     from slurper_tui.monitor.polling.poller import Monitor
     from slurper_tui.monitor.reports.digest import Digest
@@ -243,3 +245,19 @@ class Session:
                 Buckets(metered),
             )
         return self._services
+
+
+def snapshot_from_history(
+    stored: Sequence[StoredJob],
+    accounts: Sequence[str],
+    selection: Selection,
+    interval: float,
+    now: float,
+) -> Snapshot | None:
+    """Return a snapshot of the stored jobs that are selected; None if there is none.
+
+    interval: seconds between rounds.
+    now: UTC seconds.
+    """
+    jobs = tuple(stored_view(job) for job in stored if selection.takes(job.job))
+    return Snapshot(now, interval, tuple(map(AccountView, accounts)), jobs) if jobs else None

@@ -28,7 +28,6 @@ from slurper_tui.monitor.history.files import is_damage, is_full, reason_of, set
 from slurper_tui.monitor.history.opening import Clock, history_view, notice_of, open_file
 from slurper_tui.monitor.history.schema import HistoryError
 from slurper_tui.monitor.history.store import BATCH, Store
-from slurper_tui.monitor.history.thinning import superfluous
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.samples import (
     HistoryView,
@@ -36,6 +35,7 @@ from slurper_tui.monitor.model.samples import (
     Recorded,
     StoredJob,
     last_of_each,
+    superfluous,
     to_ms,
 )
 

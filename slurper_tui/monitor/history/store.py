@@ -42,15 +42,17 @@ from slurper_tui.monitor.history.codecs import (
 from slurper_tui.monitor.history.files import Ownership, identity_of
 from slurper_tui.monitor.history.notes import Notes
 from slurper_tui.monitor.history.schema import transaction, version_of
-from slurper_tui.monitor.history.thinning import (
-    STEP_SECONDS,
-    WHOLE_SECONDS,
-    step_start,
-    superfluous,
-)
 from slurper_tui.monitor.model.base import AHEAD_SECONDS, CREATED_SLACK, EARLIEST, JobKey
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import Recorded, StoredJob, to_ms
+from slurper_tui.monitor.model.samples import (
+    STEP_SECONDS,
+    WHOLE_SECONDS,
+    Recorded,
+    StoredJob,
+    step_start,
+    superfluous,
+    to_ms,
+)
 
 _ALWAYS = 2**62
 """Milliseconds; later than any sample."""

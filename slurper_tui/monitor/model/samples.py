@@ -1,11 +1,10 @@
-"""Values that the history stores, and the views of its jobs, shown until they are polled."""
+"""Values that the history stores, and which samples of them it keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from itertools import groupby, pairwise
 
 import msgspec
 from msgspec.structs import replace
@@ -13,22 +12,8 @@ from msgspec.structs import replace
 from slurper_tui.api.models import Job
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import STEADY_SECONDS, JobKey
-from slurper_tui.monitor.model.job import (
-    PHASE_AT_REST,
-    AccountView,
-    Counts,
-    JobView,
-    Phase,
-    Snapshot,
-    Total,
-    has_ended,
-    percent_of,
-)
+from slurper_tui.monitor.model.job import Counts, has_ended
 from slurper_tui.monitor.model.logs import LogCounts
-from slurper_tui.monitor.model.verdict import with_log
-
-if TYPE_CHECKING:
-    from slurper_tui.monitor.model.selection import Selection
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
@@ -84,43 +69,6 @@ def final(stored: StoredJob) -> StoredJob | None:
     return replace(stored, closed=True) if over else None
 
 
-def stored_view(stored: StoredJob) -> JobView:
-    """Return the view of a stored job, shown until it is polled."""
-    job, last = stored.job, stored.last
-    status = last.status if last else job.status
-    ended = has_ended(job, status)
-    view = JobView(stored.account_id, job, status=status, ended=ended)
-    if last is None:
-        return view
-    stalled = Phase.STALLED if last.stalled and status == "running" else None
-    view = replace(
-        view,
-        phase=Phase.ENDED if ended else PHASE_AT_REST.get(status or "", stalled),
-        counts=last.counts,
-        percent=percent_of(last.counts.done, last.counts.objects, finished=status == "completed"),
-        total=Total.FINAL if ended else Total.PROVISIONAL,
-        as_of=last.at,
-        from_history=True,
-    )
-    return with_log(view, stored.log)
-
-
-def snapshot_from_history(
-    stored: Sequence[StoredJob],
-    accounts: Sequence[str],
-    selection: Selection,
-    interval: float,
-    now: float,
-) -> Snapshot | None:
-    """Return a snapshot of the stored jobs that are selected; None if there is none.
-
-    interval: seconds between rounds.
-    now: UTC seconds.
-    """
-    jobs = tuple(stored_view(job) for job in stored if selection.takes(job.job))
-    return Snapshot(now, interval, tuple(map(AccountView, accounts)), jobs) if jobs else None
-
-
 class Keeping(StrEnum):
     """Mode of a history; `HistoryView` explains the values."""
 
@@ -172,3 +120,52 @@ def last_of_each(samples: Sequence[Recorded], step: float) -> tuple[Recorded, ..
         elif to_ms(one.at) // step_ms != to_ms(other.at) // step_ms:
             chosen.add(place)
     return tuple(sample for place, sample in enumerate(samples) if place in chosen)
+
+
+WHOLE_SECONDS = 86_400.0
+"""Every sample younger than this is kept."""
+
+STEP_SECONDS = 600.0
+"""Older samples: one is kept per step of this many seconds, aligned to UTC."""
+
+
+def step_start(at: float) -> float:
+    """Return the beginning of the step that contains a time; both in UTC seconds."""
+    return at // STEP_SECONDS * STEP_SECONDS
+
+
+def superfluous(
+    samples: Sequence[Recorded], before: Recorded | None = None, after: Recorded | None = None
+) -> tuple[Recorded, ...]:
+    """Return the samples that may be deleted; applied to what it leaves, it returns none.
+
+    One per step is kept, and every sample that shows a change: both sides of a change of status, of
+    the beginning and end of a stall and of a falling counter, the last sample before a gap and the
+    first after it, the very first and the very last.
+
+    samples: of one job, in whole steps, oldest first.
+    before, after: the neighbouring samples, which are kept; None if there is none.
+    """
+    line = [*([before] if before else []), *samples, *([after] if after else [])]
+    needed: set[float] = set()
+    # Both samples around each change of status, stall or gap.
+    for one, other in pairwise(line):
+        if one.status != other.status or one.stalled != other.stalled or other.after_gap:
+            needed |= {one.at, other.at}
+    # Both samples around each fall of a counter.
+    for name in Counts.__struct_fields__:
+        values = ((s.at, getattr(s.counts, name)) for s in line)
+        counted = [(at, value) for at, value in values if value is not None]
+        for (at, value), (then, lower) in pairwise(counted):
+            if lower < value:
+                needed |= {at, then}
+    if samples and before is None:
+        needed.add(samples[0].at)
+    if samples and after is None:
+        needed.add(samples[-1].at)
+    # Of each step, the newest sample with complete counts, else the newest.
+    for _, group in groupby(samples, lambda s: step_start(s.at)):
+        step = list(group)
+        whole = (s for s in reversed(step) if None not in (s.counts.objects, s.counts.done))
+        needed.add(next(whole, step[-1]).at)
+    return tuple(sample for sample in samples if sample.at not in needed)

@@ -1,14 +1,28 @@
-"""Verdicts of ended jobs, computed from their four counters and their log."""
+"""Verdicts of ended jobs from their four counters and their log, and the views of stored jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from slurper_tui.monitor.model.base import STEADY_SECONDS
-from slurper_tui.monitor.model.job import Counts, JobView, Verdict, job_time
+from slurper_tui.monitor.model.job import (
+    PHASE_AT_REST,
+    Counts,
+    JobView,
+    Phase,
+    Total,
+    Verdict,
+    has_ended,
+    job_time,
+    percent_of,
+)
 from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, LogCounts, cause_of, reason_of
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.samples import StoredJob
 
 
 def verdict(counts: Counts, status: str | None, log: LogCounts | None = None) -> Verdict | None:
@@ -78,6 +92,27 @@ def with_log(view: JobView, log: LogCounts | None, *, as_is: bool = False) -> Jo
         log=log,
         listing_broke=log is not None and log.listing_broke,
     )
+
+
+def stored_view(stored: StoredJob) -> JobView:
+    """Return the view of a stored job, shown until it is polled."""
+    job, last = stored.job, stored.last
+    status = last.status if last else job.status
+    ended = has_ended(job, status)
+    view = JobView(stored.account_id, job, status=status, ended=ended)
+    if last is None:
+        return view
+    stalled = Phase.STALLED if last.stalled and status == "running" else None
+    view = replace(
+        view,
+        phase=Phase.ENDED if ended else PHASE_AT_REST.get(status or "", stalled),
+        counts=last.counts,
+        percent=percent_of(last.counts.done, last.counts.objects, finished=status == "completed"),
+        total=Total.FINAL if ended else Total.PROVISIONAL,
+        as_of=last.at,
+        from_history=True,
+    )
+    return with_log(view, stored.log)
 
 
 def end_of(view: JobView) -> float:

@@ -34,8 +34,8 @@ from slurper_tui.monitor.model.job import (
     percent_of,
 )
 from slurper_tui.monitor.model.logs import LogCounts, NewestFailures, newest_rows
-from slurper_tui.monitor.model.samples import Recorded, StoredJob, stored_view
-from slurper_tui.monitor.model.verdict import end_of, with_log
+from slurper_tui.monitor.model.samples import Recorded, StoredJob
+from slurper_tui.monitor.model.verdict import end_of, stored_view, with_log
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Job, LogRow, Progress

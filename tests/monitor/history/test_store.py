@@ -12,13 +12,15 @@ from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.history.codecs import place_text
 from slurper_tui.monitor.history.opening import memory_store
 from slurper_tui.monitor.history.store import Store
-from slurper_tui.monitor.history.thinning import (
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.samples import (
     WHOLE_SECONDS,
+    Recorded,
+    StoredJob,
+    last_of_each,
     step_start,
     superfluous,
 )
-from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import Recorded, StoredJob, last_of_each
 from tests.monitor.history.samples import (
     ACCOUNT,
     ANY,

@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey, Window
 from slurper_tui.monitor.model.job import JobView, Phase, Snapshot, State
-from slurper_tui.monitor.model.samples import HistoryView, Keeping, snapshot_from_history
+from slurper_tui.monitor.model.samples import HistoryView, Keeping
 from slurper_tui.monitor.model.selection import ALL_JOBS, Selection
 from slurper_tui.monitor.model.verification import Outcome, Tally, Verification
 from slurper_tui.monitor.polling.history_sync import StoredHistory
+from slurper_tui.monitor.session import snapshot_from_history
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.monitor.bench import EPOCH, Bench, Request, bench, make_accounts, now, wall
 from tests.monitor.inline_history import InlineHistory

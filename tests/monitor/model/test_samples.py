@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.history.thinning import STEP_SECONDS, step_start, superfluous
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.samples import STEP_SECONDS, Recorded, step_start, superfluous
 from tests.monitor.history.samples import BEGUN, run_of, sample, sample_lists
 
 
