@@ -22,7 +22,7 @@ from slurper_tui.monitor.model.verdict import stored_view
 if TYPE_CHECKING:
     from slurper_tui.monitor.jobs.actions import JobControl
     from slurper_tui.monitor.jobs.plan_runner import JobCreation
-    from slurper_tui.monitor.logs.ended import EndedLogs
+    from slurper_tui.monitor.logs.idle import EndedLogs
     from slurper_tui.monitor.logs.reader import LogReader
     from slurper_tui.monitor.model.plans import Plan
     from slurper_tui.monitor.model.samples import StoredJob
@@ -123,9 +123,8 @@ class Session:
 
     async def _read_in_idle_time(self, monitor: Monitor) -> None:
         # not for the first picture
-        from slurper_tui.monitor.logs.ended import EndedLogs
-        from slurper_tui.monitor.logs.newest import NewestRows
-        from slurper_tui.monitor.polling.stalled_targets import StalledTargets
+        from slurper_tui.monitor.jobs.target import StalledTargets
+        from slurper_tui.monitor.logs.idle import EndedLogs, NewestRows
 
         metered, job_store = monitor.metered, monitor.job_store
         self._ended_logs = EndedLogs(metered, job_store, monitor.history.recorder.notes)

@@ -48,7 +48,7 @@ _DEPTH = 5
 _ASIDE = {
     "percent cell": (
         *("simulated/", "monitor/history/", "monitor/estimate/", "tui/screens/job_actions.py"),
-        *("monitor/model/timeline.py", "monitor/polling/history_sync.py", "monitor/logs/newest.py"),
+        *("monitor/model/timeline.py", "monitor/polling/history_sync.py", "monitor/logs/idle.py"),
         "tui/render/problem_text.py",
         *("tui/render/chart", "tui/widgets/detail_pane.py", "tui/widgets/status_line.py"),
         "tui/widgets/totals.py",

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.monitor.jobs.target import SECONDS, TargetBucket, inspect
+from slurper_tui.monitor.jobs.target import INSPECT_SECONDS, TargetBucket, inspect
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.polling.budget import Budget, Metered
 from slurper_tui.monitor.reports.wording import bucket_words
@@ -186,7 +186,7 @@ async def test_answers_that_do_not_come_are_not_waited_for() -> None:
         raise AssertionError
 
     lines, _, _ = await told(SimulatedAccount(jobs=0), transport=hang)
-    assert (lines, now()) == (UNKNOWN, SECONDS)
+    assert (lines, now()) == (UNKNOWN, INSPECT_SECONDS)
 
 
 def test_nothing_is_known_at_first() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.logs.ended import FIRST_RETRY
+from slurper_tui.monitor.logs.idle import FIRST_RETRY
 from slurper_tui.monitor.logs.paging import Paging
 from slurper_tui.monitor.model.base import STEADY_SECONDS
 from slurper_tui.monitor.model.job import JobView, State

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from slurper_tui.monitor.logs import newest
-from slurper_tui.monitor.logs.newest import LOOK_SECONDS, MOST_JOBS, REFRESH_SECONDS, RETRY_SECONDS
+from slurper_tui.monitor.logs import idle
+from slurper_tui.monitor.logs.idle import LOOK_SECONDS, MOST_JOBS, REFRESH_SECONDS, RETRY_SECONDS
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import State
 from slurper_tui.monitor.model.logs import MOST_SHOWN
@@ -130,7 +130,7 @@ async def test_a_log_that_cannot_be_read_is_tried_again_after_ten_minutes() -> N
 async def test_the_end_of_a_long_log_is_sought_on_few_pages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(newest, "MOST_PAGES", 3)
+    monkeypatch.setattr(idle, "MOST_PAGES", 3)
     async with bench(accounts(running("a", 30_000), oldest_first=True)) as b:
         await b.rounds(1)
         look_at(b, "a")

@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job
+from slurper_tui.monitor.jobs.target import AGAIN_SECONDS, UNKNOWN_SECONDS
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import BucketSize, JobView, Phase, State, TargetGrowth
-from slurper_tui.monitor.polling.stalled_targets import AGAIN_SECONDS, UNKNOWN_SECONDS
 from slurper_tui.monitor.reports.wording import target_growth_words
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.faults import Fault
