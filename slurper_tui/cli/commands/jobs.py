@@ -56,6 +56,7 @@ from slurper_tui.monitor.reports.wording import (
     counted_words,
     failing_words,
     if_resumed_words,
+    spoken,
 )
 
 if TYPE_CHECKING:
@@ -480,8 +481,6 @@ def _said(view: JobView, snapshot: Snapshot, context: CommandContext) -> str:
     if context.options.json:
         return record_line(view)
     if context.options.plain:
-        from slurper_tui.monitor.reports.spoken import spoken  # where it is asked for
-
         return spoken(view)
     return _line(view, snapshot, context)
 

@@ -25,7 +25,7 @@ from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, Step
 from slurper_tui.monitor.model.plans import Plan as Planned
 from slurper_tui.monitor.model.selection import Selection
-from slurper_tui.monitor.reports.spoken import spoken
+from slurper_tui.monitor.reports.wording import spoken
 from slurper_tui.monitor.session import Session
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
