@@ -39,9 +39,11 @@ from slurper_tui.monitor.reports.verification_text import (
     count_rows,
     detail_words,
     fault_words,
+    log_not_read,
     prefix_rows,
     verdict_words,
 )
+from slurper_tui.monitor.reports.verifications import log_requests, with_losses
 from slurper_tui.monitor.verify.diff import DiffForm, diff_entry
 from slurper_tui.monitor.verify.headers import MOST_SAMPLED, HeaderDifference
 from slurper_tui.monitor.verify.manifest import STDIN
@@ -83,7 +85,8 @@ async def verify(context: CommandContext) -> ExitCode:
             if not verifier.scope.ranges():
                 raise CliError("--prefix: the jobs copy nothing with such a prefix")
             plan = await verifier.plan()
-            await _confirmed(context, plan, durable=services.verifications.durable)
+            logs = log_requests(views)
+            await _confirmed(context, plan, logs, durable=services.verifications.durable)
             await _read_logs(context, services, views, explained)
             await _run(verifier, out, plan, durable=services.verifications.durable)
             result = _result(verifier)
@@ -195,10 +198,15 @@ def _manifest_progress(context: CommandContext) -> Any:
     return show
 
 
-async def _confirmed(context: CommandContext, plan: VerifyPlan, *, durable: bool) -> None:
-    """Tell what it costs, and ask. Raises CliError with exit code 0 when the answer is no."""
+async def _confirmed(
+    context: CommandContext, plan: VerifyPlan, logs: int | None, *, durable: bool
+) -> None:
+    """Tell what it costs, and ask. Raises CliError with exit code 0 when the answer is no.
+
+    logs: requests for the logs; None if not known.
+    """
     options, out = context.options, context.out
-    for row in cost_rows(plan):
+    for row in cost_rows(plan, logs):
         out.note(f"{row.label}: {row.text}")
     if plan.begun_at is not None:
         at = fmt.iso(plan.begun_at, context.zone)
@@ -217,14 +225,14 @@ async def _read_logs(
     explained: dict[str, str],
 ) -> None:
     """Read which objects the logs explain, of the jobs that have failed or skipped some."""
-    lossy = [view.key for view in views if view.counts.failed != 0 or view.counts.skipped != 0]
+    lossy = with_losses(views)
     if not lossy:
         return
     progress = LogProgress(context.out, context.progress_output.patience)
     try:
         explained.update(await services.verifications.explained(lossy, progress.update_failures))
     except ApiError as error:
-        context.out.note(f"the log was not read, so that it explains no missing object: {error}")
+        context.out.note(log_not_read(error))
 
 
 async def _run(verifier: Verifier, out: Output, plan: VerifyPlan, *, durable: bool) -> None:
@@ -357,7 +365,8 @@ def _print(
         return
     write = out.note if options.diff == "-" else out.line
     for line in _lines(context, result, headers):
-        write(to_ascii(line, out))
+        if line or write == out.line:
+            write(to_ascii(line, out))
     if advise and result.tally.faults and result.problem is None:
         _advise(context, result)
 

@@ -15,6 +15,7 @@ from slurper_tui.monitor.model.job import job_time
 from slurper_tui.monitor.model.verification import CLASS_A_USD, FAULTS, Outcome, Tally
 
 if TYPE_CHECKING:
+    from slurper_tui.api.errors import ApiError
     from slurper_tui.monitor.model.job import Counts, JobView
     from slurper_tui.monitor.model.verification import HeaderSample, Verification
     from slurper_tui.monitor.verify.verifier import SideCost, VerifyPlan
@@ -239,7 +240,8 @@ def header_words(sample: HeaderSample | None) -> str:
     why = f": {sample.problem}" if sample.problem else ""
     if not sample.compared:
         return f"no headers could be compared{why}"
-    what = f"headers of {_objects(sample.compared)} in a random sample (seed {sample.seed})"
+    large = f", {fmt.count(sample.large)} of them over 100 MiB" if sample.large else ""
+    what = f"headers of {_objects(sample.compared)} in a random sample{large} (seed {sample.seed})"
     # rounded outwards
     low, high = math.floor(sample.low * 1000) / 10, math.ceil(sample.high * 1000) / 10
     if not sample.differing:
@@ -342,14 +344,26 @@ class CostRow(NamedTuple):
     text: str
 
 
+def log_not_read(error: ApiError) -> str:
+    """Return that a log could not be read, and what follows from that."""
+    return f"the log was not read, so that it explains no missing object: {error}"
+
+
 LISTS_ONLY = "It only lists: nothing is written, in neither bucket, and no job is changed."
 
 
-def cost_rows(plan: VerifyPlan) -> Iterator[CostRow]:
-    """Yield what a verification costs, before its first request: both sides, price and time."""
+def cost_rows(plan: VerifyPlan, logs: int | None = 0) -> Iterator[CostRow]:
+    """Yield what a verification costs, before its first request: both sides, price and time.
+
+    logs: requests for the logs of the jobs, which are read first; None if not known.
+    """
     yield CostRow("expected", _side_words(plan.expected, plan.headers))
     more = "; more if other objects are there" if plan.actual.requests else ""
     yield CostRow("target", _side_words(plan.actual, plan.headers) + more)
+    if logs != 0:
+        number = "one request for each 45 rows" if logs is None else f"about {_requests(logs)}"
+        tell = "tell" if logs != 1 else "tells"
+        yield CostRow("logs", f"{number} to the API first, which {tell} why objects are missing")
     yield CostRow("R2's price", price_words(plan))
     yield CostRow("time", time_words(plan))
     if plan.begun_at is not None:
@@ -390,7 +404,7 @@ def price_words(plan: VerifyPlan) -> str:
 def time_words(plan: VerifyPlan) -> str:
     """Return how long it takes, and what that follows from."""
     if plan.seconds is None:
-        return "not known: the jobs do not tell the number of objects"
+        return "not known: the jobs' counters do not tell how many objects are to be compared"
     how = "at the pace of the last verification" if plan.measured else "at the usual pace"
     objects = "" if plan.objects is None else f" for {_objects(plan.objects)}"
     return f"about {fmt.duration(max(1.0, plan.seconds))} {how}{objects}"

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from slurper_tui.api.models import Source, Target
+from slurper_tui.api.models import PAGE_SIZE, Source, Target
 from slurper_tui.monitor.history.workfile import (
     WORK_FILE_ERRORS,
     WorkFile,
     cannot_use,
     work_path,
 )
+from slurper_tui.monitor.logs.paging import OVERLAP
 from slurper_tui.monitor.model.logs import Cause, cause_of
 from slurper_tui.monitor.model.verification import (
     WORKERS,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder
     from slurper_tui.monitor.logs.reader import LogReader
     from slurper_tui.monitor.model.base import JobKey
+    from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.model.logs import FailuresView
     from slurper_tui.monitor.polling.budget import Metered
     from slurper_tui.monitor.polling.job_store import JobStore
@@ -56,6 +58,28 @@ async def _check_manifest(manifest: Manifest, scope: Scope, job: Job) -> None:
     names = [each.prefix for each in scope.ranges() if each.prefix][:3]
     such = f": none begins with {' or '.join(names)}" if names else ""
     raise CannotVerify(f"{manifest.name} has no key that the jobs were to copy{such}")
+
+
+def with_losses(views: Sequence[JobView]) -> list[JobKey]:
+    """Return the jobs whose logs may explain why objects are missing.
+
+    Those that failed or skipped objects, or do not tell how many.
+    """
+    return [view.key for view in views if view.counts.failed != 0 or view.counts.skipped != 0]
+
+
+def log_requests(views: Sequence[JobView]) -> int | None:
+    """Return about how many requests the logs of jobs `with_losses` take; None if not known.
+
+    A log has a row for each object that failed, or was skipped and not copied.
+    """
+    keys, requests = with_losses(views), 0
+    for view in (view for view in views if view.key in keys):
+        if view.counts.failed is None:
+            return None
+        rows = view.counts.failed + view.not_copied_at_least
+        requests += max(1, -(-rows // (PAGE_SIZE - OVERLAP)))
+    return requests
 
 
 class LastVerification(NamedTuple):

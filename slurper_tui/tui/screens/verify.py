@@ -33,6 +33,7 @@ from slurper_tui.monitor.model.verification import (
 )
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.verification_text import LISTS_ONLY, cost_rows
+from slurper_tui.monitor.reports.verifications import log_requests
 from slurper_tui.tui.keys import VERIFY_KEYS, Hint, may_confirm
 from slurper_tui.tui.render.columns import source_text
 from slurper_tui.tui.render.lines import Line, Piece, fill, shorten
@@ -158,6 +159,8 @@ class VerifyForm(FormScreen[None]):
             elif row.field.secret:
                 needed = of_source if name.startswith("source") else typed
                 row.display = needed and not self.main.options.demo
+        *_, of_keys = self.query(".heading")
+        of_keys.display = any(row.display for row in self.query(FieldRow) if row.field.secret)
 
     def head(self, width: int) -> Sequence[Line]:
         """Return the title with the migration, and the position among the fields."""
@@ -330,6 +333,8 @@ class VerifyPage(JobPage):
     def redraw(self) -> None:
         """Redraw everything that has changed."""
         if self.is_mounted:
+            if self.note == STOPPING and self.stage is Stage.OVER:
+                self.clear_note()
             self.set_class(self.stage is not Stage.RUNNING, "-brief")
             self._lines.remake()
             self.redraw_frame()
@@ -367,19 +372,24 @@ class VerifyPage(JobPage):
                 objects = run.plan.objects if run.plan else None
                 yield from progress_lines(run.progress, objects, look, width, airy=airy)
             yield ()
+            yield from sentences([run.unread] if run.unread else (), look, width, "warning")
             yield from sentences([GOES_ON], look, width, "faint")
         elif run.result is not None:
             yield from result_lines(run.result, look, width, airy=airy)
-            if run.result.problem is not None and run.durable:
+            if run.unread:
                 yield ()
-                yield from sentences([RESUMABLE], look, width, "accent")
+                yield from sentences([run.unread], look, width, "warning")
+            if run.result.problem is not None:
+                yield ()
+                kept = RESUMABLE if run.durable else BEGINS_AGAIN
+                yield from sentences([kept], look, width, "accent")
         else:
             yield from sentences([f"not verified: {run.problem}"], look, width, "error")
 
     def _cost_lines(self, width: int) -> Iterator[Line]:
         if self.run.plan is None:
             return
-        for label, text in cost_rows(self.run.plan):
+        for label, text in cost_rows(self.run.plan, log_requests(self.jobs)):
             yield from fact(label, text, self.look, width)
         yield ()
         yield from sentences([LISTS_ONLY], self.look, width, "success")
@@ -390,7 +400,8 @@ class VerifyPage(JobPage):
     def hints(self) -> tuple[str, ...]:
         """Ids of the keys that do something now, the least important first."""
         if self.stage is Stage.RUNNING:
-            return ("show.help", "verify.stop", "verify.pause", "page.back")
+            pause = () if self.run.reading else ("verify.pause",)
+            return ("show.help", "verify.stop", *pause, "page.back")
         if self.stage is Stage.ASKING:
             return ()
         export = ("show.export",) if self._lists else ()
@@ -445,12 +456,14 @@ class VerifyPage(JobPage):
 
     def action_pause(self) -> None:
         """Pause the verification, or go on."""
+        if self.run.reading:
+            self.show_note(f"the log is read without a pause: {self.hint('verify.stop')[0]} stops")
         self.run.pause_or_go_on()
 
     def action_stop(self) -> None:
         """Stop the verification; what was compared is kept."""
         if self.run.running:
-            self.show_note("stopping after the pages that are on their way")
+            self.show_note(STOPPING)
             self.run.stop()
 
     def action_again(self) -> None:
@@ -515,7 +528,9 @@ SAVED = (
     "Each line is a class, a tab and an exact key, as `verify --diff` writes them; `retry "
     "--keys-from` copies the missing and the different ones."
 )
+STOPPING = "stopping after the pages that are on their way"
 RESUMABLE = "What was compared is kept: V goes on from there."
+BEGINS_AGAIN = "There is no history, so that V begins again."
 GOES_ON = "Esc goes back to the list, and it goes on; leaving the program asks first."
 STILL_RUNS = (
     "A job still runs: objects that are newer than the beginning are not judged, and what is not "

@@ -7,6 +7,7 @@ program, `again` tells which keys are to be copied again.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +18,8 @@ from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.jobs.draft import keys_by_job
 from slurper_tui.monitor.model.verification import DIFFERS, CannotVerify, Outcome
-from slurper_tui.monitor.reports.verification_text import fault_words
+from slurper_tui.monitor.reports.verification_text import fault_words, log_not_read
+from slurper_tui.monitor.reports.verifications import with_losses
 from slurper_tui.tui.render.verify_text import more_words, run_words
 from slurper_tui.tui.state import Verifying
 
@@ -105,6 +107,8 @@ class VerifyRun:
         self.reading = ""
         self.result = last.result if last else None
         self.problem = self.unread = ""
+        self._logs: asyncio.Task[None] | None = None
+        self._stopped = False
         self.began = last is not None
         self.durable = durable
         self._explained = explained if explained is not None else {}
@@ -141,13 +145,13 @@ class VerifyRun:
     async def _run(self) -> None:
         assert self.verifier is not None
         try:
-            await self._read_logs()
+            await self._logs_read()
             async with aclosing(self.verifier.run()) as steps:
                 async for self.progress in steps:
                     self._changed()
             self.result = self.verifier.result()
             await self.main.session.keep_verification(self.result)
-        except ValueError:  # it has not begun
+        except ValueError:  # nothing was listed
             self.problem = str(self.verifier.problem or "it was stopped before anything was listed")
         except (ApiError, CannotVerify) as error:
             self.problem = str(error)
@@ -155,11 +159,25 @@ class VerifyRun:
         if self.on_change is None:
             self.main.show_note(f"{self.ended_words}: {self.main.sign('show.verify')} shows it")
 
+    async def _logs_read(self) -> None:
+        """Read the logs; `stop` ends it. Raises ValueError if it did."""
+        self._logs = asyncio.create_task(self._read_logs())
+        try:
+            await self._logs
+        except asyncio.CancelledError:
+            if not self._stopped:
+                raise
+            raise ValueError from None
+        finally:
+            self.reading, self._logs = "", None
+
     async def _read_logs(self) -> None:
         """Read which objects the logs explain, of the jobs that have failed or skipped some."""
-        lossy = [job.key for job in self.jobs if job.counts.failed or job.counts.skipped]
+        lossy = with_losses(self.jobs)
         if not lossy:
             return
+        self.reading = "reading what failed"
+        self._changed()
         services = await self.main.services()
 
         def on_progress(view: FailuresView) -> None:
@@ -169,8 +187,7 @@ class VerifyRun:
         try:
             self._explained.update(await services.verifications.explained(lossy, on_progress))
         except ApiError as error:
-            self.unread = f"the log was not read, so that nothing is explained by it: {error}"
-        self.reading = ""
+            self.unread = log_not_read(error)
 
     @property
     def ended_words(self) -> str:
@@ -179,17 +196,24 @@ class VerifyRun:
             return f"verification ended: {self.problem}"
         if self.result.problem is not None:
             return "verification stopped"
-        faults = fault_words(self.result.tally)
-        return f"verified: {faults}" if faults else "verified: nothing is missing"
+        if self.result.lacks:
+            return f"not verified: {fault_words(self.result.tally) or 'headers differ'}"
+        proven = self.result.verified and not self.result.live
+        return f"{'verified' if proven else 'compared'}: nothing is missing"
 
     def pause_or_go_on(self) -> None:
-        """Pause, or go on."""
-        if self.verifier is not None and self.running:
+        """Pause, or go on; the reading of the logs has no pause."""
+        if self.verifier is not None and self.running and self._logs is None:
             self.verifier.resume() if self.verifier.paused else self.verifier.pause()
 
     def stop(self) -> None:
         """End it soon; a later one goes on from there."""
-        if self.verifier is not None and self.running:
+        if self.verifier is None or not self.running:
+            return
+        self._stopped = True
+        if self._logs is not None:
+            self._logs.cancel()
+        else:
             self.verifier.stop()
 
     async def close(self) -> None:

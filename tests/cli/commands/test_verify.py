@@ -15,6 +15,9 @@ import pytest
 from slurper_tui.api.models import Source, Target
 from slurper_tui.cli.commands import verify as verify_command
 from slurper_tui.cli.output import Output, OutputClosed
+from slurper_tui.monitor.model.verification import CannotVerify, VerifyOptions
+from slurper_tui.monitor.reports.verifications import Verifications
+from slurper_tui.monitor.verify import buckets
 from slurper_tui.simulated.account import Fault, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan, incident_key
 from slurper_tui.simulated.objects import Contents
@@ -101,9 +104,22 @@ def test_a_target_that_holds_everything_is_verified_with_0() -> None:
     someone = person(**CLEAN)
     ran = someone.run("verify", "a1", "--yes")
     assert (ran.code, ran.out[0]) == (0, "verified: all 400 objects are in the target")
-    [job] = json.loads(someone.run("jobs", "--json").out[0])
-    assert job["verified"] is None or job["verified"]["proven"]
     assert not any("retry" in line for line in ran.err)
+    [job] = json.loads(someone.run("jobs", "--json").out[0])
+    told = job["verified"]
+    assert (told["same"], told["missing"], told["differs"], told["proven"]) == (400, 0, 0, True)
+    assert " verified " in someone.run("jobs").out[0]
+    report = someone.run("report", "a1")
+    assert report.code == 0
+    assert "**Verified: all 400 objects are in the target**" in report.out
+
+
+def test_what_a_log_explains_is_missing_all_the_same() -> None:
+    ran = person(**CLEAN | {"failed": 3}).run("verify", "a1", "--yes")
+    assert (ran.code, ran.out[0]) == (
+        4,
+        "not verified: 3 missing as the log says, of 400 objects",
+    )
 
 
 def test_json_has_every_count_and_no_key() -> None:
@@ -127,9 +143,16 @@ def test_the_result_is_kept_and_shown_by_other_commands() -> None:
     someone = person()
     assert someone.run("verify", "a1", "--yes").code == 4
     report = someone.run("report", "a1")
-    assert report.code in (0, 4)
-    text = (someone.folder / "state" / "history.sqlite3").read_bytes()
-    assert b"verifications" in text
+    assert report.code == 4
+    told = "4 missing · 3 of another size · 2 empty in the target · 5 changed in the source since"
+    assert any(line.startswith(f"**Not verified: {told}") for line in report.out)
+    [job] = json.loads(someone.run("jobs", "--json").out[0])
+    numbers = (job["verified"][name] for name in ("same", "missing", "differs", "proven"))
+    assert [*numbers] == [381, 4 + 5, 3 + 2 + 5, False]
+    assert any(told in line for line in someone.run("digest", "--since", "1h").out)
+    kept = b"".join(file.read_bytes() for file in someone.folder.rglob("history.sqlite3*"))
+    assert b'"missing":4' in kept
+    assert not any(key.encode() in kept for keys in DIFFERENT.values() for key in keys)
 
 
 def test_headers_that_differ_are_named_and_are_exit_4() -> None:
@@ -161,8 +184,14 @@ def test_a_side_that_cannot_be_listed_to_its_end_is_7() -> None:
     someone = person()
     someone.account.faults.add(Fault(operation="objects", status=403, code=10003, message="no"))
     ran = someone.run("verify", "a1", "--yes")
-    assert ran.code in (3, 7)
-    assert "10003: no" in "\n".join([*ran.out[:1], *ran.err[-1:]])
+    assert (ran.code, ran.out) == (3, [])
+    assert "10003: no" in ran.err[-1]
+    someone = person(**CLEAN)
+    fault = Fault(operation="objects", status=400, code=10001, message="no", after=2)
+    someone.account.faults.add(fault)  # of the headers alone
+    ran = someone.run("verify", "a1", "--yes", "--headers", "400", "--workers", "1")
+    assert (ran.code, ran.out[0]) == (7, "verified: all 400 objects are in the target")
+    assert any(line.startswith("no headers could be compared: ") for line in ran.out)
 
 
 def test_jobs_of_one_migration_are_verified_together() -> None:
@@ -183,13 +212,17 @@ def test_jobs_of_one_migration_are_verified_together() -> None:
 
 
 def test_the_cost_is_told_before_the_first_listing() -> None:
-    ran = person().run("verify", "a1", "--yes", "--headers", "10")
-    said = "\n".join(ran.err)
+    someone = person()
+    someone.account.faults.add(Fault(operation="objects", status=403, code=10003, message="no"))
+    ran = someone.run("verify", "a1", "--yes", "--headers", "10")
+    assert "10003: no" in ran.err[-1]  # the first listing, after all that follows
+    said = "\n".join(ran.err[:-1])
     for words in (
         "expected: S3 bucket photos",
         "target: R2 bucket media, through the API: about ",
         "Class A operations of R2; 10 more for headers, Class A",
         "R2's price: less than 0.01 USD",
+        "logs: about 1 request to the API first",
         "time: about ",
         "It only lists",
     ):
@@ -205,8 +238,13 @@ def test_without_a_terminal_or_yes_nothing_is_asked_for() -> None:
 
 def test_progress_is_told_on_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify_command, "PROGRESS_SECONDS", 0.0)
-    ran = person().run("verify", "a1", "--yes", "--headers", "20")
-    assert any(re.search(r"(\d+) (of 400 )?keys.*: ", line) for line in ran.err)
+    monkeypatch.setattr(buckets, "DEMO_PAUSE", 0.05)  # so that it takes longer than a progress
+    ran = person(**CLEAN | {"objects": 8_000}).run("verify", "a1", "--yes", "--workers", "1")
+    told = re.compile(
+        r"slurper-tui: \d,000 of 8,000 keys \(\d+ %\), [\d,]+/s, about \d+ s left, "
+        r"at 2024/\S+: no fault so far"
+    )
+    assert any(told.fullmatch(line) for line in ran.err), ran.err
 
 
 def test_an_interrupted_run_goes_on_and_says_so() -> None:
@@ -256,6 +294,22 @@ def test_options_that_do_not_fit_are_exit_2_before_any_request(words: list[str],
     ran = someone.run("verify", "a1", "--yes", *words)
     assert (ran.code, len(ran.err), someone.methods) == (2, 1, [])
     assert said in ran.err[0]
+
+
+def test_every_option_reaches_the_verification(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[VerifyOptions]()
+
+    async def prepare(self: Verifications, keys: object, options: VerifyOptions, *_: object) -> Any:
+        seen.append(options)
+        raise CannotVerify("seen")
+
+    monkeypatch.setattr(Verifications, "prepare", prepare)
+    words = "--headers 5 --seed 7 --workers 9 --region eu-west-1 --anew --prefix 2024/ --yes"
+    ran = person().run("verify", "a1", *words.split())
+    assert (ran.code, ran.err) == (2, ["slurper-tui: seen"])
+    [options] = seen
+    assert (options.headers, options.seed, options.workers) == (5, 7, 9)
+    assert (options.region, options.anew, options.prefixes) == ("eu-west-1", True, ("2024/",))
 
 
 # Lists of keys -----------------------------------------------------------------------------------

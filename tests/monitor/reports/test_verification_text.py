@@ -179,9 +179,9 @@ def test_it_is_said_for_how_many_objects_the_md5_was_compared(tally: Tally, text
             " not the whole sample: denied",
         ),
         (
-            HeaderSample(7, 400, 0, 0.0, 0.0095),
-            "headers of 400 objects in a random sample (seed 7): all alike;"
-            " at most 1.0 % of all objects differ, with 95 % confidence",
+            HeaderSample(7, 400, 0, 0.0, 0.0095, large=31),
+            "headers of 400 objects in a random sample, 31 of them over 100 MiB (seed 7):"
+            " all alike; at most 1.0 % of all objects differ, with 95 % confidence",
         ),
         (
             HeaderSample(7, 400, 3, 0.0026, 0.0218, {"Content-Type": 3, "Cache-Control": 1}),

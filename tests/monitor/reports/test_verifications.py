@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.errors import NoCredential, NotFound
 from slurper_tui.api.models import Answer, Secret, Source, Target
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.opening import open_file
+from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.plans import Secrets
 from slurper_tui.monitor.model.verification import CannotVerify, Outcome, Through, VerifyOptions
+from slurper_tui.monitor.polling.budget import READ_BURST
 from slurper_tui.monitor.polling.history_sync import StoredHistory
-from slurper_tui.monitor.reports.verifications import Verifications
+from slurper_tui.monitor.reports.verifications import (
+    Verifications,
+    log_requests,
+    with_losses,
+)
 from slurper_tui.monitor.verify.scope import JobScope
 from slurper_tui.simulated.account import Fault
 from slurper_tui.simulated.jobs import incident_key
-from tests.monitor.bench import EPOCH, Bench, bench
+from tests.monitor.bench import EPOCH, Bench, bench, most_in_window, now
 from tests.monitor.inline_history import InlineHistory
 from tests.monitor.reports.ended import account, key_of, plan, watch_to_end
 from tests.monitor.verify.buckets import MemoryBucket, an_object, by_key
@@ -94,6 +103,59 @@ async def test_a_log_that_cannot_be_read_explains_nothing() -> None:
         b.account.faults.add(Fault(operation="logs", status=404))
         with pytest.raises(NotFound):
             await (await verifications(b)).explained([key_of(b)])
+
+
+@timeless
+async def test_the_logs_that_are_read_are_those_of_jobs_with_losses() -> None:
+    clean, lossy = plan(**SHORT), plan("job-2", failed=46, **SHORT | {"objects": 400})
+    async with bench(account(clean, lossy)) as b:
+        await b.rounds(1)
+        assert log_requests([b.job("job-2")]) is not None
+        await watch_to_end(b, "job-1", "job-2")
+        views = [b.job(name) for name in ("job-1", "job-2")]
+    assert with_losses(views) == [key_of(b, "job-2")]
+    assert log_requests(views) == 2
+    assert log_requests(views[:1]) == 0
+    unknown = replace(views[1], counts=Counts(objects=400))
+    assert (with_losses([unknown]), log_requests([unknown])) == ([unknown.key], None)
+
+
+@timeless
+async def test_polls_keep_their_pace_while_both_sides_are_listed_through_the_api(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = SlurperClient.r2_objects
+
+    def short(client: SlurperClient, *of: Any, **query: Any) -> Any:
+        return whole(client, *of, **query | {"per_page": 20})
+
+    monkeypatch.setattr(SlurperClient, "is_simulated", False)
+    monkeypatch.setattr(SlurperClient, "r2_objects", short)  # many pages of few objects
+    big: dict[str, Any] = {"objects": 40_000, "source": Source("r2", "photos")}
+    jobs = [plan(f"job-{number}", **big) for number in range(1, 7)]
+    async with bench(account(*jobs)) as b:
+        await b.seconds(60)
+        verifier = await (await verifications(b)).prepare([key_of(b)], VerifyOptions())
+
+        async def verify() -> None:
+            async for _ in verifier.run():
+                pass
+
+        began, running = now(), asyncio.create_task(verify())
+        await b.seconds(240)
+        assert not running.done()
+        running.cancel()
+        await asyncio.wait({running})
+        await verifier.close()
+        during = [request for request in b.requests if request.at > began]
+        polls = {
+            name: [at for at in b.polls(name) if at > began] for name in (job.id for job in jobs)
+        }
+    listings = [request.at for request in during if request.path.endswith("/objects")]
+    assert len(listings) > 240
+    assert most_in_window(listings, 300.0) <= 450 + READ_BURST
+    for times in polls.values():
+        assert max(later - earlier for earlier, later in pairwise(times)) <= 5.1
 
 
 @timeless

@@ -184,6 +184,12 @@ def test_an_object_of_the_second_in_which_the_listing_began_is_not_judged() -> N
     assert judge.missing(an_object("k", modified=STARTED - 1)).outcome is Outcome.MISSING
 
 
+def test_a_newer_object_is_not_judged_although_both_sides_agree() -> None:
+    newer = ListedObject("k", 1, MD5S[0], TOO_LATE)
+    [found] = compare(iter([[newer]]), iter([[newer]]), Judge(STARTED))
+    assert found.outcome is Outcome.UNJUDGED
+
+
 @pytest.mark.parametrize(
     ("difference", "words"),
     [

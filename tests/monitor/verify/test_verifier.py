@@ -463,6 +463,29 @@ async def test_the_progress_tells_share_position_and_the_end() -> None:
     assert (last.shards, last.shards_done) == (1, 1)
 
 
+async def test_the_progress_tells_the_pace_and_the_rest_of_the_time() -> None:
+    hangs = HangingBucket(objects(*FOLDERS), at=4)
+    made = verifier(hangs, MemoryBucket(objects(*FOLDERS)), objects=3 * len(FOLDERS))
+    seen = list[VerifyProgress]()
+    async for progress in made.run():
+        seen.append(progress)
+        if hangs.hanging and progress.per_second is not None:
+            made.stop()
+    await made.close()
+    told = [(one, one.per_second) for one in seen if one.per_second and not one.done]
+    assert told
+    for one, pace in told:
+        assert one.eta == pytest.approx((3 * len(FOLDERS) - one.compared) / pace)
+
+
+@pytest.mark.parametrize("ended", [True, False])
+async def test_the_result_tells_whether_a_job_had_not_ended(ended: bool) -> None:
+    job = JobScope("job", created_at=CREATED, ended=ended)
+    made = verifier(MemoryBucket(objects("a")), MemoryBucket(objects("a")), of=scope(job))
+    result, _ = await compared(made)
+    assert result.live is not ended
+
+
 async def test_the_work_file_is_private_and_used_by_one_program(tmp_path: Path) -> None:
     path = tmp_path / "new" / "work"
     work = WorkFile(path)

@@ -180,7 +180,7 @@ def test_names_from_outside_are_harmless() -> None:
         (
             VerifyPlan(None, S3, replace(R2, requests=None)),
             "not known without the number of objects",
-            "not known: the jobs do not tell the number of objects",
+            "not known: the jobs' counters do not tell",
         ),
         (VerifyPlan(5, S3, S3, 0.1), "none: R2 is not listed", "about 1 s"),
     ],

@@ -63,6 +63,8 @@ class Bench:
         self.requests: list[httpx.Request] = []
         self.listing = asyncio.Event()
         self.listing.set()
+        self.logs = asyncio.Event()
+        self.logs.set()
         self.most_listings = 10**6
         transport = httpx.MockTransport(self._answer)
         self.client = SlurperClient(token_credentials(self.account.token), transport=transport)
@@ -75,8 +77,13 @@ class Bench:
         self.pilot: Pilot[int]
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
-        """Answer; listings wait until `listing` is set, and for good after `most_listings`."""
+        """Answer; listings wait until `listing` is set, and for good after `most_listings`.
+
+        Requests for logs wait until `logs` is set.
+        """
         self.requests.append(request)
+        if request.url.path.endswith("/logs"):
+            await self.logs.wait()
         if request.url.path.endswith("/objects"):
             if self.listings > self.most_listings:
                 self.listing.clear()
@@ -266,7 +273,7 @@ async def test_it_goes_on_in_the_background_and_v_returns_to_it() -> None:
         assert one.app.screen is one.app.main
         assert one.text.count("verifying 0 %") == 3  # row, details, status line
         one.listing.set()
-        await one.see("verified: 3 missing: V shows it")
+        await one.see("not verified: 3 missing: V shows it")
         await one.press("V")
         await one.see("not verified: 3 missing")
 
@@ -291,6 +298,68 @@ async def test_a_pause_sends_nothing_until_it_goes_on() -> None:
         await one.see("verification paused at", "p go on")
         await one.press("p")
         await one.see("all 8,000 objects are in the target")
+
+
+async def test_a_stop_while_the_log_is_read_lists_nothing() -> None:
+    async with bench(job(failed=3), size=(80, 24)) as one:
+        await one.asked()
+        await one.see("about 1 request to the API first, which tells why objects are")
+        one.logs.clear()
+        await one.press("y")
+        await one.see("reading what failed", "s stop")
+        assert "p pause" not in one.text
+        await one.press("p")
+        await one.see("the log is read without a pause: s stops")
+        await one.press("s")
+        await one.see("not verified: it was stopped before anything was listed")
+        assert one.listings == 0
+        one.logs.set()
+        await one.press("V")
+        await one.until(lambda: isinstance(one.app.screen, VerifyForm))
+        await one.pilot.pause()
+        await one.press("pagedown", "enter")
+        await one.see("y start")
+        await one.press("y")
+        await one.see("not verified: 3 missing as the log says, of 3,000 objects")
+
+
+async def test_a_log_that_is_not_read_is_told() -> None:
+    async with bench(job(failed=3)) as one:
+        await one.asked()
+        one.account.faults.add(Fault(operation="logs", status=404, code=10004, message="gone"))
+        await one.press("y")
+        await one.see("not verified: 3 missing, of 3,000 objects")
+        said = "the log was not read, so that it explains no missing object: "
+        assert said in " ".join(one.text.split())
+
+
+@pytest.mark.parametrize(
+    ("plan", "given", "said"),
+    [
+        (job(lost=3), {}, "not verified: 3 missing: V shows it"),
+        (job(), {}, "verified: nothing is missing: V shows it"),
+        (job(), {"prefixes": "01/"}, "compared: nothing is missing: V shows it"),
+        (job(seconds=10**6, listing=10.0), {"prefixes": "none/"}, "compared: nothing is missing"),
+    ],
+)
+async def test_the_note_at_the_end_says_no_more_than_was_found(
+    plan: Plan, given: dict[str, str], said: str
+) -> None:
+    async with bench(plan) as one:
+        await one.started(**given)
+        await one.press("escape")
+        one.listing.set()
+        await one.until(lambda: one.app.main.note)
+        assert one.app.main.note.startswith(said)
+
+
+async def test_the_heading_of_the_keys_stands_with_their_fields_alone() -> None:
+    async with bench() as one:
+        form = await one.form()
+        assert "Keys to the buckets" not in one.text
+        form.row("r2").value = "keys"
+        form.show_fields()
+        await one.see("Keys to the buckets", "target secret")
 
 
 async def test_what_was_compared_before_a_stop_is_kept_for_the_next_one(tmp_path: Path) -> None:
