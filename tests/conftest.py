@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ import pytest
 from coverage import Coverage
 from hypothesis import HealthCheck, settings
 
+from slurper_tui.cli.context import enable_garbage_collection
 from slurper_tui.simulated.account import SimulatedAccount
 from tests.server import LoopbackServer, serve
 
@@ -33,6 +35,15 @@ sys.dont_write_bytecode = False
 for _number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
     signal.signal(_number, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# With the settings of Python the garbage collector takes a quarter of the CPU time of the tests.
+# So it rests while they are collected, and then works as it does in the program.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Turn the garbage collector on."""
+    enable_garbage_collection()
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
