@@ -27,9 +27,9 @@ from slurper_tui.monitor.estimate.rates import FailureWindow
 from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import Counts, Forecast, JobView, State, Verdict
-from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.reports.observed import (
+from slurper_tui.monitor.model.samples import (
     ABSENCE,
+    Recorded,
     Span,
     SpanKind,
     default_since,

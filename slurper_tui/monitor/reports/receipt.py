@@ -29,11 +29,10 @@ from slurper_tui.monitor.model.job import (
     percent_of,
 )
 from slurper_tui.monitor.model.logs import Cause, FailuresView, LogCounts, cause_of
-from slurper_tui.monitor.model.samples import Recorded, last_of_each
+from slurper_tui.monitor.model.samples import Recorded, Span, SpanKind, last_of_each, spans
 from slurper_tui.monitor.model.verdict import with_log
 from slurper_tui.monitor.model.verification import Verification, by_job
 from slurper_tui.monitor.reports.migrations import Migration, family
-from slurper_tui.monitor.reports.observed import Span, SpanKind, spans
 from slurper_tui.monitor.reports.retries import of_skips, total
 from slurper_tui.monitor.reports.verification_text import outdated_words, proof_words
 

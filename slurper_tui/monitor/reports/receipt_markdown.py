@@ -16,8 +16,8 @@ from slurper_tui import format as fmt
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.model.events import What
 from slurper_tui.monitor.model.logs import Cause, reason_of
+from slurper_tui.monitor.model.samples import SpanKind
 from slurper_tui.monitor.model.verification import Outcome
-from slurper_tui.monitor.reports.observed import SpanKind
 from slurper_tui.monitor.reports.verification_text import (
     copy_cost_words,
     count_rows,

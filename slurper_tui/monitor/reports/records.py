@@ -11,8 +11,8 @@ from slurper_tui import format as fmt
 from slurper_tui.api.models import LogRow, Source, Target, surrogate_invalid_bytes
 from slurper_tui.monitor.model.job import Counts, Forecast, JobView, shown_forecast, shown_rate
 from slurper_tui.monitor.model.logs import reason_of
+from slurper_tui.monitor.model.samples import SpanKind
 from slurper_tui.monitor.model.verification import DIFFERS, Outcome, Tally, Verification
-from slurper_tui.monitor.reports.observed import SpanKind
 from slurper_tui.monitor.reports.receipt import JobReceipt, Reason, Receipt, reasons_of
 from slurper_tui.monitor.reports.verification_text import verdict_words
 

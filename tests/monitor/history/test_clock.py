@@ -18,9 +18,8 @@ from slurper_tui.monitor.history.store import Dated, Store, fitted
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.events import Event, What
 from slurper_tui.monitor.model.job import Counts, JobView
-from slurper_tui.monitor.model.samples import HistoryView, Recorded, StoredJob
+from slurper_tui.monitor.model.samples import HistoryView, Recorded, StoredJob, default_since
 from slurper_tui.monitor.reports.digest import make_digest
-from slurper_tui.monitor.reports.observed import default_since
 from tests.monitor.history.noted import VERIFICATION
 from tests.monitor.history.samples import ACCOUNT, BEGUN, DAY, URL, job, key, of, sample
 

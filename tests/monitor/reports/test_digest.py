@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.model.job import Counts, Forecast, JobView, Phase, State
 from slurper_tui.monitor.model.logs import LogCounts
-from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.samples import Recorded, Span, SpanKind
 from slurper_tui.monitor.model.verdict import verdict, with_log
 from slurper_tui.monitor.model.verification import Outcome
 from slurper_tui.monitor.reports.digest import (
@@ -29,7 +29,6 @@ from slurper_tui.monitor.reports.digest import (
     quiet_words,
     rank,
 )
-from slurper_tui.monitor.reports.observed import Span, SpanKind
 from tests.monitor.verifications import BAD, SAME, verified
 from tests.tui.jobs import NOW, iso, view
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.monitor.model.job import Counts, Forecast
-from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.samples import Recorded, Span, SpanKind
 from slurper_tui.monitor.reports.digest import (
     Calendar,
     ChangeKind,
@@ -18,7 +18,6 @@ from slurper_tui.monitor.reports.digest import (
     span_changes,
     status_changes,
 )
-from slurper_tui.monitor.reports.observed import Span, SpanKind
 
 H = 3600.0
 DAY = 86_400.0

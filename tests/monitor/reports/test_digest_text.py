@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from slurper_tui.monitor.model.job import Counts, JobView
-from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.samples import Recorded, Span, SpanKind
 from slurper_tui.monitor.reports.digest import (
     Digest,
     JobDigest,
@@ -18,7 +18,6 @@ from slurper_tui.monitor.reports.digest import (
     quiet_words,
     unobserved_words,
 )
-from slurper_tui.monitor.reports.observed import Span, SpanKind
 from tests.monitor.reports.digests import (
     HOUR,
     SINCE,

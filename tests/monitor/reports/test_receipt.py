@@ -15,9 +15,8 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, What
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.logs import FailuresView, LogCounts
-from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.samples import Recorded, SpanKind
 from slurper_tui.monitor.model.selection import Selection
-from slurper_tui.monitor.reports.observed import SpanKind
 from slurper_tui.monitor.reports.receipt import Reading, Receipt
 from slurper_tui.monitor.reports.receipt_markdown import markdown
 from slurper_tui.monitor.reports.records import record

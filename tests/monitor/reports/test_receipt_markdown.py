@@ -20,10 +20,9 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.logs import LogCounts
-from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.samples import Recorded, Span, SpanKind
 from slurper_tui.monitor.model.verdict import not_copied, verdict
 from slurper_tui.monitor.reports.migrations import family
-from slurper_tui.monitor.reports.observed import Span, SpanKind
 from slurper_tui.monitor.reports.receipt import JobReceipt, Receipt, job_receipt, reasons_of
 from slurper_tui.monitor.reports.receipt_markdown import MOST_LINES, code, markdown, table
 from slurper_tui.monitor.reports.records import record

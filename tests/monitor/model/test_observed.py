@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.reports.observed import (
+from slurper_tui.monitor.model.samples import (
+    Recorded,
     Span,
     SpanKind,
     default_since,
