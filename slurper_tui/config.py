@@ -452,7 +452,8 @@ def _mistakes(
 def _value_mistakes(value: Any, kind: Any, path: tuple[str, ...]) -> Iterator[Mistake]:
     """Yield what is wrong with a value. kind: its type, without UNSET."""
     kinds = [each for each in get_args(kind) or (kind,) if each is not UnsetType]
-    inner = next((each for each in (*kinds, *get_args(kinds[0])) if _is_struct(each)), None)
+    within = [each for each in (*kinds, *get_args(kinds[0])) if isinstance(each, type)]
+    inner = next((each for each in within if issubclass(each, msgspec.Struct)), None)
     if inner is not None and isinstance(value, dict):
         if inner in kinds:
             yield from _mistakes(value, inner, path)
@@ -474,10 +475,6 @@ def _value_mistakes(value: Any, kind: Any, path: tuple[str, ...]) -> Iterator[Mi
         yield _wrong_type(value, path, str(error))
     except ConfigError as error:
         yield Mistake(path, str(error))
-
-
-def _is_struct(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 _NAME = r"[\w.-]+"

@@ -13,7 +13,7 @@ import importlib.util
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
 from xml.etree import ElementTree
 
@@ -137,7 +137,9 @@ class S3Bucket:
 
     def _fetch(self, prefix: str, delimiter: str = "") -> Fetch:
         async def fetch(cursor: str | None, after: str | None) -> ObjectPage:
-            query = self._query(prefix, delimiter)
+            # Empty values too: policies of buckets may ask for them.
+            query = {"list-type": "2", "encoding-type": "url", "max-keys": str(MOST_LISTED)}
+            query |= {"prefix": prefix, "delimiter": delimiter}
             query |= {"continuation-token": cursor} if cursor else {}
             query |= {"start-after": after} if after else {}
             raw = await self._send("GET", query=query)
@@ -149,11 +151,6 @@ class S3Bucket:
                 raise self._named(error) from None
 
         return fetch
-
-    def _query(self, prefix: str, delimiter: str) -> dict[str, str]:
-        # Empty values too: policies of buckets may ask for them.
-        query = {"list-type": "2", "encoding-type": "url", "max-keys": str(MOST_LISTED)}
-        return {**query, "prefix": prefix, "delimiter": delimiter}
 
     async def _send(
         self, method: str, key: str | None = None, query: Mapping[str, str] = {}
@@ -171,7 +168,8 @@ class S3Bucket:
             self._region = error.region
             raw = await self._send_once(method, key, query)
         if not 200 <= raw.status < 300:
-            self._raise(raw, is_head=method == "HEAD")
+            error = _S3Error.of(raw)
+            raise self._named(error.as_api_error(raw, is_head=method == "HEAD"))
         return raw
 
     def _open(self) -> None:
@@ -242,11 +240,6 @@ class S3Bucket:
             date=now,
         )
         return url, {name: str(value) for name, value in signed.items()}
-
-    def _raise(self, raw: Raw, *, is_head: bool) -> NoReturn:
-        """Raise the ApiError of a failed answer."""
-        error = _S3Error.of(raw)
-        raise self._named(error.as_api_error(raw, is_head=is_head))
 
     def _named(self, error: ApiError) -> ApiError:
         """Name the bucket in an error, and remove secrets from its texts."""

@@ -304,7 +304,7 @@ def step_of(row: Row) -> Step:
     job_id = None if job_id is None else checked_text(job_id)
     then = checked_time(at)
     return Step(
-        _number(number), _draft_of(draft), StepState(state), then, job_id, checked_text(said)
+        _number(number), _decode(_draft, draft), StepState(state), then, job_id, checked_text(said)
     )
 
 
@@ -321,10 +321,6 @@ def draft_text(step: Step) -> str:
     if draft.endpoint and "@" in draft.endpoint:
         draft = replace(draft, endpoint=place_text(draft.endpoint))
     return _json(draft)
-
-
-def _draft_of(json_text: bytes) -> Draft:
-    return _decode(_draft, json_text)
 
 
 def verification_row(result: Verification) -> Row:

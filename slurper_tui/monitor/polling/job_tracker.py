@@ -358,7 +358,9 @@ class JobTrack:
         self.denied = self.doubted = False
         self.retry_at = -math.inf
         self.confirmed = status
-        self.view = _with_counted(self._updated_view(counts, status, now), self.series.counted)
+        self.view = self._updated_view(counts, status, now)
+        if self.series.counted is not None:
+            self.view = _with_counted(self.view, self.series.counted)
         self._requests.polled(status, ended=self.view.ended)
         self._update_request()
         return changed
@@ -574,13 +576,11 @@ class JobTrack:
         return PollMode.CLOSED if steady else self.mode
 
 
-def _with_counted(view: JobView, counted: Counted | None) -> JobView:
+def _with_counted(view: JobView, counted: Counted) -> JobView:
     """Return the view with a counted total, which holds until the job ends or has passed it.
 
     The total is final then, although the job may still be listing its source.
     """
-    if counted is None:
-        return view
     view = replace(view, counted=counted, found=None)
     if view.ended or view.as_of is None or not counted.holds(view.counts):
         return view

@@ -175,14 +175,6 @@ class Monitor:
         """Set the period of the chart data."""
         self._history_sync.set_window(window, self._clock())
 
-    def refresh(self, key: JobKey) -> None:
-        """Poll one job now."""
-        self.job_store.poll(key)
-
-    def refresh_all(self) -> None:
-        """Read every list and poll every job that may still change, now."""
-        self.job_store.poll_all()
-
     def set_interval(self, seconds: float) -> None:
         """Set the seconds between rounds, at least 2."""
         self.interval = max(MIN_INTERVAL, seconds)
@@ -240,7 +232,9 @@ class Monitor:
             elif not begins:  # in the middle of a round
                 polls = [poll for poll in polls if poll.cannot_wait]
             for group in self._groups:
-                own = polls if len(self._groups) == 1 else self._polls_of(group, polls)
+                own = polls
+                if len(self._groups) > 1:
+                    own = [p for p in polls if self._group_of[p.account.account_id] is group]
                 chosen = group.pacing.choose(
                     own, now.mono, self.interval, len(group.queue), eager=self.eager
                 )
@@ -253,9 +247,6 @@ class Monitor:
             self._end_round()
             if self._snapshot_by < math.inf:
                 self._snapshot_by = -math.inf
-
-    def _polls_of(self, group: AccountGroup, polls: Sequence[Poll]) -> list[Poll]:
-        return [poll for poll in polls if self._group_of[poll.account.account_id] is group]
 
     def _begin_round(self, now: Moment) -> None:
         """Begin the next round; hanging requests of the last one do not delay it."""
@@ -384,6 +375,7 @@ class Monitor:
         budgets = [group.budget_view(now, self.interval, self._focus) for group in self._groups]
         budget = budget_of_all(budgets)
         blocked = budget.blocked_until is not None
+        under_way = any(group.under_way for group in self._groups)
         views = {
             view.account_id: view
             for group, own in zip(self._groups, budgets, strict=True)
@@ -396,7 +388,7 @@ class Monitor:
             jobs=self.job_store.views(),
             budget=budget,
             rounds=self._rounds,
-            complete=self._is_complete(),
+            complete=not under_way and all(account.complete for account in self._accounts),
             history_note=self.history.recorder.view.note,
             trace=self._history_sync.trace(now.wall),
             away_since=self.history.away_since,
@@ -404,7 +396,3 @@ class Monitor:
             links=self.job_store.links,
             unstarted=self.job_store.unstarted,
         )
-
-    def _is_complete(self) -> bool:
-        under_way = any(group.under_way for group in self._groups)
-        return not under_way and all(account.complete for account in self._accounts)

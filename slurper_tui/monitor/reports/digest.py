@@ -350,11 +350,7 @@ def _after_end(view: JobView) -> str:
         return f"{view.status}, counts unknown: look in the dashboard"
     if _state(view) is State.ABORTED:
         return f"aborted, {verdict.unaccounted:,} not done: start it again if needed"
-    return _after_completion(verdict)
-
-
-def _after_completion(verdict: Verdict) -> str:
-    """Return the advice for a completed job; a log that is not read yet needs none."""
+    # Completed. A log that is not read yet needs no advice.
     lost = {
         "failed": verdict.failed,
         "not copied": verdict.at_least,

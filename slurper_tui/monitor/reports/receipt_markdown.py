@@ -17,6 +17,7 @@ from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.model.events import What
 from slurper_tui.monitor.model.logs import Cause, reason_of
 from slurper_tui.monitor.model.samples import SpanKind
+from slurper_tui.monitor.model.verdict import remaining_word
 from slurper_tui.monitor.model.verification import Outcome
 from slurper_tui.monitor.reports.verification_text import (
     copy_cost_words,
@@ -32,7 +33,6 @@ from slurper_tui.monitor.reports.verification_text import (
 from slurper_tui.monitor.reports.wording import event_words
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.reports.receipt import JobReceipt, Receipt
 
 _HARMLESS = re.compile(r"(?:[A-Za-z0-9 ,;()!·%+—-]|:(?= |$)|(?<=[0-9])\.(?=[0-9]))*")
@@ -467,21 +467,16 @@ def _jobs(receipt: Receipt) -> Iterator[str]:
         yield f"- {code(job.view.key.job_id)}: {_scope(job)}"
         yield f"  - {_job_end(job)}{note}"
         counts = job.view.counts
+        remaining = "remaining" if job.view.live else remaining_word(job.view.status)
         parts = {
             "transferred": counts.transferred,
             "skipped": counts.skipped,
             "failed": counts.failed,
-            _remaining_word(job.view): counts.remaining,
+            remaining: counts.remaining,
         }
         numbers = " + ".join(f"{fmt.count(number)} {name}" for name, number in parts.items())
         yield f"  - {fmt.count(counts.objects)} objects: {numbers}"
         yield from (f"  - {rate}" for rate in _rates(job))
-
-
-def _remaining_word(view: JobView) -> str:
-    if view.live:
-        return "remaining"
-    return "unaccounted" if view.status == "completed" else "not done"
 
 
 def _job_end(job: JobReceipt) -> str:
