@@ -33,16 +33,20 @@ from slurper_tui.api.errors import (
     Refused,
     TooLarge,
 )
-from slurper_tui.api.listing import Fetch, objects_of, read_level, read_pages, repeated
 from slurper_tui.api.models import MOST_ROWS, mark_invalid_bytes
 from slurper_tui.api.objects import (
     GCS,
     MOST_LISTED,
     R2_HOST,
+    Fetch,
     ListedObject,
     ListingCost,
     ObjectHeaders,
     ObjectPage,
+    objects_of,
+    read_level,
+    read_pages,
+    repeated,
     utc_seconds,
 )
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from slurper_tui.api import listing as listing_module
+from slurper_tui.api import objects as objects_module
 from slurper_tui.api import s3
 from slurper_tui.api.errors import (
     ApiError,
@@ -36,9 +36,8 @@ from slurper_tui.api.errors import (
     Refused,
     Unreachable,
 )
-from slurper_tui.api.listing import TRIES
 from slurper_tui.api.models import Secret, is_exact
-from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectHeaders, r2_endpoint
+from slurper_tui.api.objects import TRIES, FoundPrefix, ListedObject, ObjectHeaders, r2_endpoint
 from slurper_tui.api.s3 import S3Bucket, parse_listing
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.monitor.verify.lookup import KeyLookup
@@ -68,7 +67,7 @@ moto = pytest.fixture(scope="module")(moto_server)
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing_module, "FIRST_WAIT", 0.0)
+    monkeypatch.setattr(objects_module, "FIRST_WAIT", 0.0)
 
 
 @pytest.fixture
@@ -293,7 +292,7 @@ ENDLESS: dict[str, Callable[[int], bytes]] = {
 async def test_a_listing_without_a_sure_end_is_an_error(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing_module, "MOST_EMPTY", 50)
+    monkeypatch.setattr(objects_module, "MOST_EMPTY", 50)
     numbers = iter(range(10**5))
     async with (
         serving(lambda _: ENDLESS[kind](next(numbers))) as (url, asked),

@@ -377,8 +377,7 @@ def _side_words(side: SideCost, headers: int) -> str:
     if side.requests is None:
         number = "one request for each 1,000 objects"
     else:
-        requests = "request" if side.requests == 1 else "requests"
-        number = f"about {fmt.count(side.requests)} {requests}"
+        number = f"about {_requests(side.requests)}"
     text = f"{side.name}: {number}{', Class A operations of R2' if side.in_r2 else ''}"
     r2_class = f", Class {'A' if side.lists_headers else 'B'}" if side.in_r2 else ""
     heads = f"{fmt.count(headers)} more for headers{r2_class}"
@@ -409,3 +408,7 @@ def time_words(plan: VerifyPlan) -> str:
     how = "at the pace of the last verification" if plan.measured else "at the usual pace"
     objects = "" if plan.objects is None else f" for {_objects(plan.objects)}"
     return f"about {fmt.duration(max(1.0, plan.seconds))} {how}{objects}"
+
+
+def _requests(number: int) -> str:
+    return f"{fmt.count(number)} {'request' if number == 1 else 'requests'}"

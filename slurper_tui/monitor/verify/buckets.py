@@ -12,15 +12,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from slurper_tui.api.errors import ApiError, BadAnswer, NoCredential
-from slurper_tui.api.listing import Fetch, objects_of, read_level, read_pages, repeated
 from slurper_tui.api.models import Source
 from slurper_tui.api.objects import (
     AWS,
     GCS,
     MOST_LISTED,
+    Fetch,
     ListingCost,
     ObjectPage,
+    objects_of,
     r2_endpoint,
+    read_level,
+    read_pages,
+    repeated,
 )
 from slurper_tui.monitor.polling.budget import GRANTED, MOST_READS, SHARE, WINDOW
 from slurper_tui.monitor.verify.lookup import KeyLookup

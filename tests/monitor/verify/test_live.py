@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from slurper_tui.api import listing as listing_module
+from slurper_tui.api import objects as objects_module
 from slurper_tui.api import s3
 from slurper_tui.api.errors import BucketKeysRefused
 from slurper_tui.monitor.model.verification import FAULTS, Outcome
@@ -50,7 +50,7 @@ def moto() -> Iterator[Moto]:
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing_module, "FIRST_WAIT", 0.0)
+    monkeypatch.setattr(objects_module, "FIRST_WAIT", 0.0)
     monkeypatch.setattr(s3, "MOST_LISTED", 15)
 
 

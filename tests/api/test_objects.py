@@ -19,18 +19,20 @@ from slurper_tui.api.errors import (
     TooLarge,
     Unreachable,
 )
-from slurper_tui.api.listing import (
+from slurper_tui.api.objects import (
     LONGEST_WAIT,
     MOST_AT_LEVEL,
     MOST_EMPTY,
     TRIES,
     Fetch,
+    FoundPrefix,
+    ListedObject,
+    ObjectPage,
     objects_of,
     read_level,
     read_pages,
     repeated,
 )
-from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectPage
 from tests.monitor.bench import now
 from tests.virtual_time import timeless
 
