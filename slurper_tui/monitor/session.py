@@ -173,11 +173,11 @@ class Session:
 
     def refresh(self, key: JobKey) -> None:
         """Poll one job now."""
-        self._call(lambda monitor: monitor.job_store.poll(key))
+        self._call(lambda monitor: monitor.refresh(key))
 
     def refresh_all(self) -> None:
         """Read every job list and poll every job that may still change, now."""
-        self._call(lambda monitor: monitor.job_store.poll_all())
+        self._call(lambda monitor: monitor.refresh_all())
 
     def set_interval(self, seconds: float) -> None:
         """Set the seconds between polling rounds, at least 2."""

@@ -30,6 +30,7 @@ from slurper_tui.monitor.model.verification import (
     Outcome,
     Through,
     VerifyOptions,
+    with_losses,
 )
 from slurper_tui.monitor.reports.migrations import migration_of
 from slurper_tui.monitor.reports.records import verification_record
@@ -43,7 +44,7 @@ from slurper_tui.monitor.reports.verification_text import (
     prefix_rows,
     verdict_words,
 )
-from slurper_tui.monitor.reports.verifications import log_requests, with_losses
+from slurper_tui.monitor.reports.verifications import log_requests
 from slurper_tui.monitor.verify.diff import DiffForm, diff_entry
 from slurper_tui.monitor.verify.headers import MOST_SAMPLED, HeaderDifference
 from slurper_tui.monitor.verify.manifest import STDIN

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from slurper_tui.monitor.model.base import JobKey
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.model.plans import Secrets
 
 WORKERS = 4
@@ -315,3 +316,11 @@ def _sum(tallies: Sequence[Tally]) -> Tally:
         reasons,
         sum(tally.bytes for tally in tallies),
     )
+
+
+def with_losses(views: Sequence[JobView]) -> list[JobKey]:
+    """Return the jobs whose logs may explain why objects are missing.
+
+    Those that failed or skipped objects, or do not tell how many.
+    """
+    return [view.key for view in views if view.counts.failed != 0 or view.counts.skipped != 0]

@@ -175,6 +175,14 @@ class Monitor:
         """Set the period of the chart data."""
         self._history_sync.set_window(window, self._clock())
 
+    def refresh(self, key: JobKey) -> None:
+        """Poll one job now."""
+        self.job_store.poll(key)
+
+    def refresh_all(self) -> None:
+        """Read every list and poll every job that may still change, now."""
+        self.job_store.poll_all()
+
     def set_interval(self, seconds: float) -> None:
         """Set the seconds between rounds, at least 2."""
         self.interval = max(MIN_INTERVAL, seconds)

@@ -24,6 +24,7 @@ from slurper_tui.monitor.model.verification import (
     Through,
     Verification,
     VerifyOptions,
+    with_losses,
 )
 from slurper_tui.monitor.reports.migrations import key_of
 from slurper_tui.monitor.verify.buckets import r2_side, source_side
@@ -58,14 +59,6 @@ async def _check_manifest(manifest: Manifest, scope: Scope, job: Job) -> None:
     names = [each.prefix for each in scope.ranges() if each.prefix][:3]
     such = f": none begins with {' or '.join(names)}" if names else ""
     raise CannotVerify(f"{manifest.name} has no key that the jobs were to copy{such}")
-
-
-def with_losses(views: Sequence[JobView]) -> list[JobKey]:
-    """Return the jobs whose logs may explain why objects are missing.
-
-    Those that failed or skipped objects, or do not tell how many.
-    """
-    return [view.key for view in views if view.counts.failed != 0 or view.counts.skipped != 0]
 
 
 def log_requests(views: Sequence[JobView]) -> int | None:

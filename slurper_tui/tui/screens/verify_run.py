@@ -17,9 +17,8 @@ from msgspec.structs import replace
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.jobs.draft import keys_by_job
-from slurper_tui.monitor.model.verification import DIFFERS, CannotVerify, Outcome
+from slurper_tui.monitor.model.verification import DIFFERS, CannotVerify, Outcome, with_losses
 from slurper_tui.monitor.reports.verification_text import fault_words, log_not_read
-from slurper_tui.monitor.reports.verifications import with_losses
 from slurper_tui.tui.render.verify_text import more_words, run_words
 from slurper_tui.tui.state import Verifying
 

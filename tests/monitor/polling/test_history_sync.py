@@ -411,7 +411,7 @@ async def test_the_time_between_two_runs_of_an_ended_job_is_a_gap(shown: bool) -
     later = {"clock": lambda: wall() + 7200.0}
     async with bench(accounts, history=stored, eager=not shown, clock=later["clock"]) as b:
         await b.until(lambda s: s.complete)
-        b.monitor.job_store.poll(aborted)
+        b.monitor.refresh(aborted)
         await b.until(lambda s: len(history.store.samples(aborted)) > 1)
         assert [s.after_gap for s in history.store.samples(aborted)][:2] == [False, True]
 
@@ -426,7 +426,7 @@ async def test_the_trace_of_an_ended_job_ends_with_the_job() -> None:
         finished = parse_time(ended.job.finished_at)
         b.monitor.look_at(ended.key, frozenset())
         found = await b.until(lambda s: s.trace is not None)
-        b.monitor.job_store.poll(ended.key)
+        b.monitor.refresh(ended.key)
         await b.seconds(60)
         for trace in (found.trace, b.last.trace):
             assert trace is not None

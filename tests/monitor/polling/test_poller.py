@@ -174,7 +174,7 @@ async def test_the_list_is_read_after_a_change_of_status_and_on_request() -> Non
         await b.until(lambda s: b.job(job_id).job.status == "paused", within=0.5)
         assert b.lists()[-1].at == pytest.approx(changed, abs=0.1)
         reads = len(b.lists())
-        b.monitor.job_store.poll_all()
+        b.monitor.refresh_all()
         await b.until(lambda s: len(b.lists()) > reads, within=0.1)
 
 
@@ -195,7 +195,7 @@ async def test_refresh_polls_one_job_now_even_an_ended_one() -> None:
         await b.seconds(62)
         job_id = with_status(b.account, "completed")[0]
         count, at = len(b.polls(job_id)), now()
-        b.monitor.job_store.poll(JobKey(b.account.account_id, job_id))
+        b.monitor.refresh(JobKey(b.account.account_id, job_id))
         await b.until(lambda s: len(b.polls(job_id)) > count, within=0.5)
         assert b.polls(job_id)[-1] - at < 0.1
 

@@ -393,7 +393,7 @@ async def test_in_whichever_order_jobs_are_named_their_receipt_is_the_same() -> 
         async with elsewhere(b) as client:
             for name in ("job-1", "job-2"):
                 await client.abort_job(*key_of(b, name))
-        b.monitor.job_store.poll_all()
+        b.monitor.refresh_all()
         await b.until(lambda s: all(v.status == "aborted" for v in s.jobs))
         await b.seconds(100)
         one, other = await receipt_of(b, "job-1", "job-2"), await receipt_of(b, "job-2", "job-1")
@@ -484,7 +484,7 @@ async def test_a_job_that_is_gone_keeps_its_last_values() -> None:
         await watch_to_end(b)
         async with elsewhere(b) as client:
             await client.delete_job(*key_of(b))
-        b.monitor.job_store.poll_all()
+        b.monitor.refresh_all()
         await b.until(lambda s: s.jobs[0].gone)
         receipt = await receipt_of(b)
     assert (receipt.lost_job, receipt.logs_read, receipt.counts.failed) == (True, False, 36)

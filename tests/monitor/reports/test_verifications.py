@@ -18,13 +18,18 @@ from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.opening import open_file
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.plans import Secrets
-from slurper_tui.monitor.model.verification import CannotVerify, Outcome, Through, VerifyOptions
+from slurper_tui.monitor.model.verification import (
+    CannotVerify,
+    Outcome,
+    Through,
+    VerifyOptions,
+    with_losses,
+)
 from slurper_tui.monitor.polling.budget import READ_BURST
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.reports.verifications import (
     Verifications,
     log_requests,
-    with_losses,
 )
 from slurper_tui.monitor.verify.scope import JobScope
 from slurper_tui.simulated.account import Fault
