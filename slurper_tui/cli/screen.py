@@ -44,6 +44,7 @@ from slurper_tui.monitor.history.files import make_folder
 from slurper_tui.monitor.model.base import Window
 from slurper_tui.monitor.session import Session, snapshot_from_history
 from slurper_tui.tui.app import SlurperApp
+from slurper_tui.tui.screens.main import MainScreen
 from slurper_tui.tui.state import ScreenOptions, ScreenState, ViewState
 from slurper_tui.tui.widgets.totals import title_of
 
@@ -153,11 +154,15 @@ def show(
         demo=options.demo,
     )
     saved, default = view_file(process.state, demo=is_simulated), _default_view(config)
+    main_screen = MainScreen
+    if replay is not None:
+        from slurper_tui.tui.screens.replay import ReplayScreen as main_screen  # only for a replay
     app = SlurperApp(
         Session(make_monitor, selection, partial(resolve, names=connection.names), from_history),
         _options(config, load_view(saved, default), options, process, connection),
         partial(save_view, saved, default=default),
         _teller(notifier, ascii_only=config.ascii_only),
+        main_screen,
     )
     app.copy_beside = tmux_copy(process.environ)
     wait_for_foreground()

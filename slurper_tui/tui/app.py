@@ -37,6 +37,7 @@ class SlurperApp(CopyingApp):
 
     fatal: the error of the first account when all accounts were rejected, else None.
     tell: called with each snapshot and the state that shows it, for what is told off the screen.
+    main_screen: its class; another one for a replay.
     """
 
     BUG_CODE = EXIT_BUG
@@ -55,6 +56,7 @@ class SlurperApp(CopyingApp):
         options: ScreenOptions,
         save_view: Callable[[ViewState], None],
         tell: Callable[[Snapshot, ScreenState], None] = lambda snapshot, state: None,
+        main_screen: type[MainScreen] = MainScreen,
     ) -> None:
         super().__init__()
         self.animation_level = "none"
@@ -64,10 +66,7 @@ class SlurperApp(CopyingApp):
         self._options = options
         self._tell = tell
         look = Look(options.ascii_only, options.zone, options.names)
-        kind = MainScreen
-        if options.replay is not None:
-            from slurper_tui.tui.screens.replay import ReplayScreen as kind  # only for a replay
-        self.main = kind(session, options, look, save_view)
+        self.main = main_screen(session, options, look, save_view)
         for theme in THEMES:
             self.register_theme(theme)
         self.register_theme(auto_theme(sixteen=options.sixteen))
