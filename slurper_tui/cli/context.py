@@ -16,10 +16,11 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO, TypeVar
 
 import msgspec
 
@@ -37,8 +38,10 @@ if TYPE_CHECKING:
     from slurper_tui.cli.output import ProgressOutput
     from slurper_tui.config import Config
     from slurper_tui.monitor.model.base import JobKey
+    from slurper_tui.monitor.model.job import Snapshot
     from slurper_tui.monitor.session import Session
 
+T = TypeVar("T")
 
 PATIENCE = 60.0
 """Seconds that a one-shot command waits under a rate limit, without --timeout."""
@@ -65,6 +68,18 @@ class CommandContext(NamedTuple):
     notifier: Notifier | None = None
     names: Mapping[str, str] = {}
     end: float = math.inf
+
+    async def until(self, take: Callable[[Snapshot], T | None]) -> T:
+        """Poll and report problems until `take` returns a value for a snapshot, and return it.
+
+        Raises CliError when every account rejects the credentials, and what `take` raises.
+        """
+        async with aclosing(self.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+            async for snapshot in snapshots:
+                self.progress_output.update(snapshot)
+                if (found := take(snapshot)) is not None:
+                    return found
+        raise AssertionError("the monitor ended by itself")
 
 
 def deadline_of(options: argparse.Namespace, config: Config) -> float | None:

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
@@ -31,7 +31,7 @@ from slurper_tui.monitor.reports.wording import bucket_words, check_words, not_m
 if TYPE_CHECKING:
     from slurper_tui.cli.context import CommandContext
     from slurper_tui.monitor.model.base import JobKey
-    from slurper_tui.monitor.model.job import JobView
+    from slurper_tui.monitor.model.job import JobView, Snapshot
     from slurper_tui.monitor.session import Services
 
 _CHUNK = 2**20
@@ -219,12 +219,12 @@ async def listed(context: CommandContext) -> tuple[JobView, ...]:
     Jobs created afterwards can then be recognised as new. Raises CliError when every account
     rejects the credentials.
     """
-    async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
-        async for snapshot in snapshots:
-            context.progress_output.update(snapshot)
-            if all(account.listed or account.problem for account in snapshot.accounts):
-                return snapshot.jobs
-    raise AssertionError("the monitor ended by itself")
+
+    def take(snapshot: Snapshot) -> tuple[JobView, ...] | None:
+        asked = all(account.listed or account.problem for account in snapshot.accounts)
+        return snapshot.jobs if asked else None
+
+    return await context.until(take)
 
 
 @asynccontextmanager

@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
 from itertools import pairwise
 from operator import add
 from typing import TYPE_CHECKING, NamedTuple
@@ -110,12 +109,7 @@ async def jobs(context: CommandContext) -> ExitCode:
 
 async def whole(context: CommandContext) -> Snapshot:
     """Return the first complete snapshot: every request was answered or has failed."""
-    async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
-        async for snapshot in snapshots:
-            context.progress_output.update(snapshot)
-            if snapshot.complete:
-                return snapshot
-    raise AssertionError("the monitor ended by itself")
+    return await context.until(lambda snapshot: snapshot if snapshot.complete else None)
 
 
 def needed(options: argparse.Namespace) -> Callable[[JobView], bool]:
@@ -215,14 +209,14 @@ def _done(row: Row, look: Look) -> str:
     return f"{look.number(view.counts.done)}/{objects}"
 
 
-def _account(row: Row, look: Look) -> str:
-    return look.out.account(row.view.account_id)[: look.account]
-
-
 COLUMNS: Mapping[str, Column] = {
     "id": Column("id", lambda row, look: (row.view.job.id or fmt.DASH)[: look.id], left=True),
     "jobs": Column("jobs", lambda row, look: _jobs_in(row)),
-    "account": Column("account", lambda row, look: _account(row, look), left=True),
+    "account": Column(
+        "account",
+        lambda row, look: look.out.account(row.view.account_id)[: look.account],
+        left=True,
+    ),
     "status": Column("status", lambda row, look: status_word(row.view), left=True),
     "phase": Column("phase", lambda row, look: row.view.phase or fmt.DASH, left=True),
     "done/objects": Column("done/objects", _done),
@@ -458,22 +452,22 @@ async def watch(context: CommandContext) -> ExitCode:
     rounds = DEMO_ROUNDS if is_brief else None
     printed: dict[JobKey, Printed] = {}
     undocumented: set[JobKey] = set()
-    async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
-        async for snapshot in snapshots:
-            context.progress_output.update(snapshot)
-            if not context.session.resolved:
-                continue
-            for view in _changed(snapshot, printed):
-                out.line(_said(view, snapshot, context))
-            _tell(context, snapshot)
-            if named:
-                _note_undocumented(undocumented, snapshot, out)
-                if _all_ended(snapshot, context):
-                    _note_unread(snapshot.jobs, out)
-                    return verdict(snapshot.jobs, snapshot.links)
-            if snapshot.taken_at >= context.end or (rounds and snapshot.rounds >= rounds):
-                return ExitCode.OK
-    raise AssertionError("the monitor ended by itself")
+
+    def take(snapshot: Snapshot) -> ExitCode | None:
+        if not context.session.resolved:
+            return None
+        for view in _changed(snapshot, printed):
+            out.line(_said(view, snapshot, context))
+        _tell(context, snapshot)
+        if named:
+            _note_undocumented(undocumented, snapshot, out)
+            if _all_ended(snapshot, context):
+                _note_unread(snapshot.jobs, out)
+                return verdict(snapshot.jobs, snapshot.links)
+        over = snapshot.taken_at >= context.end or (rounds and snapshot.rounds >= rounds)
+        return ExitCode.OK if over else None
+
+    return await context.until(take)
 
 
 def _said(view: JobView, snapshot: Snapshot, context: CommandContext) -> str:
@@ -579,31 +573,32 @@ async def _ended(context: CommandContext, last: list[Snapshot], most_failed: int
     waited_for: set[JobKey] = set()
     undocumented: set[JobKey] = set()
     printed: dict[JobKey, Printed] = {}
-    async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
-        async for snapshot in snapshots:
-            context.progress_output.update(snapshot)
-            _check_refusal(snapshot)
-            if not context.session.resolved:
-                continue
-            if selection.everything:
-                if not snapshot.caught_up:
-                    continue
-                waited_for.update(view.key for view in snapshot.jobs if view.live)
-                views = tuple(view for view in snapshot.jobs if view.key in waited_for)
-                snapshot = replace(snapshot, jobs=views)
-            if not last:
-                _note_waiting(snapshot, context)
-            last[:] = [snapshot]
-            _tell(context, snapshot)
-            context.session.look_at(None, frozenset(view.key for view in snapshot.jobs))
-            _note_undocumented(undocumented, snapshot, context.out)
-            if context.options.progress:
-                for view in _changed(snapshot, printed):
-                    context.out.narrate(_line(view, snapshot, context))
-            if _all_ended(snapshot, context, most_failed):
-                _note_unread(snapshot.jobs, context.out)
-                return snapshot
-    raise AssertionError("the monitor ended by itself")
+
+    def take(snapshot: Snapshot) -> Snapshot | None:
+        _check_refusal(snapshot)
+        if not context.session.resolved:
+            return None
+        if selection.everything:
+            if not snapshot.caught_up:
+                return None
+            waited_for.update(view.key for view in snapshot.jobs if view.live)
+            views = tuple(view for view in snapshot.jobs if view.key in waited_for)
+            snapshot = replace(snapshot, jobs=views)
+        if not last:
+            _note_waiting(snapshot, context)
+        last[:] = [snapshot]
+        _tell(context, snapshot)
+        context.session.look_at(None, frozenset(view.key for view in snapshot.jobs))
+        _note_undocumented(undocumented, snapshot, context.out)
+        if context.options.progress:
+            for view in _changed(snapshot, printed):
+                context.out.narrate(_line(view, snapshot, context))
+        if not _all_ended(snapshot, context, most_failed):
+            return None
+        _note_unread(snapshot.jobs, context.out)
+        return snapshot
+
+    return await context.until(take)
 
 
 def _check_refusal(snapshot: Snapshot) -> None:
@@ -624,8 +619,10 @@ def _check_refusal(snapshot: Snapshot) -> None:
 
 def _all_ended(snapshot: Snapshot, context: CommandContext, most_failed: int = 0) -> bool:
     """Whether no job is live, no log is to be read, and no plan has a selected job to start."""
-    ended = all(map(_has_ended, snapshot.jobs))
-    if not ended or unstarted_jobs(selection_of(context.options), snapshot):
+    for view in snapshot.jobs:
+        if (view.live and not _is_taken_as_ended(view)) or not _is_current(view):
+            return False
+    if unstarted_jobs(selection_of(context.options), snapshot):
         return False
     return not any(context.session.awaits_log(view, most_failed) for view in snapshot.jobs)
 
@@ -653,10 +650,6 @@ def _unstarted(selection: Selection, snapshot: Snapshot) -> tuple[Unstarted, ...
         if selection.everything
         or selection.takes_migration(Job(source=one.source, target=one.target))
     )
-
-
-def _has_ended(view: JobView) -> bool:
-    return (not view.live or _is_taken_as_ended(view)) and _is_current(view)
 
 
 def _line(view: JobView, snapshot: Snapshot, context: CommandContext) -> str:
