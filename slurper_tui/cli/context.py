@@ -1,7 +1,7 @@
 """What commands depend on: the process (`Process`) and the monitor (`CommandContext`).
 
-Also: the parsing of option values (times, durations, names of jobs) and the settings of the garbage
-collector.
+Also: the jobs that a command line names, times and durations in options, and the settings of the
+garbage collector.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO, TypeVar
 
 import msgspec
 
+from slurper_tui.api.models import Job
 from slurper_tui.api.scrub import Scrubber
-from slurper_tui.cli.errors import CliError
+from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output, source_name, target_name
 from slurper_tui.monitor.model.job import JobView, default_order
 from slurper_tui.monitor.model.selection import Selection, fits, is_part, is_whole_name
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from slurper_tui.cli.output import ProgressOutput
     from slurper_tui.config import Config
     from slurper_tui.monitor.model.base import JobKey
-    from slurper_tui.monitor.model.job import Snapshot
+    from slurper_tui.monitor.model.job import Snapshot, Unstarted
     from slurper_tui.monitor.session import Session
 
 T = TypeVar("T")
@@ -206,6 +207,59 @@ def _members(name: str, jobs: Sequence[JobView], names: Mapping[str, str]) -> Se
 def _few(lines: Sequence[str]) -> Sequence[str]:
     more = len(lines) - _MOST_CANDIDATES
     return [*lines[:_MOST_CANDIDATES], *([f"  and {more} more"] if more > 0 else [])]
+
+
+async def whole(context: CommandContext) -> Snapshot:
+    """Return the first complete snapshot: every request was answered or has failed."""
+    return await context.until(lambda snapshot: snapshot if snapshot.complete else None)
+
+
+def is_one_job(options: argparse.Namespace) -> bool:
+    """Whether the command line names one job, so that JSON is one object and not an array."""
+    return len(options.jobs) == 1 and not options.migration
+
+
+async def chosen(context: CommandContext) -> Sequence[JobView]:
+    """Return the jobs on the command line. Raises CliError when a name is not unique."""
+    return found(selection_of(context.options), await whole(context), context.names)
+
+
+def found(selection: Selection, snapshot: Snapshot, names: Mapping[str, str]) -> Sequence[JobView]:
+    """Return the selected jobs in the default order. Raises CliError, see `resolve`.
+
+    names: account id to name. While a list is missing only full ids are accepted, since other
+    names might be ambiguous.
+    """
+    ids = {view.key.job_id for view in snapshot.jobs}
+    if any(not account.listed for account in snapshot.accounts):
+        for name in (*selection.migrations, *selection.jobs):
+            if name in selection.migrations or name not in ids:
+                raise CliError(
+                    f"the list of jobs could not be read, so {name!r} was not found", ExitCode.API
+                )
+    views: Sequence[JobView] = snapshot.jobs
+    if not selection.everything:
+        keys = resolve(selection, snapshot.jobs, names=names)
+        views = [view for view in snapshot.jobs if view.key in keys]
+    return sorted(views, key=default_order)
+
+
+def unstarted_jobs(selection: Selection, snapshot: Snapshot) -> int:
+    """Return the number of jobs that plans have yet to start, of a selected migration or of all."""
+    return sum(one.jobs for one in unstarted(selection, snapshot))
+
+
+def unstarted(selection: Selection, snapshot: Snapshot) -> tuple[Unstarted, ...]:
+    """Return the jobs that plans have yet to start, of a selected migration or of all.
+
+    A migration that is named with a prefix has none: which objects they copy is not known here.
+    """
+    return tuple(
+        one
+        for one in snapshot.unstarted
+        if selection.everything
+        or selection.takes_migration(Job(source=one.source, target=one.target))
+    )
 
 
 def zone_of(config: Config) -> tzinfo | None:

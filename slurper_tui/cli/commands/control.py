@@ -16,8 +16,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import NotSent
 from slurper_tui.cli import prompts
-from slurper_tui.cli.commands.jobs import found
-from slurper_tui.cli.context import CommandContext, selection_of
+from slurper_tui.cli.context import CommandContext, found, selection_of
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, amount, migration, percent, to_ascii
 from slurper_tui.monitor.model.events import (

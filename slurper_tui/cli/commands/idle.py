@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Job, Source, Target
-from slurper_tui.cli.commands.jobs import whole
+from slurper_tui.cli.context import whole
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import migration, status_word
 from slurper_tui.monitor.model.base import MOST_PAGES
@@ -26,7 +26,7 @@ from slurper_tui.monitor.reports.records import job_record
 if TYPE_CHECKING:
     from slurper_tui.cli.context import CommandContext
     from slurper_tui.cli.output import Output
-    from slurper_tui.monitor.model.plans import Draft, Plan
+    from slurper_tui.monitor.model.plans import Plan
     from slurper_tui.monitor.polling.budget import Metered
 
 PLANS_SECONDS = 10.0
@@ -53,7 +53,7 @@ async def idle(context: CommandContext) -> ExitCode:
     # The plans come first: a job that one starts meanwhile is in the list, which is read later.
     plans, doubt = await _plans(context)
     snapshot = await whole(context)
-    uses = [*_uses(bucket, snapshot.jobs), *_uses(bucket, map(_planned, _steps(plans)))]
+    uses = [*_uses(bucket, snapshot.jobs), *_uses(bucket, _planned(plans))]
     doubt = doubt or _unread(snapshot, out) or _unclear(snapshot.jobs)
     if not uses and not doubt:
         again = await _second_reading(context)
@@ -114,19 +114,13 @@ async def _plans(context: CommandContext) -> tuple[Sequence[Plan], str]:
     return plans, ""
 
 
-def _planned(step: tuple[str, Draft]) -> JobView:
-    """Return a planned job as a view. step: its account and what it copies."""
-    account_id, draft = step
-    source = Source(draft.vendor, draft.bucket, draft.path_prefix, draft.endpoint)
-    job = Job(status="planned", source=source, target=Target("r2", draft.target))
-    return JobView(account_id, job, status=job.status)
-
-
-def _steps(plans: Sequence[Plan]) -> Iterator[tuple[str, Draft]]:
-    """Yield what the plans have yet to start."""
+def _planned(plans: Sequence[Plan]) -> Iterator[JobView]:
+    """Yield the jobs that the plans have yet to start, as views."""
     for plan in plans:
-        for step in plan.to_start:
-            yield plan.account_id, step.draft
+        for draft in (step.draft for step in plan.to_start):
+            source = Source(draft.vendor, draft.bucket, draft.path_prefix, draft.endpoint)
+            job = Job(status="planned", source=source, target=Target("r2", draft.target))
+            yield JobView(plan.account_id, job, status=job.status)
 
 
 async def _second_reading(context: CommandContext) -> Sequence[JobView]:

@@ -18,8 +18,16 @@ from msgspec.structs import replace
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import Conflict, NotFound, Refused
-from slurper_tui.api.models import Job
-from slurper_tui.cli.context import CommandContext, resolve, seconds_option, selection_of
+from slurper_tui.cli.context import (
+    CommandContext,
+    found,
+    is_one_job,
+    seconds_option,
+    selection_of,
+    unstarted,
+    unstarted_jobs,
+    whole,
+)
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import (
     Output,
@@ -42,7 +50,6 @@ from slurper_tui.monitor.model.job import (
     JobView,
     Snapshot,
     State,
-    Unstarted,
     default_order,
     shown_forecast,
     shown_rate,
@@ -61,7 +68,6 @@ from slurper_tui.monitor.reports.wording import (
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.base import JobKey
     from slurper_tui.monitor.model.events import RetryLink
-    from slurper_tui.monitor.model.selection import Selection
 
 
 class Row(NamedTuple):
@@ -105,11 +111,6 @@ async def jobs(context: CommandContext) -> ExitCode:
     elif not options.json and rows:
         _print_table(rows, columns, out, options)
     return ExitCode.API if failed(snapshot, snapshot.jobs) else ExitCode.OK
-
-
-async def whole(context: CommandContext) -> Snapshot:
-    """Return the first complete snapshot: every request was answered or has failed."""
-    return await context.until(lambda snapshot: snapshot if snapshot.complete else None)
 
 
 def needed(options: argparse.Namespace) -> Callable[[JobView], bool]:
@@ -354,36 +355,6 @@ async def progress(context: CommandContext) -> ExitCode:
     return ExitCode.API if failed(snapshot, views) else ExitCode.OK
 
 
-def is_one_job(options: argparse.Namespace) -> bool:
-    """Whether the command line names one job, so that JSON is one object and not an array."""
-    return len(options.jobs) == 1 and not options.migration
-
-
-async def chosen(context: CommandContext) -> Sequence[JobView]:
-    """Return the jobs on the command line. Raises CliError when a name is not unique."""
-    return found(selection_of(context.options), await whole(context), context.names)
-
-
-def found(selection: Selection, snapshot: Snapshot, names: Mapping[str, str]) -> Sequence[JobView]:
-    """Return the selected jobs in the default order. Raises CliError, see `resolve`.
-
-    names: account id to name. While a list is missing only full ids are accepted, since other
-    names might be ambiguous.
-    """
-    ids = {view.key.job_id for view in snapshot.jobs}
-    if any(not account.listed for account in snapshot.accounts):
-        for name in (*selection.migrations, *selection.jobs):
-            if name in selection.migrations or name not in ids:
-                raise CliError(
-                    f"the list of jobs could not be read, so {name!r} was not found", ExitCode.API
-                )
-    views: Sequence[JobView] = snapshot.jobs
-    if not selection.everything:
-        keys = resolve(selection, snapshot.jobs, names=names)
-        views = [view for view in snapshot.jobs if view.key in keys]
-    return sorted(views, key=default_order)
-
-
 _COUNTS = ("transferred", "skipped", "failed", "remaining")
 
 
@@ -485,8 +456,8 @@ def _tell(context: CommandContext, snapshot: Snapshot) -> None:
     The end of a selected job is not one of many because of planned jobs that were not selected.
     """
     if context.notifier is not None:
-        unstarted = _unstarted(selection_of(context.options), snapshot)
-        context.notifier.follow(replace(snapshot, unstarted=unstarted))
+        selected = unstarted(selection_of(context.options), snapshot)
+        context.notifier.follow(replace(snapshot, unstarted=selected))
 
 
 def _changed(snapshot: Snapshot, printed: dict[JobKey, Printed]) -> Iterator[JobView]:
@@ -542,9 +513,9 @@ def _left_words(snapshot: Snapshot, context: CommandContext) -> str:
     left = [view for view in snapshot.jobs if view.live]
     names = ", ".join(migration(view, context.out) for view in left[:MOST_NAMES])
     more = f" and {len(left) - MOST_NAMES} more" if len(left) > MOST_NAMES else ""
-    unstarted = unstarted_jobs(selection_of(context.options), snapshot)
     words = [f"not ended: {names}{more}"] if left else []
-    words += [f"{fmt.count(unstarted)} planned {_jobs(unstarted)} not started"] if unstarted else []
+    if number := unstarted_jobs(selection_of(context.options), snapshot):
+        words.append(f"{fmt.count(number)} planned {_jobs(number)} not started")
     return "; ".join(words) or "the jobs have ended, but not every log was read"
 
 
@@ -554,9 +525,9 @@ def _jobs(number: int) -> str:
 
 def _note_waiting(snapshot: Snapshot, context: CommandContext) -> None:
     """Report planned jobs, which another program starts, or that no job is waited for."""
-    if unstarted := unstarted_jobs(selection_of(context.options), snapshot):
+    if number := unstarted_jobs(selection_of(context.options), snapshot):
         context.out.note(
-            f"waiting for {fmt.count(unstarted)} planned {_jobs(unstarted)} too: the monitor or "
+            f"waiting for {fmt.count(number)} planned {_jobs(number)} too: the monitor or "
             "create --go-on starts them"
         )
     elif not snapshot.jobs:
@@ -632,24 +603,6 @@ def _note_unread(views: Sequence[JobView], out: Output) -> None:
     for view in views:
         if view.state is State.COMPLETED_UNREAD and view.verdict is not None:
             out.note(f"job {view.job.id}: {to_ascii(view.verdict.text, out)}")
-
-
-def unstarted_jobs(selection: Selection, snapshot: Snapshot) -> int:
-    """Return the number of jobs that plans have yet to start, of a selected migration or of all."""
-    return sum(one.jobs for one in _unstarted(selection, snapshot))
-
-
-def _unstarted(selection: Selection, snapshot: Snapshot) -> tuple[Unstarted, ...]:
-    """Return the jobs that plans have yet to start, of a selected migration or of all.
-
-    A migration that is named with a prefix has none: which objects they copy is not known here.
-    """
-    return tuple(
-        one
-        for one in snapshot.unstarted
-        if selection.everything
-        or selection.takes_migration(Job(source=one.source, target=one.target))
-    )
 
 
 def _line(view: JobView, snapshot: Snapshot, context: CommandContext) -> str:

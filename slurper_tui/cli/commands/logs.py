@@ -20,7 +20,7 @@ from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.api.models import LogRow, is_exact
 from slurper_tui.cli import prompts
-from slurper_tui.cli.commands.jobs import chosen, is_one_job
+from slurper_tui.cli.context import chosen, is_one_job
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, distinct_width
 from slurper_tui.monitor.logs.reader import FailingObjects, is_transient

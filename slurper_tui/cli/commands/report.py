@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any
 from slurper_tui import format as fmt
 from slurper_tui import version
 from slurper_tui.api.errors import ApiError
-from slurper_tui.cli.commands.jobs import found, unstarted_jobs, whole
-from slurper_tui.cli.context import CommandContext, selection_of, time_option
+from slurper_tui.cli.context import (
+    CommandContext,
+    found,
+    selection_of,
+    time_option,
+    unstarted_jobs,
+    whole,
+)
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, failed, migration, to_ascii
 from slurper_tui.monitor.model.selection import Selection
@@ -36,8 +42,10 @@ async def report(context: CommandContext) -> ExitCode:
     0. Raises CliError when a name is ambiguous.
     """
     options = context.options
-    snapshot = await whole(context)
-    receipts = [await _receipt(context, one, snapshot) for one in _each(selection_of(options))]
+    snapshot, names = await whole(context), selection_of(options)
+    selections = [Selection(jobs=(job,)) for job in names.jobs]
+    selections += [Selection(migrations=(name,)) for name in names.migrations]
+    receipts = [await _receipt(context, one, snapshot) for one in selections]
     if options.json:
         records = [record(receipt, version()) for receipt in receipts]
         context.out.line(fmt.as_json(records[0] if len(records) == 1 else records))
@@ -48,12 +56,6 @@ async def report(context: CommandContext) -> ExitCode:
         for line in text.removesuffix("\n").split("\n"):
             context.out.line(to_ascii(line, context.out))
     return max(map(verdict, receipts))
-
-
-def _each(selection: Selection) -> Iterator[Selection]:
-    """Yield a selection for each name."""
-    yield from (Selection(jobs=(job,)) for job in selection.jobs)
-    yield from (Selection(migrations=(name,)) for name in selection.migrations)
 
 
 async def _receipt(context: CommandContext, selection: Selection, snapshot: Snapshot) -> Receipt:

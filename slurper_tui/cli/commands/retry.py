@@ -14,8 +14,8 @@ from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.cli import prompts
 from slurper_tui.cli.commands.create import planned
-from slurper_tui.cli.commands.jobs import chosen
 from slurper_tui.cli.commands.logs import LogProgress, leave_out, look_up, note_missing
+from slurper_tui.cli.context import chosen
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import (
     Origin,

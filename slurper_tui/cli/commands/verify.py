@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, BucketKeysRefused
 from slurper_tui.cli import prompts
-from slurper_tui.cli.commands.jobs import chosen
 from slurper_tui.cli.commands.logs import LogProgress
+from slurper_tui.cli.context import chosen
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import open_services, require_answers
 from slurper_tui.cli.output import OutputClosed, to_ascii
