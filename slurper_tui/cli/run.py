@@ -42,7 +42,7 @@ from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output, ProgressOutput
 from slurper_tui.cli.parser import MONITOR
 from slurper_tui.cli.settings import mistakes_of_notify
-from slurper_tui.cli.signals import Guard
+from slurper_tui.cli.signals import run_guarded
 from slurper_tui.config import Config, ConfigError, Flags, load
 
 if TYPE_CHECKING:
@@ -96,7 +96,10 @@ def perform(options: argparse.Namespace, process: Process) -> ExitCode:
         from slurper_tui.cli.commands.doctor import doctor  # works with unusable settings too
 
         return doctor(options, flags_of(options), process)
-    config = _config(options, process)
+    try:
+        config = load(flags_of(options), process.environ, process.config_file)
+    except ConfigError as error:
+        raise CliError(str(error)) from None
     names = {} if options.demo else config.names
     out = Output(process.out, process.err, ascii_only=config.ascii_only, names=names)
     if config.notice:
@@ -144,13 +147,6 @@ def flags_of(options: argparse.Namespace) -> Flags:
         accounts=options.account,
         file=options.config,
     )
-
-
-def _config(options: argparse.Namespace, process: Process) -> Config:
-    try:
-        return load(flags_of(options), process.environ, process.config_file)
-    except ConfigError as error:
-        raise CliError(str(error)) from None
 
 
 def _takes_screen(process: Process, out: Output) -> bool:
@@ -250,15 +246,8 @@ def _lines(
     )
     module, function = _COMMAND_FUNCTIONS[options.command]
     command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)
-    with Guard(notifier.restore if notifier else lambda: None) as guard:
-        try:
-            return asyncio.run(
-                _guarded(partial(command, context), connection, history, notifier, guard)
-            )
-        except asyncio.CancelledError:
-            if guard.ending is None:
-                raise
-            return guard.ending
+    work = partial(_perform, partial(command, context), connection, history, notifier)
+    return run_guarded(work, notifier.restore) if notifier else run_guarded(work)
 
 
 def _notifier(
@@ -301,28 +290,23 @@ def _goes_on(options: argparse.Namespace) -> bool:
     return options.command in _UNTIL_STOPPED
 
 
-async def _guarded(
+async def _perform(
     command: Callable[[], Awaitable[ExitCode]],
     connection: Connection,
     history: OpenHistory,
     notifier: Notifier | None,
-    guard: Guard,
 ) -> ExitCode:
-    """Run the command as a task that a signal cancels; then deliver what is still to be told."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
+    """Run the command; then deliver what is still to be told, and close everything."""
+    loop = asyncio.get_running_loop()
     loop.set_exception_handler(log_loop_error)
     loop.call_later(LATER_SECONDS, enable_garbage_collection)
-    guard.when_ending(lambda _: loop.call_soon_threadsafe(task.cancel))
     patient = False
     try:
         code = await command()
         patient = True
+        return code
     finally:
         await history.close()
         if notifier is not None:
             await notifier.close(patient=patient)
         await connection.close()
-    # A DNS lookup that hangs in a thread would block the shutdown of the event loop.
-    guard.enforce(code)
-    return code

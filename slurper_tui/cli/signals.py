@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
 
@@ -128,6 +129,32 @@ class Guard:
         if not self._finished.wait(seconds) and self._last_word.acquire(blocking=False):
             self._restore()
             os._exit(code)
+
+
+def run_guarded(
+    work: Callable[[], Awaitable[ExitCode]], restore: Callable[[], None] = lambda: None
+) -> ExitCode:
+    """Run a command as a task that a signal cancels; return its exit code, or the signal's.
+
+    restore: see `Guard`.
+    """
+
+    async def guarded() -> ExitCode:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        guard.when_ending(lambda _: loop.call_soon_threadsafe(task.cancel))
+        code = await work()
+        # A DNS lookup that hangs in a thread would block the shutdown of the event loop.
+        guard.enforce(code)
+        return code
+
+    with Guard(restore) as guard:
+        try:
+            return asyncio.run(guarded())
+        except asyncio.CancelledError:
+            if guard.ending is None:
+                raise
+            return guard.ending
 
 
 OUTPUT = 1

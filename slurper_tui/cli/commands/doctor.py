@@ -45,7 +45,7 @@ from slurper_tui.cli.context import zone_works
 from slurper_tui.cli.errors import PERMISSION, CliError, ExitCode, exit_code
 from slurper_tui.cli.notify import FOR_TMUX
 from slurper_tui.cli.output import Output
-from slurper_tui.cli.signals import Guard
+from slurper_tui.cli.signals import run_guarded
 from slurper_tui.cli.terminal import colours_of
 from slurper_tui.config import Config, ConfigError, Flags, load
 from slurper_tui.monitor.history.files import FILE, is_kept, reason_of
@@ -121,55 +121,32 @@ def doctor(options: argparse.Namespace, flags: Flags, process: Process) -> ExitC
         open_log(options.log, process.scrubber)
     config, configured = _configuration(flags, process)
     out = Output(process.out, process.err, ascii_only=config.ascii_only)
-    with Guard() as guard:
-        try:
-            return asyncio.run(_run(options, process, config, configured, out, guard))
-        except asyncio.CancelledError:
-            if guard.ending is None:
-                raise
-            return guard.ending
-
-
-async def _run(
-    options: argparse.Namespace,
-    process: Process,
-    config: Config,
-    configured: Check,
-    out: Output,
-    guard: Guard,
-) -> ExitCode:
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-    guard.when_ending(lambda _: loop.call_soon_threadsafe(task.cancel))
-    remote = await _remote(options, process, config)
-    checks = [
-        configured,
-        *remote,
-        _history(options, process.state, config),
-        *_terminal(process.environ, out),
-        _time_zone(config),
-    ]
-    checks = [_clean(check, process) for check in checks]
-    code = next((check.code for check in checks if check.health is Health.FAILURE), ExitCode.OK)
-    _print(checks, code, out, as_json=options.json)
-    guard.enforce(code)  # a DNS lookup that hangs in a thread would block the loop's shutdown
-    return code
-
-
-def _clean(check: Check, process: Process) -> Check:
-    """Return the check without any secret of this run."""
     clean = process.scrubber.clean
-    return check._replace(text=clean(check.text), advice=clean(check.advice))
+
+    async def run() -> ExitCode:
+        checks = [
+            configured,
+            *await _remote(options, process, config),
+            _history(options, process.state, config),
+            *_terminal(process.environ, out),
+            _time_zone(config),
+        ]
+        checks = [c._replace(text=clean(c.text), advice=clean(c.advice)) for c in checks]
+        code = next((check.code for check in checks if check.health is Health.FAILURE), ExitCode.OK)
+        _print(checks, code, out, as_json=options.json)
+        return code
+
+    return run_guarded(run)
 
 
 def _print(checks: Sequence[Check], code: ExitCode, out: Output, *, as_json: bool) -> None:
     if as_json:
-        record: dict[str, Any] = {"health": _worst(checks), "exitCode": int(code)}
+        worst = max((check.health for check in checks), key=list(Health).index)
         named = [
             {"name": c.name, "health": c.health, "text": c.text, "advice": c.advice or None}
             for c in checks
         ]
-        out.line(fmt.as_json({**record, "checks": named}))
+        out.line(fmt.as_json({"health": worst, "exitCode": int(code), "checks": named}))
         return
     names = max(len(check.name) for check in checks)
     for check in checks:
@@ -199,10 +176,6 @@ def _wrapped(start: str, text: str, out: Output) -> Sequence[str]:
         subsequent_indent=indent,
         break_on_hyphens=False,
     )
-
-
-def _worst(checks: Sequence[Check]) -> Health:
-    return max((check.health for check in checks), key=list(Health).index)
 
 
 # Configuration and network
@@ -240,6 +213,29 @@ class _Asked(NamedTuple):
     def problem(self) -> str:
         """Why there is no answer."""
         return str(self.error or f"no answer within {SECONDS:.0f} s")
+
+    @property
+    def limit(self) -> RateLimit | None:
+        """What the API told about the rate limit; None if nothing."""
+        return self.answer.limit if self.answer else self.error.limit if self.error else None
+
+    @property
+    def skew(self) -> float | None:
+        """By how many seconds the API's clock is ahead; None if unknown.
+
+        The header holds for any time during the request, and up to a second after what it says.
+        """
+        try:
+            date = (
+                parsedate_to_datetime(self.answer.date or "").timestamp() if self.answer else None
+            )
+        except (ValueError, OverflowError):
+            return None
+        if date is None:
+            return None
+        if date > self.ended:
+            return date - self.ended
+        return min(0.0, date + 1 - self.began)
 
 
 async def _remote(options: argparse.Namespace, process: Process, config: Config) -> list[Check]:
@@ -387,7 +383,7 @@ def _check_account(account_id: str, asked: _Asked) -> Check:
 
 def _check_clock(every: Sequence[_Asked]) -> Check:
     """Compare the clock with the Date header, which is given in whole seconds."""
-    skews = [skew for asked in every if (skew := _skew(asked)) is not None]
+    skews = [asked.skew for asked in every if asked.skew is not None]
     if not skews:
         return _warning("clock", "unknown: no answer with a Date header")
     skew = min(skews, key=abs)
@@ -400,24 +396,8 @@ def _check_clock(every: Sequence[_Asked]) -> Check:
     return _warning("clock", text, advice)
 
 
-def _skew(asked: _Asked) -> float | None:
-    """Return by how many seconds the API's clock is ahead; None if unknown.
-
-    The header holds for any time during the request, and up to a second after what it says.
-    """
-    try:
-        date = parsedate_to_datetime(asked.answer.date or "").timestamp() if asked.answer else None
-    except (ValueError, OverflowError):
-        return None
-    if date is None:
-        return None
-    if date > asked.ended:
-        return date - asked.ended
-    return min(0.0, date + 1 - asked.began)
-
-
 def _check_budget(every: Sequence[_Asked]) -> Check:
-    limits = [limit for asked in every if (limit := _limit(asked)) and limit.remaining is not None]
+    limits = [asked.limit for asked in every if asked.limit and asked.limit.remaining is not None]
     if any(isinstance(asked.error, RateLimited) for asked in every):
         return _warning("budget", "spent", "wait; all tools of this user share the limit")
     if not limits:
@@ -431,10 +411,6 @@ def _check_budget(every: Sequence[_Asked]) -> Check:
         advice = "another tool or the dashboard uses it too: poll less often, with --interval"
         return _warning("budget", text, advice)
     return _ok("budget", text)
-
-
-def _limit(asked: _Asked) -> RateLimit | None:
-    return asked.answer.limit if asked.answer else asked.error.limit if asked.error else None
 
 
 def _network(connection: Connection) -> Iterator[Check]:
