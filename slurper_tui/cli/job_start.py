@@ -113,9 +113,14 @@ async def read_keys(name: str) -> tuple[str, ...]:
         raise CliError(f"{name}: {error}") from None
 
 
+def place_words(name: str) -> str:
+    """Return how messages call a file, or standard input, which is `-`."""
+    return "standard input" if name == "-" else name
+
+
 async def read_text(name: str) -> str:
     """Read a file, or stdin for `-`, as UTF-8. Raises CliError, also above `MOST_LIST_BYTES`."""
-    place = "standard input" if name == "-" else name
+    place = place_words(name)
     try:
         content = await _content(name)
     except (OSError, ValueError) as error:

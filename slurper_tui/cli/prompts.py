@@ -44,6 +44,17 @@ async def confirmed(question: str, out: Output) -> bool:
     return (await typed(f"{question} [y/N]", out)).casefold() in ("y", "yes")
 
 
+async def agree_to_cost(words: str, refusal: str, out: Output, *, yes: bool) -> None:
+    """Tell what something costs, and ask whether to go on unless `yes`. Raises CliError on a no.
+
+    refusal: the message of that error, whose exit code is 0.
+    """
+    if yes:
+        out.note(words)
+    elif not await confirmed(f"{words}: go on?", out):
+        raise CliError(refusal, ExitCode.OK)
+
+
 async def typed(question: str, out: Output) -> str:
     """Ask for a word; discard input that was typed before the question.
 

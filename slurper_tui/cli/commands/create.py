@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Bucket
-from slurper_tui.cli import prompts
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import (
     FLAGS,
@@ -29,6 +28,7 @@ from slurper_tui.cli.job_start import (
     once,
     open_services,
     outcome,
+    place_words,
     print_job,
     read_draft,
     read_text,
@@ -37,6 +37,7 @@ from slurper_tui.cli.job_start import (
     secrets_for,
     the_account,
 )
+from slurper_tui.cli.prompts import agree_to_cost
 from slurper_tui.monitor.jobs.create import FRESH_KEYS, Check
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, few, overlaps, read_prefixes, split
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets, Step, StepState, with_counts
@@ -73,9 +74,8 @@ async def split_drafts(
     options = context.options
     if options.split:
         return await _split_source(context, source, draft, jobs)
-    name = options.prefixes
-    place = "standard input" if name == "-" else name
-    prefixes = read_prefixes(await read_text(name))
+    place = place_words(options.prefixes)
+    prefixes = read_prefixes(await read_text(options.prefixes))
     if not prefixes:
         raise CliError(f"{place} contains no prefix")
     if draft.path_prefix or draft.keys is not None:
@@ -172,10 +172,8 @@ async def counted(
     words = (
         f"counting the objects takes {count_price_words(count_price(side, len(listed), objects))}"
     )
-    if context.options.yes:
-        out.note(words)
-    elif not await prompts.confirmed(f"{words}: go on?", out):
-        raise CliError("nothing was counted and nothing was started", ExitCode.OK)
+    refusal = "nothing was counted and nothing was started"
+    await agree_to_cost(words, refusal, out, yes=context.options.yes)
     numbers: tuple[int, ...] = ()
     reported = 0
     try:

@@ -225,13 +225,11 @@ class _Asked(NamedTuple):
 
         The header holds for any time during the request, and up to a second after what it says.
         """
-        try:
-            date = (
-                parsedate_to_datetime(self.answer.date or "").timestamp() if self.answer else None
-            )
-        except (ValueError, OverflowError):
+        if self.answer is None:
             return None
-        if date is None:
+        try:
+            date = parsedate_to_datetime(self.answer.date or "").timestamp()
+        except (ValueError, OverflowError):
             return None
         if date > self.ended:
             return date - self.ended
@@ -383,7 +381,7 @@ def _check_account(account_id: str, asked: _Asked) -> Check:
 
 def _check_clock(every: Sequence[_Asked]) -> Check:
     """Compare the clock with the Date header, which is given in whole seconds."""
-    skews = [asked.skew for asked in every if asked.skew is not None]
+    skews = [skew for asked in every if (skew := asked.skew) is not None]
     if not skews:
         return _warning("clock", "unknown: no answer with a Date header")
     skew = min(skews, key=abs)

@@ -357,10 +357,7 @@ async def look_up(
     if not keys:
         return {}
     words = f"looking up {price_words(lookup.price)}"
-    if context.options.yes:
-        out.note(words)
-    elif not await prompts.confirmed(f"{words}: go on?", out):
-        raise CliError("nothing was looked up", ExitCode.OK)
+    await prompts.agree_to_cost(words, "nothing was looked up", out, yes=context.options.yes)
     reported = 0
     try:
         async with aclosing(lookup.run()) as steps:

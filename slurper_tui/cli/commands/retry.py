@@ -23,6 +23,7 @@ from slurper_tui.cli.job_start import (
     once,
     open_services,
     outcome,
+    place_words,
     read_text,
     ready,
     require_answers,
@@ -171,7 +172,7 @@ async def _keys_from(
 ) -> Mapping[JobKey, KeysToRepair]:
     """Read the list that `verify --diff` wrote, or a list of keys. Raises CliError."""
     name, out = context.options.keys_from, context.out
-    place = "standard input" if name == "-" else name
+    place = place_words(name)
     text = await read_text(name)
     try:
         found = read_diff(text) or DiffKeys(keys_of(text))
