@@ -579,6 +579,12 @@ def locate(file: Path, path: tuple[str, ...]) -> str | None:
     return f"{file}:{place}" if place else None
 
 
+def place_before(config: Config, *path: str) -> str:
+    """Return `file:line:column: ` of a key, before a message; "" if it is not in the file."""
+    place = locate(config.file, path) if config.file else None
+    return f"{place}: " if place else ""
+
+
 def _syntax(name: str, text: str, message: str) -> str:
     """Return a TOML error with its position in front; an error without one is at the file's end."""
     found = re.search(r" \(at line (\d+), column (\d+)\)$", message)

@@ -35,8 +35,8 @@ from slurper_tui.config import (
     Config,
     ConfigError,
     check_accounts,
-    locate,
     nearest,
+    place_before,
 )
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.codecs import BaseUrls
@@ -49,7 +49,7 @@ from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, St
 if TYPE_CHECKING:
     import httpx
 
-    from slurper_tui.cli.commands.replay import Replay
+    from slurper_tui.cli.commands.history import Replay
     from slurper_tui.monitor.history.recorder import Recorder
     from slurper_tui.monitor.history.store import Store
     from slurper_tui.monitor.polling.history_sync import StoredHistory
@@ -256,16 +256,15 @@ def credential_of(config: Config, name: str, environ: Mapping[str, str]) -> Sour
     try:
         return source_of(config.named[name], environ, folder)
     except CredentialError as error:
-        place = locate(config.file, ("accounts", name)) if config.file else None
-        where = f"{place}: " if place else ""
+        where = place_before(config, "accounts", name)
         raise CliError(f"{where}accounts.{name}: {error}", ExitCode.CREDENTIALS) from None
 
 
 def _bad_address(config: Config, name: str, error: BadBaseUrl) -> CliError:
     if config.named[name].base_url is None:
         return setting_error(error)
-    place = locate(config.file, ("accounts", name, "base_url")) if config.file else None
-    return CliError(f"{f'{place}: ' if place else ''}accounts.{name}: {error}")
+    where = place_before(config, "accounts", name, "base_url")
+    return CliError(f"{where}accounts.{name}: {error}")
 
 
 def setting_error(error: BadSetting) -> CliError:

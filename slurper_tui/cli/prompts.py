@@ -155,8 +155,7 @@ async def read_secrets(
         for end, kind in (("source", vendor), ("target", "r2"))
         for name in secret_parts(kind)
     ]
-    variables = {part: _tidy(part, environ.get(part.variable, "")) for part in parts}
-    given = {part: value for part, value in variables.items() if value}
+    given = _from_variables(parts, environ)
     if r2 is not None:
         given |= {p: getattr(r2, p.name) for p in parts if p.end == "target" or vendor == "r2"}
     given |= {} if file is None else _from_file(file)
@@ -181,8 +180,7 @@ async def listing_keys(
     them these are listed through the API. r2: their keys; None if they are not known.
     """
     parts = [Part(end, name) for end in _ENDS for name in secret_parts("s3")]
-    variables = {part: _tidy(part, environ.get(part.variable, "")) for part in parts}
-    given = {part: value for part, value in variables.items() if value}
+    given = _from_variables(parts, environ)
     if r2 is not None:
         ends = _ENDS if source_vendor == "r2" else ("target",)
         given |= {part: getattr(r2, part.name) for part in parts if part.end in ends}
@@ -198,6 +196,12 @@ async def listing_keys(
     if scrubber is not None:
         scrubber.add(*given.values())
     return _secrets_of(given)
+
+
+def _from_variables(parts: Sequence[Part], environ: Mapping[str, str]) -> dict[Part, str]:
+    """Return the parts whose variables are set."""
+    values = {part: _tidy(part, environ.get(part.variable, "")) for part in parts}
+    return {part: value for part, value in values.items() if value}
 
 
 def _secrets_of(given: Mapping[Part, str]) -> Secrets:

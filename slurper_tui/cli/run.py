@@ -121,7 +121,7 @@ def perform(options: argparse.Namespace, process: Process) -> ExitCode:
 
         return history(options, config, process, out)
     if options.command == "replay":
-        from slurper_tui.cli.commands.replay import replay_of
+        from slurper_tui.cli.commands.history import replay_of
 
         config, connection = replay_of(options, config, process, on_screen=on_screen)
         return (_screen if on_screen else _lines)(options, config, connection, process, out)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from slurper_tui.config import Config, locate, nearest
+from slurper_tui.config import Config, nearest, place_before
 
 if TYPE_CHECKING:
     from textual.binding import Binding
@@ -46,7 +46,7 @@ def mistakes_of_notify(config: Config) -> Iterator[str]:
     try:
         check_webhook(config.notify.url)
     except BadSetting as error:
-        yield f"{_place(config, ('notify', 'url'))}url: {error}"
+        yield f"{place_before(config, 'notify', 'url')}url: {error}"
 
 
 def windows() -> Mapping[str, Window]:
@@ -61,7 +61,7 @@ def _unknown(
 ) -> Iterator[str]:
     for name in names:
         if name not in known:
-            place = _place(config, (key,))
+            place = place_before(config, key)
             yield f"{place}unknown {what or key} {name!r}{nearest(name, known)}"
 
 
@@ -78,7 +78,7 @@ def _key_mistakes(config: Config) -> Iterator[str]:
     ids = list(dict.fromkeys(b.id for keys in screens for b in keys if b.id))
     unknown = [id for id in config.keys if id not in ids]
     for id in unknown:
-        yield f"{_place(config, ('keys', id))}unknown key id {id!r}{nearest(id, ids)}"
+        yield f"{place_before(config, 'keys', id)}unknown key id {id!r}{nearest(id, ids)}"
     found = [clash for keys in screens for clash in _clashes(config, keys)]
     yield from dict.fromkeys(found)
 
@@ -93,10 +93,4 @@ def _clashes(config: Config, bindings: Sequence[Binding]) -> Iterator[str]:
             if key and other == id:
                 continue
             what = f"key {key!r} is {other}'s already" if key else "an empty key"
-            yield f"{_place(config, ('keys', id))}{id}: {what}"
-
-
-def _place(config: Config, path: tuple[str, ...]) -> str:
-    """Return `file:line:column: ` of a key; "" if it is not in the file."""
-    place = locate(config.file, path) if config.file else None
-    return f"{place}: " if place else ""
+            yield f"{place_before(config, 'keys', id)}{id}: {what}"

@@ -26,6 +26,7 @@ from slurper_tui.config import (
     locate,
     mistakes_in,
     origins,
+    place_before,
     read_text,
 )
 
@@ -138,8 +139,7 @@ def _check(file: Path, flags: Flags, process: Process, out: Output) -> ExitCode:
 def _bad_addresses(config: Config) -> Iterator[str]:
     for name, account in config.named.items():
         if reason := _address_fault(account.base_url):
-            place = config.file and locate(config.file, ("accounts", name, "base_url"))
-            yield f"{place}: {reason}"
+            yield f"{place_before(config, 'accounts', name, 'base_url')}{reason}"
 
 
 def _bad_credentials(config: Config, environ: Mapping[str, str]) -> Iterator[str]:

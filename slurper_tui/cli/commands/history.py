@@ -1,37 +1,58 @@
-"""The `history` command: print the recorded samples, oldest first, without using the API."""
+"""The `history` and `replay` commands: what was recorded, without the API.
+
+`history` prints the samples, the oldest first, or exports them. `replay` shows them in place of the
+API, in their own time: the accounts answer from the samples through a transport, so that no request
+leaves the program; what a replay itself records stays in memory, and nobody is notified.
+"""
 
 from __future__ import annotations
 
 import argparse
 import csv
 import io
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, tzinfo
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec.structs import replace
+
 from slurper_tui import format as fmt
-from slurper_tui.api.models import DEFAULT_BASE_URL, Job
-from slurper_tui.cli.connect import base_urls, fill_for_demo
-from slurper_tui.cli.context import resolve, selection_of
+from slurper_tui.api.client import SlurperClient, without_click
+from slurper_tui.api.credentials import token_credentials
+from slurper_tui.api.models import DEFAULT_BASE_URL, Job, Progress
+from slurper_tui.cli.connect import Connection, Login, OpenHistory, base_urls, fill_for_demo
+from slurper_tui.cli.context import resolve, seconds_option, selection_of
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output, distinct_width
+from slurper_tui.config import Notify
 from slurper_tui.monitor.history.files import FILE, reason_of
 from slurper_tui.monitor.history.opening import memory_store, read_store
-from slurper_tui.monitor.history.recording import recording_lines
+from slurper_tui.monitor.history.recording import (
+    BadRecording,
+    Recording,
+    read_recording,
+    recording_lines,
+    recording_of,
+)
 from slurper_tui.monitor.history.schema import HistoryError
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts, JobView
-from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.samples import HistoryView, Recorded, StoredJob
+from slurper_tui.monitor.model.selection import Selection
+from slurper_tui.monitor.polling.clock import ReplayClock
 
 if TYPE_CHECKING:
     from slurper_tui.cli.context import Process
     from slurper_tui.config import Config
     from slurper_tui.monitor.history.store import Store
-    from slurper_tui.monitor.model.selection import Selection
+    from slurper_tui.simulated.recorded import RecordedJob
 
 
 Sample = tuple[JobKey, Recorded]
@@ -45,16 +66,14 @@ def history(options: argparse.Namespace, config: Config, process: Process, out: 
 
     Raises CliError when the history cannot be read, or the job prefix matches none or several.
     """
-    if process.state is None and not options.demo:
-        raise CliError("there is no home folder, so there is no history")
-    path = None if options.demo or process.state is None else process.state / FILE
+    path = _file_of(options, process)
     if options.path and path is None:
         raise CliError("the demo keeps its history in memory, so it has no path")
     if options.path:
         out.line(str(path))
         return ExitCode.OK
     try:
-        with closing(open_recorded(path, config)) as store:
+        with closing(_open_recorded(path, config)) as store:
             if options.export is not None:
                 return _export(store, options, config, out)
             for line in _lines(store, options, config, out):
@@ -64,7 +83,16 @@ def history(options: argparse.Namespace, config: Config, process: Process, out: 
     return ExitCode.OK
 
 
-def open_recorded(path: Path | None, config: Config) -> Store:
+def _file_of(options: argparse.Namespace, process: Process) -> Path | None:
+    """Return the file of the history; None for the demo's. Raises CliError without a home."""
+    if options.demo:
+        return None
+    if process.state is None:
+        raise CliError("there is no home folder, so there is no history")
+    return process.state / FILE
+
+
+def _open_recorded(path: Path | None, config: Config) -> Store:
     """Open the history file read-only; an empty store if there is no file.
 
     path: None for the demo. Raises HistoryError, OSError and sqlite3.Error.
@@ -89,7 +117,7 @@ def _lines(store: Store, options: argparse.Namespace, config: Config, out: Outpu
     """
     accounts = config.accounts if options.account else ()
     one, zone = bool(options.jobs), UTC if config.utc else None
-    key = key_of(store, selection_of(options), accounts, config.names)
+    key = _key_of(store, selection_of(options), accounts, config.names)
     if one and key is None:
         out.note(NOTHING)
     samples = store.every(accounts, key)
@@ -106,7 +134,7 @@ def _lines(store: Store, options: argparse.Namespace, config: Config, out: Outpu
 NOTHING = "nothing was recorded so far"
 
 
-def key_of(
+def _key_of(
     store: Store, selection: Selection, accounts: Sequence[str], names: Mapping[str, str]
 ) -> JobKey | None:
     """Return the named job; None if none is named or nothing was recorded. Raises CliError.
@@ -128,7 +156,7 @@ def key_of(
 def _export(store: Store, options: argparse.Namespace, config: Config, out: Output) -> ExitCode:
     """Write a recording to a file, or to stdout for `-`. Raises CliError."""
     accounts = config.accounts if options.account else ()
-    key = key_of(store, selection_of(options), accounts, config.names)
+    key = _key_of(store, selection_of(options), accounts, config.names)
     if not store.keys(accounts):
         out.note(NOTHING)
     jobs = [job for job in store.jobs(accounts) if key in (None, job.key)]
@@ -242,3 +270,108 @@ def _aligned(time: str, key: JobKey, status: str, counts: Sequence[str], columns
     cells = [time, *(word[:width].ljust(width) for word, width in words if width)]
     cells += [count.rjust(width) for count, width in zip(counts, columns.counts, strict=True)]
     return "  ".join(cells)
+
+
+SHORTEST, LONGEST = 2.0, 60.0
+"""The least and the most seconds between two rounds."""
+
+AT_ONCE = float("inf")
+
+NO_TOKEN = "0" * 40
+"""It never leaves the program. Like every token it is removed from texts, so it is no word."""
+
+
+class Replay(NamedTuple):
+    """A recorded history that is shown. clock: its time. interval: seconds between rounds."""
+
+    clock: ReplayClock
+    interval: float
+
+    def history(self) -> OpenHistory:
+        """Return an empty history in memory."""
+        return OpenHistory(memory_store("replay"), HistoryView(), (), self.clock.begin)
+
+
+def replay_of(
+    options: argparse.Namespace, config: Config, process: Process, *, on_screen: bool
+) -> tuple[Config, Connection]:
+    """Return the configuration and the connection of a replay. Raises CliError."""
+    speed = 1.0 if on_screen else AT_ONCE
+    if options.speed is not None:
+        speed = seconds_option("--speed", options.speed)
+    recording = _recording(options, config, process)
+    connection = connect(recording, speed, {} if options.demo else config.names)
+    assert connection.replay is not None
+    interval, accounts = connection.replay.interval, connection.accounts
+    config = replace(config, interval=interval, notify=Notify(), accounts=tuple(accounts))
+    return config, connection
+
+
+def connect(recording: Recording, speed: float, names: Mapping[str, str] = {}) -> Connection:
+    """Return clients that answer from a recording. names: account id to name."""
+    with without_click():
+        from slurper_tui.simulated.recorded import RecordedAccounts  # httpx: 60 ms
+
+    times = recording.times
+    clock = ReplayClock(times, _marks(recording), speed)
+    jobs = [_recorded(job, recording.samples.get(job.key, [])) for job in recording.jobs]
+    transport = RecordedAccounts(jobs, clock.wall).transport()
+    client = SlurperClient(token_credentials(NO_TOKEN), transport=transport)
+    accounts = tuple(dict.fromkeys(key.account_id for key in recording.samples))
+    login = Login(client, accounts, "replay", "none: a replay")
+    spans = [b - a for a, b in pairwise(times) if b - a >= SHORTEST]
+    interval = min(LONGEST, round(median(spans), 1)) if spans else SHORTEST
+    return Connection([login], accounts, "replay", names, replay=Replay(clock, interval))
+
+
+def _recording(options: argparse.Namespace, config: Config, process: Process) -> Recording:
+    word = options.recording
+    if word is not None and os.path.isfile(word):  # `Path` raises an error for an odd name
+        try:
+            with open(word, "rb") as file:
+                return read_recording(file)
+        except (OSError, BadRecording) as error:
+            raise CliError(f"{word}: {getattr(error, 'strerror', None) or error}") from None
+    accounts = config.accounts if options.account else ()
+    try:
+        with closing(_open_recorded(_file_of(options, process), config)) as store:
+            selection = Selection((word,) if word else ())
+            key = _key_of(store, selection, accounts, config.names)
+            jobs = tuple(job for job in store.jobs(accounts) if key in (None, job.key))
+            samples: dict[JobKey, list[Recorded]] = {}
+            for of, sample in store.every(accounts, key):
+                samples.setdefault(of, []).append(sample)
+    except (HistoryError, OSError, sqlite3.Error) as error:
+        raise CliError(f"the history cannot be read: {reason_of(error)}") from None
+    if not samples:
+        raise CliError(NOTHING)
+    return recording_of(jobs, samples)
+
+
+def _marks(recording: Recording) -> list[float]:
+    """Return when a job's status was seen to change, or the job was first seen."""
+    found = set()
+    for samples in recording.samples.values():
+        found |= {b.at for a, b in pairwise(samples) if a.status != b.status}
+        found.add(samples[0].at)
+    return sorted(found)
+
+
+def _recorded(stored: StoredJob, samples: list[Recorded]) -> RecordedJob:
+    from slurper_tui.simulated.recorded import RecordedJob  # httpx: 60 ms
+
+    job = stored.job
+    answers = [
+        Progress(
+            job.id,
+            sample.status,
+            job.created_at,
+            sample.counts.objects,
+            sample.counts.transferred,
+            sample.counts.skipped,
+            sample.counts.failed,
+        )
+        for sample in samples
+    ]
+    times = [sample.at for sample in samples]
+    return RecordedJob(stored.account_id, job, times, answers, fmt.parse_time(job.finished_at))

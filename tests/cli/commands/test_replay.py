@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from slurper_tui.cli.commands.replay import connect
+from slurper_tui.cli.commands.history import connect
 from slurper_tui.monitor.history.recording import read_recording, recording_lines
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts, Snapshot
