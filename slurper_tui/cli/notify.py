@@ -88,14 +88,9 @@ class Notifier:
             name = f"webhook at {self._webhook.host}"
             self._outboxes.append(Outbox(name, self._webhook.send, report))
 
-    @property
-    def _tells(self) -> bool:
-        """Whether there is any way to tell about an event."""
-        return bool(self._settings.bell or self._settings.osc or self._outboxes)
-
     def update(self, snapshot: Snapshot, deadline: float | None = None) -> None:
         """Tell about what changed since the last snapshot. deadline: UTC seconds."""
-        if not self._tells:
+        if not (self._settings.bell or self._settings.osc or self._outboxes):
             return
         from slurper_tui.monitor.reports.notices import compare  # not for the first picture
 

@@ -153,6 +153,11 @@ def join(parts: Iterable[Line], gap: str = "  ", style: str = "faint") -> Line:
     return tuple(line)
 
 
+def hint_line(hints: Iterable[tuple[str, str]]) -> Line:
+    """Return keys, each with the word for what it does."""
+    return join([(Piece(key, "key"), Piece(f" {word}", "muted")) for key, word in hints])
+
+
 def text_lines(text: str, width: int, style: str = "") -> Iterator[Line]:
     """Yield text as lines in one style, broken at blanks to fit `width` cells."""
     for part in wrap_words(text, width):

@@ -271,6 +271,12 @@ class FormScreen(FramedScreen[ScreenResultType]):
             return
         await self.take()
 
+    def _fail(self, fault: str) -> None:
+        """Show in the foot, instead of a note, why the form's action cannot be run."""
+        self._fault = fault
+        self.clear_note()
+        self.redraw_frame()
+
     async def take(self) -> None:
         """Run the form's action on its values, which have passed the check: close by default."""
         self.dismiss(None)
@@ -436,8 +442,7 @@ class BucketForm(FormScreen[ScreenResultType]):
         try:
             keys = await (await self.context.services()).creation.r2_keys(account_id)
         except ApiError as error:
-            self._fault = f"no R2 keys: {error}"
-            self.redraw_frame()
+            self._fail(f"no R2 keys: {error}")
             return None
         return Secrets(keys if self.vendor() == "r2" else typed.source, keys)
 
@@ -511,9 +516,7 @@ class CreateForm(BucketForm[Sent]):
         try:
             read = await self._listed(buckets, account, read, secrets, listing)
         except _NotListed as error:
-            self._fault = str(error)
-            self.clear_note()
-            self.redraw_frame()
+            self._fail(str(error))
             return
         self.clear_note()
         pending = PendingRequest(account, read.drafts, secrets, read.notes)
@@ -568,8 +571,7 @@ class CreateForm(BucketForm[Sent]):
         try:
             side = buckets.source(pending.account_id, drafts[0], keys)
         except ApiError as error:
-            self._fault = f"the source cannot be listed: {error.message}"
-            self.redraw_frame()
+            self._fail(f"the source cannot be listed: {error.message}")
             return
         objects = await buckets.objects(pending.account_id, drafts[0])
         price = count_price_words(count_price(side, len(drafts), objects))
@@ -591,9 +593,7 @@ class CreateForm(BucketForm[Sent]):
             async for numbers in count(side, [draft.path_prefix or "" for draft in drafts]):
                 self.show_note(f"{sum(numbers):,} objects counted · Esc ends it")
         except ApiError as error:
-            self._fault = f"the source cannot be listed: {error.message}"
-            self.clear_note()
-            self.redraw_frame()
+            self._fail(f"the source cannot be listed: {error.message}")
             return
         self.clear_note()
         found = with_counts(pending.drafts, numbers, buckets.wall, side.name)

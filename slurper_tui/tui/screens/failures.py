@@ -190,10 +190,9 @@ class FailuresPage(JobPage):
             self.show_note("nothing saved: the log cannot be read to its end")
             return
         found = self._found(self._reading, log_type)
-        if self._exported == log_type and len(found.keys) > 1:
-            self.run_worker(self._save_each(found), group="saving", exclusive=True)
-        else:
-            self.run_worker(self._save(found), group="saving", exclusive=True)
+        again = self._exported == log_type and len(found.keys) > 1
+        work = save_each(self, found) if again else self._save(found)
+        self.run_worker(work, group="saving", exclusive=True)
 
     async def _save(self, found: Found) -> None:
         if not found.keys:
@@ -206,14 +205,11 @@ class FailuresPage(JobPage):
         if not self.is_current:  # a dialog would take the next key from the page above
             self.show_note(f"{fmt.count(saved.number)} keys saved to ./{saved.path.name}")
             return
-        dialog = SavedKeysDialog(self.look, saved, found, partial(self._start_saving_each, found))
-        self.app.push_screen(dialog)
 
-    def _start_saving_each(self, found: Found) -> None:
-        self.run_worker(self._save_each(found), group="saving", exclusive=True)
+        def each() -> None:
+            self.run_worker(save_each(self, found), group="saving", exclusive=True)
 
-    async def _save_each(self, found: Found) -> None:
-        await save_each(self, found)
+        self.app.push_screen(SavedKeysDialog(self.look, saved, found, each))
 
     def _found(self, reading: FailingObjects, log_type: str) -> Found:
         """Return the keys of a log type, without those that are in the target after all."""

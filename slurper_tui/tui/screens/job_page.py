@@ -27,7 +27,7 @@ from slurper_tui.monitor.reports.wording import WAITING, next_step, rclone_line
 from slurper_tui.monitor.verify.diff import DiffForm, diff_entry
 from slurper_tui.tui.keys import Hint, key_hint
 from slurper_tui.tui.render.columns import DrawContext, migration
-from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
+from slurper_tui.tui.render.lines import Line, Piece, hint_line, shorten, spread, width_of
 from slurper_tui.tui.screens.base import FramedScreen
 from slurper_tui.tui.screens.dialogs import PageHelp, TextDialog, error_dialog, is_utf8
 
@@ -141,9 +141,9 @@ class JobPage(FramedScreen[None]):
             left: Line = (Piece(" "), Piece(note, "accent"))
         else:
             left = ()
-        while hints and width_of(left) + width_of(_hinted(hints)) + 3 > width:
+        while hints and width_of(left) + width_of(hint_line(hints)) + 3 > width:
             hints.pop(0)
-        return (spread(left, (*_hinted(hints), Piece(" ")), width),)
+        return (spread(left, (*hint_line(hints), Piece(" ")), width),)
 
     def turn_to(self, name: str) -> None:
         """Open another page about these jobs, or go back to it if it is directly below."""
@@ -203,10 +203,6 @@ def trouble_line(
         text = look.sanitise(look.to_ascii(text))
         return (Piece(shorten(text, room, look.ellipsis), "error"),)
     return (Piece(WAITING, "warning"),) if view.waiting else ()
-
-
-def _hinted(hints: Sequence[tuple[str, str]]) -> Line:
-    return join([(Piece(key, "key"), Piece(f" {word}", "muted")) for key, word in hints])
 
 
 @asynccontextmanager

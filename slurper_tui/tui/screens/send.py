@@ -158,7 +158,9 @@ def _pairs(pending: PendingRequest, look: Look) -> Iterator[tuple[str, str]]:
     first, several = pending.drafts[0], len(pending.drafts) > 1
     yield "account", account_name(pending.account_id, look, 16)
     if pending.retry_of:
-        yield "retry of", _parents(pending.retry_of, look)
+        number = len(set(pending.retry_of))
+        one = short_id(pending.retry_of[0].job_id, look, 16)
+        yield "retry of", f"{number} jobs" if number > 1 else one
     if pending.log_types:
         yield "log rows", ", ".join(pending.log_types)
     yield from _source_pairs(first)
@@ -193,11 +195,6 @@ def _source_pairs(draft: Draft) -> Iterator[tuple[str, str]]:
         yield "region", draft.region
     if draft.vendor == "r2":
         yield "jurisdiction", draft.source_jurisdiction or "default"
-
-
-def _parents(jobs: Sequence[JobKey], look: Look) -> str:
-    number = len(set(jobs))
-    return f"{number} jobs" if number > 1 else short_id(jobs[0].job_id, look, 16)
 
 
 _OVERWRITE = {

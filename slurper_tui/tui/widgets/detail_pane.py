@@ -335,7 +335,10 @@ def _pace(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
         style = "neutral" if view.lacks or view.state is State.COMPLETED_UNREAD else style
         style = "error" if view.verdict.listing_broke else style
         yield from _wrapped(context.look.sentence(view.verdict.text), width, style)
-    yield from _proof(view, context, width)
+    if view.verification is not None:
+        from slurper_tui.tui.render.job_text import proof_lines
+
+        yield from proof_lines(view, context, width)
     if view.live:
         if view.state is State.STALLED and view.stalled_since is not None and not view.parts:
             since = fmt.moment(view.stalled_since, context.now, context.look.zone)
@@ -352,15 +355,6 @@ def _pace(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     elif view.lifetime_rate is not None:
         yield (Piece(fmt.rate(view.lifetime_rate)), Piece("/s on average", "muted"))
     yield from _notes(view, context, width)
-
-
-def _proof(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
-    """Yield the verdict of the last verification, and why it is no proof any more."""
-    if view.verification is None:
-        return
-    from slurper_tui.tui.render.job_text import proof_lines
-
-    yield from proof_lines(view, context, width)
 
 
 def _verification(view: JobView, context: DrawContext, width: int) -> Sequence[Line]:

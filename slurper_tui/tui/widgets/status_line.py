@@ -15,7 +15,7 @@ from textual.reactive import var
 from slurper_tui import format as fmt
 from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.tui.keys import HINTS_BEFORE_DATA, MOST_HINTS, Hint
-from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
+from slurper_tui.tui.render.lines import Line, Piece, hint_line, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.render.problem_text import (
     banner_lines,
@@ -81,7 +81,7 @@ def status_line(
     note: the answer to the last key, "" for none.
     """
     fewest = WRITING_HINTS if state.writing else FEWEST_HINTS
-    reserved = width_of(_keys(hints[-fewest:]))
+    reserved = width_of(hint_line(hints[-fewest:]))
     facts = list(_status_parts(state, note, look, width - reserved - 4))
     needed = len(facts)
     if state.snapshot and not state.replay:
@@ -93,12 +93,12 @@ def status_line(
         # the interval, the last fact, gives way to every hint
         data_hints = MOST_HINTS if len(facts) == everything else HINTS_BEFORE_DATA
         kept = data_hints if len(facts) > needed else fewest
-        if width_of(left) <= width - 4 - width_of(_keys(hints[-kept:])):
+        if width_of(left) <= width - 4 - width_of(hint_line(hints[-kept:])):
             break
         facts.pop()
         left = join(facts, dot)
     # a long note is cut before the last hint; a problem is not
-    room = width - 2 - (width_of(_keys(hints[-1:])) + 3 if note and hints else 0)
+    room = width - 2 - (width_of(hint_line(hints[-1:])) + 3 if note and hints else 0)
     if len(left) == 1 and width_of(left) > room:
         [fact] = left
         text = fact.text
@@ -108,13 +108,9 @@ def status_line(
         left = (Piece(shorten(text, room, look.ellipsis), fact.style),)
     left = (Piece(" "), *left)
     shown = list(hints[-MOST_HINTS:])
-    while shown and width_of(left) + width_of(_keys(shown)) + 3 > width:
+    while shown and width_of(left) + width_of(hint_line(shown)) + 3 > width:
         shown.pop(0)
-    return spread(left, (*_keys(shown), Piece(" ")) if shown else (), width)
-
-
-def _keys(hints: Sequence[Hint]) -> Line:
-    return join([(Piece(key, "key"), Piece(f" {word}", "muted")) for key, word in hints])
+    return spread(left, (*hint_line(shown), Piece(" ")) if shown else (), width)
 
 
 def _status_parts(state: ScreenState, note: str, look: Look, room: int) -> Iterator[Line]:
