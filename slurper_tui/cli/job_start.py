@@ -257,10 +257,10 @@ async def secrets_for(
     )
 
 
-def once(tell: Callable[[], None]) -> Callable[[], None]:
-    """Return a function that calls another one the first time only."""
-    calls = iter([tell])
-    return lambda: next(calls, lambda: None)()
+def on_fresh_keys(out: Output) -> Callable[[], None]:
+    """Return a function that tells, the first time it is called, that new keys are waited for."""
+    notes = iter([FRESH_KEYS])
+    return lambda: out.notes(notes)
 
 
 async def ready(
@@ -285,7 +285,7 @@ async def ready(
     secrets = secrets or await secrets_for(context, services, account_id, drafts[0])
     services.control.unlock()
     if not options.no_precheck:
-        waiting = once(lambda: out.note(FRESH_KEYS))
+        waiting = on_fresh_keys(out)
         checks = await services.creation.precheck(account_id, drafts[0], secrets, waiting)
         for name, check in (("source", checks.source), ("target", checks.target)):
             out.note(f"precheck of the {name} bucket: {check_words(check)}")

@@ -36,12 +36,11 @@ from slurper_tui.cli.context import (
 from slurper_tui.cli.driver import MISSING, driver_for
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code, rejected
 from slurper_tui.cli.notify import Notifier, tmux_copy
-from slurper_tui.cli.settings import mistakes_of_screen, windows
+from slurper_tui.cli.settings import mistakes_of_screen, window_of
 from slurper_tui.cli.signals import Guard
 from slurper_tui.cli.terminal import Marks, Terminal, answers, colours_of, wait_for_foreground
 from slurper_tui.config import Config, read_bytes
 from slurper_tui.monitor.history.files import make_folder
-from slurper_tui.monitor.model.base import Window
 from slurper_tui.monitor.session import Session, snapshot_from_history
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.screens.main import MainScreen
@@ -219,7 +218,7 @@ def _options(
         deadline=deadline_of(options, config),
         names={} if options.demo else config.names,
         columns=config.columns,
-        window=Window.HOUR if config.window is None else windows()[config.window],
+        window=window_of(config),
         write=replay is None and options.write and not MISSING,
         read_only=replay is not None or bool(MISSING),
         replay=replay and replay.clock,

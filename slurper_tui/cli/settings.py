@@ -6,7 +6,7 @@ is there is checked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from slurper_tui.config import Config, nearest, place_before
@@ -31,7 +31,10 @@ def mistakes_of_screen(config: Config) -> Iterator[str]:
         sort = [] if config.sort is None else [config.sort.removeprefix("-")]
         yield from _unknown(config, "sort", sort, list(filter(None, SORTS)), "column to sort by")
     if config.window is not None:
-        yield from _unknown(config, "window", [config.window], windows())
+        from slurper_tui.monitor.model.base import Window
+
+        known = [window.words for window in Window]
+        yield from _unknown(config, "window", [config.window], known)
     if config.keys:
         yield from _key_mistakes(config)
 
@@ -49,11 +52,12 @@ def mistakes_of_notify(config: Config) -> Iterator[str]:
         yield f"{place_before(config, 'notify', 'url')}url: {error}"
 
 
-def windows() -> Mapping[str, Window]:
-    """Return the periods of the charts by their words."""
+def window_of(config: Config) -> Window:
+    """Return the period of the charts at the start, whose words are known."""
     from slurper_tui.monitor.model.base import Window
 
-    return {window.words: window for window in Window}
+    chosen = (window for window in Window if window.words == config.window)
+    return next(chosen, Window.HOUR)
 
 
 def _unknown(

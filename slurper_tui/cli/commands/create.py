@@ -25,7 +25,7 @@ from slurper_tui.cli.job_start import (
     check,
     check_code,
     listed,
-    once,
+    on_fresh_keys,
     open_services,
     outcome,
     place_words,
@@ -38,7 +38,6 @@ from slurper_tui.cli.job_start import (
     the_account,
 )
 from slurper_tui.cli.prompts import agree_to_cost
-from slurper_tui.monitor.jobs.create import FRESH_KEYS, Check
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, few, overlaps, read_prefixes, split
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets, Step, StepState, with_counts
 from slurper_tui.monitor.reports.wording import (
@@ -55,6 +54,7 @@ from slurper_tui.monitor.verify.source import count, count_price, top_level, unc
 if TYPE_CHECKING:
     from slurper_tui.cli.context import CommandContext
     from slurper_tui.cli.output import Output
+    from slurper_tui.monitor.jobs.create import Check
     from slurper_tui.monitor.jobs.target import TargetBucket
     from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.session import Services
@@ -214,7 +214,7 @@ async def create(context: CommandContext) -> ExitCode:
         secrets = await ready(context, services, account_id, drafts, source.secrets)
         if in_parts:
             return await planned(context, account_id, {NO_ORIGIN: drafts}, secrets)
-        waiting = once(lambda: context.out.note(FRESH_KEYS))
+        waiting = on_fresh_keys(context.out)
         made = await services.creation.create(account_id, drafts[0], secrets, waiting=waiting)
         return outcome(context, account_id, drafts[0], made)
 
@@ -248,7 +248,7 @@ async def precheck(context: CommandContext) -> ExitCode:
     async with open_services(context) as services:
         secrets = await secrets_for(context, services, account_id, draft)
         services.control.unlock()
-        waiting = once(lambda: context.out.note(FRESH_KEYS))
+        waiting = on_fresh_keys(context.out)
         checks = await services.creation.precheck(account_id, draft, secrets, waiting)
     if options.json:
         target = {**_check_record(checks.target), **_bucket_record(checks.bucket)}

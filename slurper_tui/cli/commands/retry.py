@@ -20,7 +20,7 @@ from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import (
     Origin,
     check,
-    once,
+    on_fresh_keys,
     open_services,
     outcome,
     place_words,
@@ -28,7 +28,6 @@ from slurper_tui.cli.job_start import (
     ready,
     require_answers,
 )
-from slurper_tui.monitor.jobs.create import FRESH_KEYS
 from slurper_tui.monitor.jobs.draft import (
     KeysToRepair,
     NoRetry,
@@ -99,7 +98,7 @@ async def retry(context: CommandContext) -> ExitCode:
             secrets,
             retry_of=parent,
             log_types=types,
-            waiting=once(lambda: context.out.note(FRESH_KEYS)),
+            waiting=on_fresh_keys(context.out),
         )
         return outcome(context, account_id, every[0], made)
 

@@ -12,7 +12,6 @@ from textual.binding import Binding, BindingType
 from textual.worker import Worker, WorkerCancelled
 
 from slurper_tui.monitor.model.job import Snapshot, State
-from slurper_tui.monitor.model.logs import reason_of
 from slurper_tui.tui.keys import MAIN_KEYS, PALETTE_ONLY, key_hint, signs
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, wrap, wrap_words
@@ -21,7 +20,6 @@ from slurper_tui.tui.screens.base import CopyingApp, Dialog, NotedScreen
 
 if TYPE_CHECKING:
     from slurper_tui.api.errors import ApiError
-    from slurper_tui.api.models import LogRow
 
 MOST_HELP_WIDTH = 164
 """Maximum width in cells that the stylesheet gives the help."""
@@ -357,17 +355,3 @@ class PairsDialog(Dialog):
 def error_dialog(look: Look, error: ApiError) -> PairsDialog:
     """Return a dialog with all details of the error that stops a page from reading on."""
     return PairsDialog(look, "Problems", error_details(error, look))
-
-
-def row_dialog(look: Look, row: LogRow) -> PairsDialog:
-    """Return a dialog with every field of a log row, and this program's wording of the reason."""
-    fields: dict[str, str | None] = {
-        "time": row.created_at,
-        "reason": reason_of(row.log_type),
-        "type": row.log_type,
-        "key": row.object_key,
-        "message": row.message,
-    }
-    pairs = [(name, look.sanitise(value)) for name, value in fields.items()]
-    pairs += [(look.sanitise(name), look.sanitise(str(value))) for name, value in row.extra.items()]
-    return PairsDialog(look, "Log row", pairs)

@@ -25,13 +25,14 @@ from slurper_tui.monitor.model.logs import LogView, reason_of
 from slurper_tui.monitor.reports.wording import job_names, row_count_words
 from slurper_tui.tui.keys import LOG_KEYS
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, width_of
-from slurper_tui.tui.screens.dialogs import copy_text, row_dialog
+from slurper_tui.tui.screens.dialogs import PairsDialog, copy_text
 from slurper_tui.tui.screens.job_page import JobPage, closing, save_log, title_line, trouble_line
 from slurper_tui.tui.widgets import log_lines as states
 from slurper_tui.tui.widgets.form_fields import MOST_TYPED, FilterInput
 from slurper_tui.tui.widgets.log_lines import NOTHING, LogLines, LogState, kinds
 
 if TYPE_CHECKING:
+    from slurper_tui.api.models import LogRow
     from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.session import Services
     from slurper_tui.tui.render.glyphs import Look
@@ -102,6 +103,20 @@ def _kind_words(state: LogState, look: Look) -> str:
     rows = fmt.count(sum(count for type, count in found if type == only))
     name = shorten(look.sanitise(reason_of(only)), MOST_WORDS, look.ellipsis)
     return f"{name} ({rows}; type {number} of {len(found)})"
+
+
+def _row_dialog(look: Look, row: LogRow) -> PairsDialog:
+    """Return a dialog with every field of a log row, and this program's wording of the reason."""
+    fields: dict[str, str | None] = {
+        "time": row.created_at,
+        "reason": reason_of(row.log_type),
+        "type": row.log_type,
+        "key": row.object_key,
+        "message": row.message,
+    }
+    pairs = [(name, look.sanitise(value)) for name, value in fields.items()]
+    pairs += [(look.sanitise(name), look.sanitise(str(value))) for name, value in row.extra.items()]
+    return PairsDialog(look, "Log row", pairs)
 
 
 def _typed(text: str, look: Look) -> str:
@@ -254,7 +269,7 @@ class LogPage(JobPage):
     def action_open(self) -> None:
         """Show the highlighted row in full."""
         if self.state.row is not None:
-            self.app.push_screen(row_dialog(self.look, self.state.row))
+            self.app.push_screen(_row_dialog(self.look, self.state.row))
 
     def action_copy(self) -> None:
         """Copy the highlighted row's key."""

@@ -31,13 +31,11 @@ from slurper_tui.monitor.model.base import JobKey, Window
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.tui import state as states
 from slurper_tui.tui.keys import MAIN_KEYS, Hint, hints_for, key_hint, next_interval
-from slurper_tui.tui.render.columns import numbers_width
 from slurper_tui.tui.screens.base import NotedScreen
 from slurper_tui.tui.screens.job_actions import JobActions, NewJobs
 from slurper_tui.tui.state import ScreenOptions, ScreenState, ViewState, layout_classes
 from slurper_tui.tui.widgets.detail_pane import DetailPane
-from slurper_tui.tui.widgets.job_table import JobTable
-from slurper_tui.tui.widgets.line_list import MARGIN
+from slurper_tui.tui.widgets.job_table import JobTable, width_of_numbers
 from slurper_tui.tui.widgets.status_line import Banners, StatusLine
 from slurper_tui.tui.widgets.totals import TotalsRow
 
@@ -281,9 +279,7 @@ class MainScreen(NotedScreen[None]):
             self.session.look_at(*looked_at)
 
     def _layout(self, size: Size) -> dict[str, bool]:
-        state = self.state
-        width = numbers_width(accounts=state.many_accounts, deadline=state.deadline is not None)
-        return layout_classes(size, width + MARGIN + 1)
+        return layout_classes(size, width_of_numbers(self.state))
 
     def on_resize(self, event: Resize) -> None:
         """Choose the layout classes for the new size."""

@@ -172,6 +172,12 @@ def mark_of(row: Row, state: ScreenState) -> str:
     return "●" if state.marked.issuperset(live) else "○"
 
 
+def width_of_numbers(state: ScreenState) -> int:
+    """Return the least width in cells of a list with every number; only the bar is missing."""
+    dated = state.deadline is not None
+    return columns.numbers_width(accounts=state.many_accounts, deadline=dated) + MARGIN + 1
+
+
 MOST_SUMMED = 500
 """The most jobs of visible migrations that are polled before others."""
 
