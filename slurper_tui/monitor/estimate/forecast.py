@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.format import duration, rate
-from slurper_tui.monitor.estimate.rates import NOTHING, Bank, banked
+from slurper_tui.monitor.estimate.rates import NOTHING, Bank, banked, rate_over
 from slurper_tui.monitor.estimate.record import Record, TimeLeft, time_left
 from slurper_tui.monitor.model.job import Counts, Forecast, Phase, Prospect
 
@@ -29,20 +29,20 @@ FIRST_SECONDS = 60.0
 """Changes and seconds of running time that a forecast from the polls takes. Before, the mean since
 `createdAt` is used if there is one."""
 
-NEAR = 0.1
-WIDE = 1.3
-NARROW = 0.5
-"""The displayed range is kept while its middle is off by at most NEAR of the new range's width, and
-its width is between NARROW and WIDE times the new width (plus rounding)."""
+AGREEING = 1.2
+"""If the mean rate since `createdAt` is within this factor of that of the polls, the time before
+the polls counts as observed."""
+
+KEPT = 0.15
+MOST_RATIO = 16.0
+"""A displayed range is kept while the time left to each end is off by at most a factor: the ratio
+of the new range's ends, limited to MOST_RATIO, to the power of KEPT."""
 
 BOUND_SLACK = 1.3
 """A displayed lower bound is kept until the new one is this many times as far ahead."""
 
-SHORT_SECONDS = 21_600.0
-SHORT_STEP = 300.0
-LONG_STEP = 1800.0
-"""Seconds: the finish is rounded to SHORT_STEP while less than SHORT_SECONDS (six hours) remain,
-and to LONG_STEP otherwise."""
+STEPS = ((3600.0, 60.0), (21_600.0, 300.0), (86_400.0, 900.0), (math.inf, 1800.0))
+"""Each end of a range is rounded outwards: (less than this many seconds ahead, to this many)."""
 
 
 class Guess(msgspec.Struct, frozen=True):
@@ -53,11 +53,6 @@ class Guess(msgspec.Struct, frozen=True):
     high: float
     at_least: bool = False
     seeded: bool = False
-
-    @property
-    def middle(self) -> float:
-        """The middle of the range."""
-        return (self.low + self.high) / 2
 
 
 def forecast(
@@ -73,10 +68,10 @@ def forecast(
         return None
     if shown is not None and _is_valid(shown, guess, now):
         return replace(shown, low=max(shown.low, now.wall), made_at=now.wall)
-    step = _step(guess, now)  # round outwards, but never to before now
-    low = max(math.floor(guess.low / step) * step, now.wall)
-    high = math.ceil(guess.high / step) * step
-    high = high if high > low else high + step
+    first, last = _step(guess.low - now.wall), _step(guess.high - now.wall)
+    low = max(math.floor(guess.low / first) * first, now.wall)
+    high = math.ceil(guess.high / last) * last
+    high = high if high > low else high + last
     return Forecast(low, high, now.wall, guess.at_least, guess.seeded)
 
 
@@ -117,10 +112,9 @@ def if_resumed(estimate: Estimate, now: Moment, created_at: float | None) -> Pro
     ahead, seeded = _time_left(estimate, now, created_at, remaining, 0.0)
     if ahead is None:
         return None
-    step = SHORT_STEP if ahead.seconds < SHORT_SECONDS else LONG_STEP
     least = ahead.least if estimate.growing else ahead.low
-    low = math.floor(least / step) * step
-    high = math.ceil(ahead.high / step) * step
+    low = math.floor(least / _step(least)) * _step(least)
+    high = math.ceil(ahead.high / _step(ahead.high)) * _step(ahead.high)
     return Prospect(low, high, ahead.rate, estimate.growing, seeded=seeded)
 
 
@@ -133,9 +127,13 @@ def _time_left(
     """
     seeded = estimate.changes < FIRST_CHANGES or estimate.ran < FIRST_SECONDS
     record, bank = estimate.progress.record, estimate.progress.bank
+    before = _before(estimate, now, created_at)
     if seeded:
-        record, bank, idle = Record(), _before(estimate, now, created_at), 0.0
-    ahead = time_left(record, bank, remaining, idle)
+        ahead = time_left(Record(), before, remaining)
+    else:
+        alike = rate_over(bank, math.inf) / AGREEING
+        agreed = alike <= rate_over(before, math.inf) <= alike * AGREEING**2
+        ahead = time_left(record, bank, remaining, idle, before.seconds if agreed else 0.0)
     return ahead if ahead is not None and math.isfinite(ahead.high) else None, seeded
 
 
@@ -153,23 +151,23 @@ def _before(estimate: Estimate, now: Moment, created_at: float | None) -> Bank:
 def _is_valid(shown: Forecast, guess: Guess, now: Moment) -> bool:
     """Return True if the displayed range is still valid.
 
-    It must be of the same kind as the new one, end in the future, be neither much wider nor much
-    narrower, and have its middle near the new one: within a tenth of the new width or one
-    rounding step. A lower bound must still be true and not much too low.
+    It must be of the same kind as the new one, end in the future, and have both ends near those of
+    the new one. A lower bound must still be true and not much too low.
     """
     if (shown.at_least, shown.seeded) != (guess.at_least, guess.seeded):
         return False
+    new_low, new_high = guess.low - now.wall, guess.high - now.wall
+    low, high = shown.low - now.wall, shown.high - now.wall
     if guess.at_least:
-        far = now.wall + (guess.low - now.wall) / BOUND_SLACK - _step(guess, now)
-        return far <= shown.low <= guess.low
-    step, width = _step(guess, now), guess.high - guess.low
-    off = abs((shown.low + shown.high) / 2 - guess.middle)
-    fits = NARROW * width - step <= shown.high - shown.low <= WIDE * width + 2 * step
-    return fits and off <= max(NEAR * width, step) and shown.high > now.wall
+        return new_low / BOUND_SLACK - _step(new_low) <= low <= new_low
+    slack = min(max(new_high, 1.0) / max(new_low, 1.0), MOST_RATIO) ** KEPT
+    fits_low = new_low / slack - _step(new_low) <= low <= new_low * slack
+    return fits_low and new_high / slack <= high <= new_high * slack + _step(new_high) and high > 0
 
 
-def _step(guess: Guess, now: Moment) -> float:
-    return SHORT_STEP if guess.point - now.wall < SHORT_SECONDS else LONG_STEP
+def _step(ahead: float) -> float:
+    """Return the seconds to which an end is rounded. ahead: seconds from now."""
+    return next(step for limit, step in STEPS if ahead < limit)
 
 
 _NUMBERS = ("none", "one", "two", "three")

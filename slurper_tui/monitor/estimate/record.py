@@ -33,14 +33,14 @@ MARKS = 3
 LEAST_CHANGES = 3
 """Forecasts are recorded for spans of at least this many mean times between changes."""
 
-KEPT = math.exp(-1 / 8)
+KEPT = math.exp(-1 / 10)
 """Part of the weight of the earlier errors that remains after one more."""
 
 NEAREST = 300.0
 NEAREST_CHANGES = 6
 """Averages cover at least NEAREST seconds and NEAREST_CHANGES mean times between changes."""
 
-PART = 0.125
+PART = 0.13
 """The short average covers this part of the time ahead."""
 
 WORST = 2.5
@@ -146,14 +146,14 @@ def _near(sums: array[float], ahead: float) -> list[tuple[float, float, int]]:
     ]
 
 
-FADING = 0.8
+FADING = 1.3
 """How fast the weight of a span falls for each step by which it is longer or shorter."""
 
-CONTRAST = 25.0
+CONTRAST = 6.0
 EVEN = 0.005
 """How clearly the better average is preferred, and the squared error that counts as none."""
 
-LONG, SHORT = 1.0, 1.5
+LONG, SHORT = 1.0, 1.75
 """Weights of the two averages while nothing is recorded."""
 
 
@@ -174,34 +174,34 @@ def blended(sums: array[float], ahead: float, long: float, short: float) -> floa
     return math.exp(share * math.log(long) + (1 - share) * math.log(short))
 
 
-PRIOR_ERRORS = 2.5
-PRIOR_VARIANCE = 0.09
+PRIOR_ERRORS = 1.6
+PRIOR_VARIANCE = 0.077
 PRIOR_LEAST = 0.01
 PRIOR_MOST = 1.2
 """The prior: its weight in errors; its variance, if as much time remains as was observed, to which
 it is proportional up to PRIOR_MOST; and what is added to it."""
 
-BEYOND = 0.2
+BEYOND = 0.07
 """Squared errors at a shorter span count as this part for each step to a longer one."""
 
-APART = 1.3
+APART = 1.25
 """Weight of the squared logarithm of the two averages' ratio in the variance."""
 
-SHIFT = 0.8
-SHIFT_ERRORS = 6.0
-LATE = 0.09
-DRIFT = 2.0
+SHIFT = 1.8
+SHIFT_ERRORS = 7.0
+LATE = 0.075
+DRIFT = 2.5
 MOST_SHIFT = 0.7
 """Part of a certain mean error that shifts the range; the weight in errors, and the value, of its
 prior; the factor by which a mean error grows for each step to a longer span; the shift's bound."""
 
-BELOW, ABOVE = 1.3, 1.15
+BELOW, ABOVE = 1.45, 1.05
 """Ends of the range in standard deviations."""
 
 LEAST = 0.8
 """The same of a lower bound while the total grows, which makes the truth later still."""
 
-CEILING = 0.8
+CEILING = 0.9
 """Upper bound of the standard deviation."""
 
 ROUNDS = 3
@@ -210,13 +210,16 @@ AGREED = 0.02
 part of it by which they may differ."""
 
 
-def time_left(record: Record, bank: Bank, remaining: int, idle: float = 0.0) -> TimeLeft | None:
+def time_left(
+    record: Record, bank: Bank, remaining: int, idle: float = 0.0, before: float = 0.0
+) -> TimeLeft | None:
     """Return the forecast of the time that the remaining objects need; None if no rate is known.
 
     The averages should cover a time that depends on what remains, which depends on their rate.
     Solved in up to ROUNDS steps from the average over the whole time.
 
-    idle: seconds without movement beyond the usual gap.
+    idle: seconds without movement beyond the usual gap. before: seconds before the first poll in
+    which the job is known to have had the same mean rate.
     """
     rates, nearest = rates_of(bank, idle), _nearest(bank)
     if not rates[-1] > 0:
@@ -232,7 +235,7 @@ def time_left(record: Record, bank: Bank, remaining: int, idle: float = 0.0) -> 
         if abs(seconds - ahead) <= AGREED * ahead:
             break
         ahead = math.sqrt(seconds * ahead)
-    mean, deviation = errors(record.sums, seconds, bank.seconds, long, short)
+    mean, deviation = errors(record.sums, seconds, bank.seconds + before, long, short)
     low, high = mean - BELOW * deviation, mean + ABOVE * deviation
     least = seconds * math.exp(-LEAST * deviation)
     return TimeLeft(seconds, seconds * math.exp(low), seconds * math.exp(high), least, rate)

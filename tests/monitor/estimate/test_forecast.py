@@ -167,15 +167,13 @@ def test_a_forecast_is_always_a_finite_range_from_now(
 
 
 def is_needed(before: Forecast, after: Forecast, made: Guess, at: float) -> bool:
-    """Return whether a displayed range is invalid: off, misfitting, past, or of another kind."""
-    step = 300.0 if made.point - EPOCH - at < 6 * HOUR else 1800.0
+    """Return whether a displayed range is invalid: off at an end, past, or of another kind."""
+    now = EPOCH + at
     kind = (before.at_least, before.seeded) != (after.at_least, after.seeded)
-    width = made.high - made.low
-    off = abs((before.low + before.high) / 2 - made.middle) > max(0.1 * width, step) * 0.999
-    wide = before.high - before.low > 1.3 * width + 2 * step - 1
-    narrow = before.high - before.low < 0.5 * width - step + 1
-    passed = before.high <= EPOCH + at or before.low < EPOCH + at
-    return kind or off or wide or narrow or passed
+    slack = min(16, max(made.high - now, 1.0) / max(made.low - now, 1.0)) ** 0.15 * 0.999
+    ends = ((before.low - now, made.low - now), (before.high - now, made.high - now))
+    off = any(not new / slack <= old <= new * slack for old, new in ends)
+    return kind or off or before.high <= now
 
 
 @given(st.lists(st.integers(0, 500), min_size=60, max_size=200), st.integers(0, 10**6))
@@ -215,6 +213,16 @@ def test_a_mean_since_creation_that_the_polls_contradict_loses_weight() -> None:
     estimate = after(samples(10, 1200, 10**7 + 36_000, done=9_990_000))
     alone = guess(estimate).point
     assert guess(estimate, EPOCH - 10 * HOUR).point == pytest.approx(alone, abs=60)
+
+
+def test_a_mean_since_creation_that_the_polls_confirm_counts_as_observed() -> None:
+    """A job of 20 hours, first seen after ten and watched for ten minutes."""
+    estimate = after(samples(100, 600, 100 * 3600 * 20, done=3_600_000))
+    ratios = []
+    for created in (EPOCH - 10 * HOUR, EPOCH - 20 * HOUR, None):
+        made = guess(estimate, created)
+        ratios.append((made.high - EPOCH - 600) / (made.low - EPOCH - 600))
+    assert ratios[0] < 2.5 < ratios[1] == ratios[2]
 
 
 def test_a_creation_time_before_falling_counters_is_not_used() -> None:
@@ -259,7 +267,7 @@ def test_a_job_at_rest_would_need_its_remaining_objects_over_its_earlier_rate(st
         assert need is not None
         assert need.rate == pytest.approx(100)
         assert need.low < 34 * HOUR < need.high < 100 * HOUR
-        assert need.low % 1800 == need.high % 1800 == 0
+        assert need.low % 900 == need.high % 1800 == 0
         assert not need.at_least
     listing = [Sample(5.0 * n, Counts(1000 + n, 10 * n, 0, 0), "running") for n in range(60)]
     stopped = [Sample(300.0 + 60 * n, Counts(1059, 590, 0, 0), status) for n in range(20)]
@@ -370,13 +378,12 @@ def test_a_gap_keeps_the_finish_of_a_constant_rate() -> None:
 
 
 def test_the_range_is_rounded_outwards_on_the_clock() -> None:
-    near = forecast(after(samples(100, 600, 100 * 7200)), moment(600.0), None, None)
-    far = forecast(after(samples(100, 600, 100 * 72_000)), moment(600.0), None, None)
-    assert near is not None
-    assert far is not None
-    assert (near.low % 300, near.high % 300) == (0, 0)
-    assert (far.low % 1800, far.high % 1800) == (0, 0)
-    assert near.low <= EPOCH + 2 * HOUR <= near.high
+    for hours, low, high in ((0.5, 60, 60), (4, 60, 300), (20, 300, 1800), (90, 900, 1800)):
+        objects = int(100 * hours * HOUR)
+        done = forecast(after(samples(100, 600, objects)), moment(600.0), None, None)
+        assert done is not None
+        assert (done.low % low, done.high % high) == (0, 0)
+        assert done.low <= EPOCH + hours * HOUR <= done.high
 
 
 def test_regular_pauses_between_bursts_do_not_move_the_finish() -> None:
