@@ -195,7 +195,7 @@ MOST_SHIFT = 0.7
 """Part of a certain mean error that shifts the range; the weight in errors, and the value, of its
 prior; the factor by which a mean error grows for each step to a longer span; the shift's bound."""
 
-BELOW, ABOVE = 1.45, 1.05
+BELOW, ABOVE = 1.45, 1.15
 """Ends of the range in standard deviations."""
 
 LEAST = 0.8

@@ -61,6 +61,7 @@ class Figures:
     width: median of the range's end divided by its beginning.
     bounded: share of the lower bounds above zero that were correct.
     close: median of all lower bounds as a share of the true remaining time.
+    far: share of the beginnings of ranges beyond two weeks that were correct.
     answered: share of the polls with a forecast.
     kept: share of the verdicts `on track` that made it. missed: of `will miss` that did miss.
     """
@@ -73,6 +74,7 @@ class Figures:
     width: float
     bounded: float
     close: float
+    far: float
     answered: float
     kept: float
     missed: float
@@ -96,6 +98,7 @@ class Contest:
             pooled(scores, lambda s: s.widths, 0.5),
             share(scores, lambda s: s.bounds),
             pooled(scores, lambda s: s.close, 0.5),
+            share(scores, lambda s: s.far),
             share(scores, lambda s: s.answered),
             share(scores, lambda s: s.kept),
             share(scores, lambda s: s.missed),
@@ -184,6 +187,8 @@ def words(contest: Contest) -> Iterator[str]:
             f"{family}: on track made it {_percent(figures.kept)}, "
             f"will miss was wrong {_percent(1 - figures.missed)}"
         )
+    far = contest.figures(OURS).far
+    yield f"beginnings of ranges beyond two weeks that were correct: {_percent(far)}"
     yield f"stalled without a stall: {contest.false_stalls()}"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from slurper_tui.api.models import Job, Progress
+from slurper_tui.eta_format import TOO_FAR
 from slurper_tui.monitor.estimate.deadline import OutlookState, outlook_of
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import Forecast, JobView, Phase, shown_forecast
@@ -60,6 +61,7 @@ class Score:
     widths: the range's end divided by its beginning, as remaining times.
     bounds: whether the true finish is at least the lower bound; without bounds of zero.
     close: lower bounds as a share of the true remaining time, bounds of zero included.
+    far: the same of ranges that end so late that only their beginning is shown (`> 2 weeks`).
     answered: whether there was a forecast at a scored poll.
     kept, missed: whether `on track` made it, and whether `will miss` did miss.
     stalls: how often the job was called stalled.
@@ -73,6 +75,7 @@ class Score:
     widths: list[float] = field(default_factory=list)
     bounds: list[bool] = field(default_factory=list)
     close: list[float] = field(default_factory=list)
+    far: list[bool] = field(default_factory=list)
     answered: list[bool] = field(default_factory=list)
     kept: list[bool] = field(default_factory=list)
     missed: list[bool] = field(default_factory=list)
@@ -184,6 +187,8 @@ def _judge(result: Score, trace: Trace, point: Point, before: Point | None) -> N
         result.held.append(point.low <= trace.finish <= point.high)
         result.early.append(trace.finish < point.low)
         result.late.append(trace.finish > point.high)
+        if point.high - point.at > TOO_FAR and point.low > point.at:
+            result.far.append(point.low <= trace.finish)
         result.widths.append((point.high - point.at) / max(point.low - point.at, 1.0))
 
 

@@ -105,6 +105,13 @@ def test_a_bound_of_zero_is_no_bound_but_not_close() -> None:
     assert set(result.close) == {0.0}
 
 
+def test_the_beginning_of_a_range_beyond_two_weeks_is_judged_alone() -> None:
+    trace = even()
+    far = [Point(p.at, p.at + 9e5, p.at + at, p.at + 2e6) for at in (60, 9e5) for p in trace.polls]
+    for points, right in ((far[: len(far) // 2], True), (far[len(far) // 2 :], False)):
+        assert set(score(trace, points, [True] * len(points)).far) == {right}
+
+
 def test_verdicts_and_stalls_are_judged_as_shown() -> None:
     trace = even()
     _, words = ours(trace)
@@ -158,5 +165,5 @@ def test_the_table_has_a_row_for_each_estimator_on_each_family() -> None:
     rows = list(table(contest))
     assert len(rows) == 2 + 3 * (1 + len(REFERENCES))
     assert len(list(table(contest, each_kind=True))) == len(rows) + 2 * (1 + len(REFERENCES))
-    assert len(list(words(contest))) == 4
+    assert len(list(words(contest))) == 5
     assert [line.split()[0] for line in summary(contest)] == ["the", "one", "all"]
