@@ -24,6 +24,7 @@ from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import open_services, require_answers
 from slurper_tui.cli.output import OutputClosed, to_ascii
 from slurper_tui.cli.prompts import listing_keys
+from slurper_tui.monitor.logs.paging import log_requests
 from slurper_tui.monitor.model.verification import (
     WORKERS,
     CannotVerify,
@@ -44,7 +45,6 @@ from slurper_tui.monitor.reports.verification_text import (
     prefix_rows,
     verdict_words,
 )
-from slurper_tui.monitor.reports.verifications import log_requests
 from slurper_tui.monitor.verify.diff import DiffForm, diff_entry
 from slurper_tui.monitor.verify.headers import MOST_SAMPLED, HeaderDifference
 from slurper_tui.monitor.verify.manifest import STDIN

@@ -21,10 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui import format as fmt
 from slurper_tui.api.models import PAGE_SIZE, LogRow
+from slurper_tui.monitor.model.verification import with_losses
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.job import JobView
 
 
 class Order(Enum):
@@ -460,3 +464,17 @@ class Paging:
 
     def _is_known(self, row: LogRow) -> bool:
         return row in self._walk.known or row in self._front
+
+
+def log_requests(views: Sequence[JobView]) -> int | None:
+    """Return about how many requests the logs of jobs `with_losses` take; None if not known.
+
+    A log has a row for each object that failed, or was skipped and not copied.
+    """
+    keys, requests = with_losses(views), 0
+    for view in (view for view in views if view.key in keys):
+        if view.counts.failed is None:
+            return None
+        rows = view.counts.failed + view.not_copied_at_least
+        requests += max(1, -(-rows // (PAGE_SIZE - OVERLAP)))
+    return requests

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from slurper_tui.api.models import PAGE_SIZE, Source, Target
+from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.history.workfile import (
     WORK_FILE_ERRORS,
     WorkFile,
     cannot_use,
     work_path,
 )
-from slurper_tui.monitor.logs.paging import OVERLAP
 from slurper_tui.monitor.model.logs import Cause, cause_of
 from slurper_tui.monitor.model.verification import (
     WORKERS,
@@ -24,7 +23,6 @@ from slurper_tui.monitor.model.verification import (
     Through,
     Verification,
     VerifyOptions,
-    with_losses,
 )
 from slurper_tui.monitor.reports.migrations import key_of
 from slurper_tui.monitor.verify.buckets import r2_side, source_side
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder
     from slurper_tui.monitor.logs.reader import LogReader
     from slurper_tui.monitor.model.base import JobKey
-    from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.model.logs import FailuresView
     from slurper_tui.monitor.polling.budget import Metered
     from slurper_tui.monitor.polling.job_store import JobStore
@@ -59,20 +56,6 @@ async def _check_manifest(manifest: Manifest, scope: Scope, job: Job) -> None:
     names = [each.prefix for each in scope.ranges() if each.prefix][:3]
     such = f": none begins with {' or '.join(names)}" if names else ""
     raise CannotVerify(f"{manifest.name} has no key that the jobs were to copy{such}")
-
-
-def log_requests(views: Sequence[JobView]) -> int | None:
-    """Return about how many requests the logs of jobs `with_losses` take; None if not known.
-
-    A log has a row for each object that failed, or was skipped and not copied.
-    """
-    keys, requests = with_losses(views), 0
-    for view in (view for view in views if view.key in keys):
-        if view.counts.failed is None:
-            return None
-        rows = view.counts.failed + view.not_copied_at_least
-        requests += max(1, -(-rows // (PAGE_SIZE - OVERLAP)))
-    return requests
 
 
 class LastVerification(NamedTuple):

@@ -24,6 +24,7 @@ from textual.worker import Worker
 from slurper_tui import format as fmt
 from slurper_tui.monitor.jobs.prefixes import read_prefixes
 from slurper_tui.monitor.jobs.validation import secret_faults
+from slurper_tui.monitor.logs.paging import log_requests
 from slurper_tui.monitor.model.plans import Draft, FieldFault
 from slurper_tui.monitor.model.verification import (
     BY_VERIFICATION,
@@ -33,7 +34,6 @@ from slurper_tui.monitor.model.verification import (
 )
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.verification_text import LISTS_ONLY, cost_rows
-from slurper_tui.monitor.reports.verifications import log_requests
 from slurper_tui.tui.keys import VERIFY_KEYS, Hint, may_confirm
 from slurper_tui.tui.render.columns import source_text
 from slurper_tui.tui.render.lines import Line, Piece, fill, shorten

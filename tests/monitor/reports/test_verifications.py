@@ -16,6 +16,7 @@ from slurper_tui.api.errors import NoCredential, NotFound
 from slurper_tui.api.models import Answer, Secret, Source, Target
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.opening import open_file
+from slurper_tui.monitor.logs.paging import log_requests
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.plans import Secrets
 from slurper_tui.monitor.model.verification import (
@@ -29,7 +30,6 @@ from slurper_tui.monitor.polling.budget import READ_BURST
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.reports.verifications import (
     Verifications,
-    log_requests,
 )
 from slurper_tui.monitor.verify.scope import JobScope
 from slurper_tui.simulated.account import Fault
