@@ -46,7 +46,6 @@ from slurper_tui.monitor.reports.wording import (
     check_words,
     count_price_words,
     draft_name,
-    plan_tally,
     top_level_words,
 )
 from slurper_tui.monitor.verify.source import count, count_price, top_level, uncovered
@@ -357,7 +356,7 @@ async def cancel(context: CommandContext, services: Services) -> ExitCode:
     view = await _reread(services, view)
     left = [state for state in _NOT_CANCELLED if any(s.state is state for s in view.plan.steps)]
     more = f"; `{_CANCEL} {view.number}` again also drops what is {left[0]}" if left else ""
-    context.out.note(f"{_name(view)}: {plan_tally(view.plan)}{more}")
+    context.out.note(f"{_name(view)}: {view.plan.tally}{more}")
     return ExitCode.OK
 
 
@@ -380,7 +379,7 @@ def _chosen(text: str, views: Sequence[PlanView]) -> PlanView | None:
 
     Raises CliError for an unknown number, or if the number is missing and several plans are open.
     """
-    numbers = ", ".join(f"{view.number} ({plan_tally(view.plan)})" for view in views)
+    numbers = ", ".join(f"{view.number} ({view.plan.tally})" for view in views)
     if text:
         found = [view for view in views if str(view.number) == text.strip()]
         if not found:
@@ -403,7 +402,7 @@ async def _followed(context: CommandContext, services: Services, view: PlanView)
         await services.close()  # waits briefly for the answer to a request in flight
         now = await _reread(services, view)
         left = f"continue with `{_GO_ON} {now.number}`" if printer.view.durable else NOT_DURABLE
-        context.out.note(f"{_name(now)}: {plan_tally(now.plan)}; {left}")
+        context.out.note(f"{_name(now)}: {now.plan.tally}; {left}")
         raise
     return _ended(printer.view)
 
@@ -463,6 +462,6 @@ def _ended(view: PlanView) -> ExitCode:
         f"`{_CANCEL} {view.number}` cancels the rest"
     )
     raise CliError(
-        f"{_name(view)}: {plan_tally(plan)}; {advice}",
+        f"{_name(view)}: {plan.tally}; {advice}",
         exit_code(stopped_by.exit_code) if stopped_by and waiting else ExitCode.API,
     )

@@ -151,6 +151,13 @@ class Plan(msgspec.Struct, frozen=True):
         return tuple(step for step in self.steps if not step.state.over)
 
     @property
+    def tally(self) -> str:
+        """The number of steps in each state: `2 started, 3 waiting`."""
+        counts = Counter(step.state for step in self.steps)
+        order = (StepState.STARTED, *(s for s in StepState if s is not StepState.STARTED))
+        return ", ".join(f"{counts[state]} {state}" for state in order if counts[state])
+
+    @property
     def given_up(self) -> tuple[Step, ...]:
         """Steps that cancelling drops: those that certainly made no job, else undecided ones."""
         unmade = (StepState.WAITING, StepState.REFUSED)

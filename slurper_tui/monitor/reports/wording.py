@@ -43,12 +43,12 @@ from slurper_tui.monitor.model.logs import (
     LogView,
     reason_of,
 )
-from slurper_tui.monitor.model.plans import Draft, Plan, StepState
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Condition, LifecycleRule, LockRule, Sippy
     from slurper_tui.monitor.jobs.create import Check, CreateResult
     from slurper_tui.monitor.jobs.target import TargetBucket
+    from slurper_tui.monitor.model.plans import Draft
     from slurper_tui.monitor.reports.retries import FoundAfterAll
     from slurper_tui.monitor.verify.lookup import LookupPrice
     from slurper_tui.monitor.verify.source import CountPrice, TopLevel
@@ -715,13 +715,6 @@ def draft_name(draft: Draft) -> str:
     if draft.keys:  # empty once a step is over
         return "1 key" if len(draft.keys) == 1 else f"{fmt.count(len(draft.keys))} keys"
     return draft.path_prefix or draft.bucket
-
-
-def plan_tally(plan: Plan) -> str:
-    """Return the number of steps in each state: `2 started, 3 waiting`."""
-    counts = Counter(step.state for step in plan.steps)
-    order = (StepState.STARTED, *(s for s in StepState if s is not StepState.STARTED))
-    return ", ".join(f"{counts[state]} {state}" for state in order if counts[state])
 
 
 def rclone_line(file: str, job: JobView) -> str:

@@ -17,7 +17,7 @@ from textual.binding import BindingType
 from slurper_tui import format as fmt
 from slurper_tui.monitor.jobs.plan_runner import NEEDS_KEYS, JobCreation
 from slurper_tui.monitor.model.plans import Plan, PlanView, Step, StepState
-from slurper_tui.monitor.reports.wording import NOT_DURABLE, draft_name, plan_tally
+from slurper_tui.monitor.reports.wording import NOT_DURABLE, draft_name
 from slurper_tui.tui.availability import WATCH_ONLY
 from slurper_tui.tui.render.columns import short_id
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten, wrap, wrap_words
@@ -102,7 +102,7 @@ def _state_of(view: PlanView, look: Look, now: float) -> Iterator[tuple[str, str
     """Yield (text, style) pairs: creation time, job counts by state, what the plan waits for."""
     made = fmt.moment(view.plan.made_at, now or view.plan.made_at, look.zone)
     dot = look.to_ascii(" · ")
-    yield look.sanitise(dot.join([f"made {made}", plan_tally(view.plan)])), "muted"
+    yield look.sanitise(dot.join([f"made {made}", view.plan.tally])), "muted"
     if waits_for_keys(view):
         yield NEEDS_KEYS, "warning"
     elif view.note:
