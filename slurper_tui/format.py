@@ -22,6 +22,14 @@ def count(value: int | None) -> str:
     return DASH if value is None else f"{value:,}"
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """Format a count with what it counts: `1 key`, `1,204 keys`.
+
+    several: the words for every number but one; by default `one` with an s.
+    """
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
 def short_count(value: int | None) -> str:
     """Format a count in at most five cells, rounded down: `999`, `88.0k`, `1.23M`, `402k`."""
     if value is None:

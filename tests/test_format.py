@@ -36,6 +36,20 @@ def test_count(value: int | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("number", "words", "text"),
+    [
+        (0, ("job",), "0 jobs"),
+        (1, ("job",), "1 job"),
+        (1204, ("remaining object",), "1,204 remaining objects"),
+        (1, ("retry", "retries"), "1 retry"),
+        (2, ("retry", "retries"), "2 retries"),
+    ],
+)
+def test_counted(number: int, words: tuple[str, ...], text: str) -> None:
+    assert fmt.counted(number, *words) == text
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [
         (None, "—"),

@@ -179,7 +179,7 @@ async def _keys_from(
         raise CliError(f"{place}: {error}") from None
     if left := sum(found.left_out.values()):
         kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(found.left_out.items()))
-        number = "1 key is" if left == 1 else f"{left:,} keys are"
+        number = fmt.counted(left, "key is", "keys are")
         out.note(f"{place}: {number} left out: {kinds}")
     if found.left_out.get(Outcome.EXPECTED):
         out.note("those that are missing as the log says are copied without --keys-from")

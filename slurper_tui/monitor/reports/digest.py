@@ -214,7 +214,7 @@ def verified_changes(view: JobView, since: float, calendar: Calendar) -> Iterato
     if result is None or not since < result.ended_at <= calendar.now:
         return
     more = len(result.jobs) - 1
-    beside = f" with {more:,} other {'job' if more == 1 else 'jobs'}" if more else ""
+    beside = f" with {fmt.counted(more, 'other job')}" if more else ""
     text = f"compared{beside} at {calendar.moment(result.ended_at)}: {proof_words(view)}"
     yield Change(ChangeKind.VERIFIED, result.ended_at, None, text)
 
@@ -725,7 +725,7 @@ def quiet_words(digest: Digest) -> str:
     """Return one line about the jobs that are not listed; "" if there are none."""
     if not digest.quiet:
         return ""
-    jobs = "1 other job" if digest.quiet == 1 else f"{digest.quiet:,} other jobs"
+    jobs = fmt.counted(digest.quiet, "other job")
     loss = f", {digest.quiet_loss:,} with losses" if digest.quiet_loss else ""
     unread = f", {digest.quiet_unread:,} skipped objects for unknown reasons"
     return f"{jobs} ended before{loss}{unread if digest.quiet_unread else ''}: nothing new"

@@ -197,7 +197,7 @@ def _times(receipt: Receipt) -> Iterator[str]:
         yield f"- Ended: {fmt.utc(ended)}"
     else:
         unknown = [job.view.job.finished_at for job in jobs if job.ended is None]
-        whose = "" if len(jobs) == 1 else f" of {_number(len(unknown), 'job', 'jobs')}"
+        whose = "" if len(jobs) == 1 else f" of {fmt.counted(len(unknown), 'job')}"
         yield f"- Ended: {_no_valid_time(unknown)}{whose}{_last_seen(receipt.last_seen)}"
     if took is not None:
         so_far = " so far" if receipt.interim else ""
@@ -228,25 +228,21 @@ def _which(receipt: Receipt) -> str:
         of = f", a retry of {code(job.retry_link.parent.job_id)}" if job.retry_link else ""
         return f"Job: {code(job.view.key.job_id)}, {_scope(job)}{of}"
     retries = len(receipt.retries)
-    jobs = _number(len(receipt.jobs) - retries, "job", "jobs")
-    text = f"Jobs: {jobs}" + (f" and {_number(retries, 'retry', 'retries')}" if retries else "")
+    jobs = fmt.counted(len(receipt.jobs) - retries, "job")
+    text = f"Jobs: {jobs}" + (f" and {fmt.counted(retries, 'retry', 'retries')}" if retries else "")
     if live := sum(job.view.live for job in receipt.jobs):
         text += f", {live} of them not ended"
     if receipt.unstarted:
-        text += f"; {_number(receipt.unstarted, 'job', 'jobs')} of the plan not started yet"
+        text += f"; {fmt.counted(receipt.unstarted, 'job')} of the plan not started yet"
     return text
 
 
 def _scope(job: JobReceipt) -> str:
     """Return which objects a job copies: a number of keys, a prefix or the whole bucket."""
     if job.number_of_keys is not None:
-        return f"{_number(job.number_of_keys, 'key', 'keys')} by name"
+        return f"{fmt.counted(job.number_of_keys, 'key')} by name"
     prefix = job.view.job.source.path_prefix if job.view.job.source else None
     return f"all keys that begin with {code(prefix)}" if prefix else "the whole bucket"
-
-
-def _number(number: int, one: str, several: str) -> str:
-    return f"{number:,} {one if number == 1 else several}"
 
 
 def _no_valid_time(texts: Sequence[str | None]) -> str:
@@ -388,7 +384,7 @@ def _compared(receipt: Receipt) -> Iterator[str]:
     yield from table(("Prefix", "Missing or different", "Objects"), cells, left=2)
     if len(faulty) > MOST_LINES:
         yield ""
-        more = _number(len(faulty) - MOST_LINES, "more prefix", "more prefixes")
+        more = fmt.counted(len(faulty) - MOST_LINES, "more prefix", "more prefixes")
         yield f"The same of {more} is not listed."
 
 
@@ -442,7 +438,7 @@ def _retries(receipt: Receipt) -> Iterator[str]:
     yield ""
     for job in receipt.retries:
         parent, link = receipt.family.retries[job.view.key], job.retry_link
-        keys = "" if link is None else f" for {_number(link.keys, 'key', 'keys')}"
+        keys = "" if link is None else f" for {fmt.counted(link.keys, 'key')}"
         ids = f"{code(job.view.key.job_id)} retries {code(parent.job_id)}{keys}"
         counts = job.view.counts
         numbers = (

@@ -83,7 +83,7 @@ def verdict_words(result: Verification) -> str:
     is missing or differs, and there was something to compare.
     """
     tally = result.tally
-    faults, compared = fault_words(tally), _objects(tally.expected)
+    faults, compared = fault_words(tally), fmt.counted(tally.expected, "object")
     differing = _differing_words(result.headers)
     if result.problem is not None:
         so_far = f"{faults or 'no fault'} in the {compared} compared so far{differing}"
@@ -126,7 +126,7 @@ def _differing_words(sample: HeaderSample | None) -> str:
     """Return that headers differ: `; headers differ for 3 of 400 sampled objects`; or ""."""
     if sample is None or not sample.differing:
         return ""
-    number, of = fmt.count(sample.differing), _objects(sample.compared, "sampled ")
+    number, of = fmt.count(sample.differing), fmt.counted(sample.compared, "sampled object")
     return f"; headers differ for {number} of {of}"
 
 
@@ -148,7 +148,7 @@ def outdated_words(view: JobView) -> str:
         return ""
     objects = view.counts.objects or 0
     if result.manifest and result.tally.expected < objects:
-        named = _objects(result.tally.expected)
+        named = fmt.counted(result.tally.expected, "object")
         return f"the manifest names {named}, of {fmt.count(objects)} that were counted"
     parts = view.parts or (view,)
     compared = [part for part in parts if part.key.job_id in result.jobs]
@@ -164,12 +164,11 @@ def outdated_words(view: JobView) -> str:
     found = [(number, one, many) for number, one, many in clauses if number]
     if not view.parts:
         return f"the job {found[0][1]}: verify it again" if found else ""
-    texts = [f"{_jobs(number)} {one if number == 1 else many}" for number, one, many in found]
+    texts = [
+        f"{fmt.counted(number, 'job')} {one if number == 1 else many}"
+        for number, one, many in found
+    ]
     return f"{', '.join(texts)}: verify again" if texts else ""
-
-
-def _jobs(number: int) -> str:
-    return "1 job" if number == 1 else f"{fmt.count(number)} jobs"
 
 
 class CountRow(NamedTuple):
@@ -200,7 +199,7 @@ def sides_words(result: Verification) -> tuple[str, str]:
 
 def scope_words(result: Verification) -> str:
     """Return which objects were expected: `all objects of 12 jobs`, or those below prefixes."""
-    jobs = _jobs(len(result.jobs))
+    jobs = fmt.counted(len(result.jobs), "job")
     if not result.prefixes:
         return f"all objects of {jobs}"
     return f"only the objects of {jobs}{_limits(result)}"
@@ -218,7 +217,7 @@ def etag_words(tally: Tally) -> str:
         text = f"the MD5 was compared for {'it' if same == 1 else f'all {fmt.count(same)}'}"
     else:
         number = fmt.count(tally.etags) if tally.etags else "none"
-        text = f"the MD5 was compared for {number} of {_objects(same)} that agree"
+        text = f"the MD5 was compared for {number} of {fmt.counted(same, 'object')} that agree"
         reasons = [f"{fmt.count(n)} {why}" for why, n in _most_first(tally.not_compared)]
         text += f"; not for the others: {', '.join(reasons)}" if reasons else ""
     if tally.size_unknown:
@@ -241,7 +240,8 @@ def header_words(sample: HeaderSample | None) -> str:
     if not sample.compared:
         return f"no headers could be compared{why}"
     large = f", {fmt.count(sample.large)} of them over 100 MiB" if sample.large else ""
-    what = f"headers of {_objects(sample.compared)} in a random sample{large} (seed {sample.seed})"
+    compared = fmt.counted(sample.compared, "object")
+    what = f"headers of {compared} in a random sample{large} (seed {sample.seed})"
     # rounded outwards
     low, high = math.floor(sample.low * 1000) / 10, math.ceil(sample.high * 1000) / 10
     if not sample.differing:
@@ -333,10 +333,6 @@ def detail_words(result: Verification) -> Iterator[str]:
     yield not_compared_words(result)
 
 
-def _objects(number: int, which: str = "") -> str:
-    return f"{fmt.count(number)} {which}{'object' if number == 1 else 'objects'}"
-
-
 class CostRow(NamedTuple):
     """One part of what a verification costs: its label, and a sentence."""
 
@@ -361,13 +357,15 @@ def cost_rows(plan: VerifyPlan, logs: int | None = 0) -> Iterator[CostRow]:
     more = "; more if other objects are there" if plan.actual.requests else ""
     yield CostRow("target", _side_words(plan.actual, plan.headers) + more)
     if logs != 0:
-        number = "one request for each 45 rows" if logs is None else f"about {_requests(logs)}"
+        number = "one request for each 45 rows"
+        if logs is not None:
+            number = f"about {fmt.counted(logs, 'request')}"
         tell = "tell" if logs != 1 else "tells"
         yield CostRow("logs", f"{number} to the API first, which {tell} why objects are missing")
     yield CostRow("R2's price", price_words(plan))
     yield CostRow("time", time_words(plan))
     if plan.begun_at is not None:
-        done = f"{_objects(plan.resumes)} compared already"
+        done = f"{fmt.counted(plan.resumes, 'object')} compared already"
         yield CostRow("goes on", f"an earlier run was interrupted, with {done}")
 
 
@@ -377,7 +375,7 @@ def _side_words(side: SideCost, headers: int) -> str:
     if side.requests is None:
         number = "one request for each 1,000 objects"
     else:
-        number = f"about {_requests(side.requests)}"
+        number = f"about {fmt.counted(side.requests, 'request')}"
     text = f"{side.name}: {number}{', Class A operations of R2' if side.in_r2 else ''}"
     r2_class = f", Class {'A' if side.lists_headers else 'B'}" if side.in_r2 else ""
     heads = f"{fmt.count(headers)} more for headers{r2_class}"
@@ -406,9 +404,5 @@ def time_words(plan: VerifyPlan) -> str:
     if plan.seconds is None:
         return "not known: the jobs' counters do not tell how many objects are to be compared"
     how = "at the pace of the last verification" if plan.measured else "at the usual pace"
-    objects = "" if plan.objects is None else f" for {_objects(plan.objects)}"
+    objects = "" if plan.objects is None else f" for {fmt.counted(plan.objects, 'object')}"
     return f"about {fmt.duration(max(1.0, plan.seconds))} {how}{objects}"
-
-
-def _requests(number: int) -> str:
-    return f"{fmt.count(number)} {'request' if number == 1 else 'requests'}"

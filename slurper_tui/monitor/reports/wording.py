@@ -87,7 +87,7 @@ def state_tally(views: Iterable[JobView]) -> str:
 
 def planned_words(number: int) -> str:
     """Return that jobs of a plan are not part of an action on the jobs of their migration."""
-    jobs = "1 planned job is" if number == 1 else f"{fmt.count(number)} planned jobs are"
+    jobs = fmt.counted(number, "planned job is", "planned jobs are")
     return f"{jobs} not part of this: press : and type plans"
 
 
@@ -172,7 +172,8 @@ def failing_words(view: JobView) -> str:
     if failing is None:
         return ""
     share = fmt.share(failing.failed, failing.done)
-    words = f"{fmt.count(failing.failed)} of {_objects(failing.done)} failed in {failing.span}"
+    done = fmt.counted(failing.done, "object")
+    words = f"{fmt.count(failing.failed)} of {done} failed in {failing.span}"
     now = "" if view.failed_rate is None else f", {fmt.rate(view.failed_rate * 60)} per minute now"
     return f"{words} ({share}){now}"
 
@@ -236,7 +237,7 @@ def rate_limited_words(until: str) -> str:
 
 def superseded_words(jobs: int) -> str:
     """Return that these jobs are not counted: `2 jobs superseded by a later one, not counted`."""
-    return f"{'1 job' if jobs == 1 else f'{fmt.count(jobs)} jobs'} {SUPERSEDED}, not counted"
+    return f"{fmt.counted(jobs, 'job')} {SUPERSEDED}, not counted"
 
 
 SUPERSEDED = "superseded by a later one"
@@ -350,7 +351,7 @@ def expiry_words(expires: float, now: float, zone: tzinfo | None = None) -> str:
 def deadline_notice(live: Sequence[JobView], to_come: int) -> str:
     """Return that the deadline has passed. live: jobs that have not ended. to_come: not started."""
     number = len(live) + to_come
-    jobs = "1 job has" if number == 1 else f"{fmt.count(number)} jobs have"
+    jobs = fmt.counted(number, "job has", "jobs have")
     names = list(dict.fromkeys(map(pair_name, live)))
     return f"the deadline has passed: {jobs} not ended" + (f" ({_listed(names)})" if names else "")
 
@@ -405,7 +406,7 @@ def reading_words(name: str, number: int, logs: int, rows: int) -> str:
 
 def row_count_words(number: int, *, whole: bool) -> str:
     """Return the number of rows read: `1 row`, `1,204 rows so far`."""
-    rows = "1 row" if number == 1 else f"{fmt.count(number)} rows"
+    rows = fmt.counted(number, "row")
     return rows if whole else f"{rows} so far"
 
 
@@ -474,7 +475,7 @@ def group_words(group: FailureGroup) -> str:
 
 def price_words(price: LookupPrice) -> str:
     """Return what it costs to look up keys in a bucket."""
-    keys = "1 key" if price.keys == 1 else f"{price.keys:,} keys"
+    keys = fmt.counted(price.keys, "key")
     most = "1 request" if price.requests == 1 else f"at most {price.requests:,} requests"
     seconds = "" if price.seconds is None else f", about {fmt.duration(max(1.0, price.seconds))}"
     return (
@@ -486,7 +487,8 @@ def price_words(price: LookupPrice) -> str:
 def top_level_words(level: TopLevel, name: str) -> str:
     """Return what was found at the top of a source. name: of the source."""
     where = f", below {level.below!r}" if level.below else ""
-    beside = f" and {_objects(len(level.objects))} beside them" if level.objects else ""
+    objects = fmt.counted(len(level.objects), "object")
+    beside = f" and {objects} beside them" if level.objects else ""
     return f"{name}{where}: {len(level.prefixes):,} prefixes{beside}"
 
 
@@ -495,7 +497,7 @@ def count_price_words(price: CountPrice) -> str:
     if price.requests is None or price.seconds is None:
         words = "a request for every 1,000 objects, whose number is not known"
     else:
-        number = "1 request" if price.requests == 1 else f"{price.requests:,} requests"
+        number = fmt.counted(price.requests, "request")
         words = f"about {number}, {fmt.duration(max(1.0, price.seconds))}"
     return f"{words}{', Class A operations of R2' if price.in_r2 else ''}"
 
@@ -524,13 +526,13 @@ def left_out_words(number: int) -> tuple[str, ...]:
     """Return how many keys were left out because a lookup found them in the target; or nothing."""
     if not number:
         return ()
-    keys = "1 key is" if number == 1 else f"{number:,} keys are"
+    keys = fmt.counted(number, "key is", "keys are")
     return (f"{keys} left out: in the target after all",)
 
 
 def keys_contain(number: int) -> str:
     """Return the beginning of a sentence about keys: `1 key contains`, `2 keys contain`."""
-    return "1 key contains" if number == 1 else f"{fmt.count(number)} keys contain"
+    return fmt.counted(number, "key contains", "keys contain")
 
 
 NO_FAILED_KEY = "the log lists no failed object"
@@ -538,7 +540,7 @@ NO_FAILED_KEY = "the log lists no failed object"
 
 def retried_words(number: int) -> tuple[str, ...]:
     """Return that keys are left out of a list because a retry has copied them; empty for 0."""
-    keys = "1 key is" if number == 1 else f"{fmt.count(number)} keys are"
+    keys = fmt.counted(number, "key is", "keys are")
     return (f"{keys} left out: copied by a retry",) if number else ()
 
 
@@ -713,7 +715,7 @@ def not_made_words(made: CreateResult, error: ApiError) -> str:
 def draft_name(draft: Draft) -> str:
     """Return which objects a job copies: its prefix, a number of keys, or the bucket."""
     if draft.keys:  # empty once a step is over
-        return "1 key" if len(draft.keys) == 1 else f"{fmt.count(len(draft.keys))} keys"
+        return fmt.counted(len(draft.keys), "key")
     return draft.path_prefix or draft.bucket
 
 
@@ -736,12 +738,12 @@ def consequence(views: Sequence[JobView], action: Action) -> str:
     if action is Action.RESUME:
         objects = "all remaining objects"
         if left is not None:
-            remaining = _objects(left, "remaining ")
+            remaining = fmt.counted(left, "remaining object")
             objects = f"{at_least or 'the '}{remaining}{more}"
         return f"resumes {objects}; the API may refuse it while three jobs run"
     objects, have = "all objects that", "have"
     if left is not None:
-        objects = f"{at_least}{_objects(left)}{more}"
+        objects = f"{at_least}{fmt.counted(left, 'object')}{more}"
         have = "has" if left == 1 and not more else "have"
     they = "it" if len(views) == 1 else "they"
     fate, later = "will not be copied", f"{they} cannot be resumed"
@@ -760,11 +762,9 @@ def _deletion(views: Sequence[JobView]) -> str:
     them, their = ("it", "its") if len(views) == 1 else ("them", "their")
     clauses = [f"the API forgets {them}", "nothing in the target is deleted"]
     if copied:
-        clauses[1] += f": {_objects(copied)} {'stay' if copied > 1 else 'stays'} there"
+        clauses[1] += f": {fmt.counted(copied, 'object')} {'stay' if copied > 1 else 'stays'} there"
     if failed:
-        clauses.append(
-            f"the log with {fmt.count(failed)} {'failure' if failed == 1 else 'failures'} is lost"
-        )
+        clauses.append(f"the log with {fmt.counted(failed, 'failure')} is lost")
     return "; ".join([*clauses, f"{their} history here stays"])
 
 
@@ -772,7 +772,3 @@ def _sum(counts: Sequence[int | None]) -> int | None:
     """Return the sum of the known counts; None if none is known."""
     numbers = [count for count in counts if count is not None]
     return sum(numbers) if numbers else None
-
-
-def _objects(count: int, which: str = "") -> str:
-    return f"{fmt.count(count)} {which}{'object' if count == 1 else 'objects'}"

@@ -435,7 +435,7 @@ class SavedKeysDialog(TextDialog):
     BINDINGS: ClassVar[list[BindingType]] = [("E", "each", "one file for each job")]
 
     def __init__(self, look: Look, saved: Saved, found: Found, each: Callable[[], object]) -> None:
-        count = f"{fmt.count(saved.number)} {'key' if saved.number == 1 else 'keys'} saved"
+        count = f"{fmt.counted(saved.number, 'key')} saved"
         texts = [f"{reason_of(found.log_type)}: ./{saved.path.name}"]
         texts += [doubt[:1].upper() + doubt[1:] for doubt in found.doubts]
         self._each = each if len(found.keys) > 1 else None

@@ -275,5 +275,5 @@ def overwrite_words(number: int) -> tuple[str, ...]:
     """Return that objects are overwritten, if there are any."""
     if not number:
         return ()
-    objects = "1 object differs" if number == 1 else f"{fmt.count(number)} objects differ"
+    objects = fmt.counted(number, "object differs", "objects differ")
     return (f"{objects}: copied with overwrite, so that what the target has there is replaced",)

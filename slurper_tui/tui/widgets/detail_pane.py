@@ -566,7 +566,7 @@ def _jobs(one: Migration, context: DrawContext, width: int) -> Iterator[Line]:
     if one.jobs:
         counted = Counter(view.word for view in one.jobs).most_common()
         states = [look.sanitise(f"{fmt.count(number)} {word}") for word, number in counted]
-        jobs = "1 job" if len(one.jobs) == 1 else f"{fmt.count(len(one.jobs))} jobs"
+        jobs = fmt.counted(len(one.jobs), "job")
         text = f"{jobs}: {look.to_ascii(' · ').join(states)}"
         yield from _wrapped(text, width, "")
     if one.unstarted:

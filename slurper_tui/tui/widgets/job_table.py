@@ -135,7 +135,7 @@ def _migration(one: Migration, context: DrawContext, room: int) -> Line:
     if one.unstarted:
         return _planned(one, name, context, room)
     number = len(one.jobs)
-    jobs = Piece("  1 job" if number == 1 else f"  {fmt.count(number)} jobs", "muted")
+    jobs = Piece(f"  {fmt.counted(number, 'job')}", "muted")
     slots = (Piece(f"  {one.running}/{SLOTS} slots", "muted"),) if one.view.live else ()
     overlap = (Piece(" !", "warning"),) if one.overlaps else ()
     for tail in ((jobs, *slots, *overlap), (*slots, *overlap)):
