@@ -194,7 +194,7 @@ class SlurperClient:
         *,
         renew: bool = True,
     ) -> Answer[T]:
-        """Send a request, through a transport that is opened first if it is not yet.
+        """Send a request and count it, through a transport that is opened first if it is not yet.
 
         After a rejection the credentials are read again, and a GET is sent again if they changed.
         read: converts the result, see `Exchange.send`.
@@ -210,32 +210,19 @@ class SlurperClient:
         assert self._exchange is not None
         if self._credentials is None:
             await self.read_credentials()
-        used = self._credentials
-        try:
-            return await self._count(method, path, read, query, body, headers)
-        except Rejected as error:
-            if not renew or not await self._changed_since(used, error) or method != "GET":
-                raise
-        return await self._count(method, path, read, query, body, headers)
-
-    async def _count(
-        self,
-        method: str,
-        path: str,
-        read: Callable[[object], T],
-        query: Mapping[str, int | str] | None,
-        body: bytes | None,
-        headers: Mapping[str, str],
-    ) -> Answer[T]:
-        """Send a request through the open transport and count it for its account."""
-        assert self._exchange is not None
         traffic = self._traffic_of(path)
-        traffic.requests += 1
-        try:
-            return await self._exchange.send(method, path, read, query, body, headers)
-        except ApiError:
-            traffic.errors += 1
-            raise
+        while True:
+            used = self._credentials
+            traffic.requests += 1
+            try:
+                return await self._exchange.send(method, path, read, query, body, headers)
+            except ApiError as error:
+                traffic.errors += 1
+                if not renew or not isinstance(error, Rejected):
+                    raise
+                if not await self._changed_since(used, error) or method != "GET":
+                    raise
+            renew = False  # it is sent again once
 
     async def read_credentials(self) -> None:
         """Read the credentials of the open client, unless they are known. Raises NoCredential."""
