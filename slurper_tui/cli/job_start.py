@@ -24,8 +24,7 @@ from slurper_tui.cli.output import Output, migration
 from slurper_tui.cli.prompts import NOBODY_TO_ASK, decode, parse_toml, read_secrets
 from slurper_tui.monitor.jobs.create import FRESH_KEYS, NO_ID, CreateResult, Prechecks
 from slurper_tui.monitor.jobs.draft import BodyError, NoKeys, body, draft_of, each_once, keys_of
-from slurper_tui.monitor.jobs.validation import doubt_words, faults
-from slurper_tui.monitor.model.plans import MOST_LIST_BYTES, Draft, Secrets
+from slurper_tui.monitor.model.plans import MOST_LIST_BYTES, Draft, Secrets, doubt_words, faults
 from slurper_tui.monitor.reports.wording import bucket_words, check_words, not_made_words
 
 if TYPE_CHECKING:

@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from slurper_tui.api.models import Secret
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.config import MOST_PARTS, long_key
-from slurper_tui.monitor.jobs.validation import secret_parts
-from slurper_tui.monitor.model.plans import Secrets
+from slurper_tui.monitor.model.plans import Secrets, secret_parts
 
 if TYPE_CHECKING:
     from slurper_tui.api.scrub import Scrubber

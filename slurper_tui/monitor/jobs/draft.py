@@ -17,10 +17,9 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.jobs.validation import VENDORS
 from slurper_tui.monitor.model.job import job_time
 from slurper_tui.monitor.model.logs import FAILED_TYPE
-from slurper_tui.monitor.model.plans import MOST_KEYS, Draft, Plan, StepState
+from slurper_tui.monitor.model.plans import MOST_KEYS, VENDORS, Draft, Plan, StepState
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.base import JobKey

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.jobs.validation import control_character
-from slurper_tui.monitor.model.plans import MOST_KEYS
+from slurper_tui.monitor.model.plans import MOST_KEYS, control_character
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Job, Source

@@ -28,17 +28,18 @@ from textual.widget import Widget
 from textual.widgets import Static, TextArea
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.jobs import validation as checks
 from slurper_tui.monitor.jobs.draft import NoKeys, keys_of
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, read_prefixes, split
-from slurper_tui.monitor.jobs.validation import secret_faults
 from slurper_tui.monitor.model.plans import (
     MOST_LIST_BYTES,
     Draft,
     FieldFault,
     Secrets,
+    doubt_words,
+    secret_faults,
     with_counts,
 )
+from slurper_tui.monitor.model.plans import faults as draft_faults
 from slurper_tui.monitor.reports.wording import count_price_words, top_level_words
 from slurper_tui.monitor.verify.source import count, count_price, top_level, uncovered
 from slurper_tui.tui.keys import may_confirm
@@ -370,7 +371,7 @@ def _filled(values: Values, jobs: Sequence[JobView]) -> Filled:
             faults = (FieldFault(KEY_LIST, str(error)),)
     prefixes, field = read_prefixes(values["path_prefix"]), PREFIXES
     draft = draft_of({**values, "path_prefix": prefixes[0] if len(prefixes) == 1 else ""}, keys)
-    faults = (*faults, *checks.faults(draft))
+    faults = (*faults, *draft_faults(draft))
     if name := values["prefixes_file"].strip():
         field = PREFIX_FILE
         try:
@@ -382,7 +383,7 @@ def _filled(values: Values, jobs: Sequence[JobView]) -> Filled:
         except NoList as error:
             return Filled((draft,), (*faults, FieldFault(field, str(error))))
     elif len(prefixes) < 2:
-        return Filled((draft,), faults, checks.doubt_words([draft]))
+        return Filled((draft,), faults, doubt_words([draft]))
     if values["keys_file"].strip():
         fault = FieldFault(field, "prefixes and a file of keys cannot be combined")
         return Filled((draft,), (*faults, fault))
@@ -402,7 +403,7 @@ def _split(
         more = len(parted.overlaps) - 1
         text = parted.overlaps[0] + (f" (and {more} more)" if more else "")
         faults = (*faults, FieldFault(field, text))
-    notes = (*checks.doubt_words(parted.drafts), *parted.doubts, UNLISTED)
+    notes = (*doubt_words(parted.drafts), *parted.doubts, UNLISTED)
     return Filled(parted.drafts, faults, notes)
 
 
@@ -549,7 +550,7 @@ class CreateForm(BucketForm[Sent]):
                 prefixes = [draft.path_prefix or "" for draft in drafts]
                 gaps = tuple((await uncovered(side, prefixes)).clauses())
                 found = split(base, prefixes, self._jobs, gaps)
-                return read._replace(notes=(*checks.doubt_words(drafts), *found.doubts))
+                return read._replace(notes=(*doubt_words(drafts), *found.doubts))
             level = await top_level(side, drafts[0].path_prefix or "")
         except ApiError as error:
             if not splits:
@@ -559,7 +560,7 @@ class CreateForm(BucketForm[Sent]):
             raise _NotListed(f"not split: {level.why_not}")
         found = split(base, level.prefixes, self._jobs, (), level.objects)
         notes = (top_level_words(level, side.name), *found.doubts)
-        return Filled(found.drafts, (), (*checks.doubt_words(found.drafts), *notes))
+        return Filled(found.drafts, (), (*doubt_words(found.drafts), *notes))
 
     async def _ask_to_count(self, buckets: Buckets, pending: PendingRequest) -> None:
         """Ask whether to count the objects, with the price; then count them and go on."""

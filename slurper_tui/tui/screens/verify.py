@@ -23,9 +23,8 @@ from textual.worker import Worker
 
 from slurper_tui import format as fmt
 from slurper_tui.monitor.jobs.prefixes import read_prefixes
-from slurper_tui.monitor.jobs.validation import secret_faults
 from slurper_tui.monitor.logs.paging import log_requests
-from slurper_tui.monitor.model.plans import Draft, FieldFault
+from slurper_tui.monitor.model.plans import Draft, FieldFault, secret_faults
 from slurper_tui.monitor.model.verification import (
     BY_VERIFICATION,
     Outcome,

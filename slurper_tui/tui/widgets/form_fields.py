@@ -26,8 +26,7 @@ from textual.strip import Strip
 from textual.widgets import Input, Static, TextArea
 
 from slurper_tui.api.models import Secret
-from slurper_tui.monitor.jobs.validation import JURISDICTIONS, VENDORS
-from slurper_tui.monitor.model.plans import Draft, Secrets
+from slurper_tui.monitor.model.plans import JURISDICTIONS, VENDORS, Draft, Secrets
 from slurper_tui.tui.render.lines import Line, Piece, width_of
 from slurper_tui.tui.widgets.line_list import FocusedLines
 

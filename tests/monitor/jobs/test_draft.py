@@ -21,7 +21,6 @@ from slurper_tui.monitor.jobs.draft import (
     keys_of,
     retry_drafts,
 )
-from slurper_tui.monitor.jobs.validation import faults
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import JobView
@@ -32,9 +31,10 @@ from slurper_tui.monitor.model.plans import (
     Secrets,
     Step,
     StepState,
+    faults,
     new_job,
 )
-from tests.monitor.jobs.test_validation import drafts
+from tests.monitor.model.test_drafts import drafts
 
 PAIR = Secret(access_key_id="a", secret_access_key="b")
 

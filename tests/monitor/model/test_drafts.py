@@ -8,8 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api.models import Secret, encode
-from slurper_tui.monitor.jobs.validation import doubts, faults, secret_faults
-from slurper_tui.monitor.model.plans import MOST_KEYS, Draft, Secrets, new_job
+from slurper_tui.monitor.model.plans import (
+    MOST_KEYS,
+    Draft,
+    Secrets,
+    doubts,
+    faults,
+    new_job,
+    secret_faults,
+)
 from slurper_tui.simulated.api import CreateBody
 
 GOOD = Draft("s3", "photos", "media")
