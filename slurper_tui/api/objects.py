@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -309,6 +309,6 @@ class _Circle:
             self._cursor, self._first = page.cursor, first
 
 
-def objects_of(pages: AsyncIterator[ObjectPage]) -> AsyncIterator[Sequence[ListedObject]]:
+def objects_of(pages: AsyncIterator[ObjectPage]) -> AsyncGenerator[Sequence[ListedObject], None]:
     """Yield the objects of each page that has any."""
     return (page.objects async for page in pages if page.objects)

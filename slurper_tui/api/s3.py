@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import importlib.util
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -118,7 +118,7 @@ class S3Bucket:
 
     def pages(
         self, prefix: str = "", after: str | None = None
-    ) -> AsyncIterator[Sequence[ListedObject]]:
+    ) -> AsyncGenerator[Sequence[ListedObject], None]:
         """Yield the objects below a prefix, page by page. See `ObjectListing`."""
         return objects_of(read_pages(self._fetch(prefix), after))
 

@@ -7,7 +7,7 @@ endpoint, and all others with S3.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -71,7 +71,7 @@ class ObjectListing(Protocol):
 
     def pages(
         self, prefix: str = "", after: str | None = None
-    ) -> AsyncIterator[Sequence[ListedObject]]:
+    ) -> AsyncGenerator[Sequence[ListedObject], None]:
         """Yield the objects below a prefix in the order of the answers, page by page.
 
         after: only keys greater than this one. An answer in the middle that fails for good raises
@@ -122,7 +122,7 @@ class R2Listing:
 
     def pages(
         self, prefix: str = "", after: str | None = None
-    ) -> AsyncIterator[Sequence[ListedObject]]:
+    ) -> AsyncGenerator[Sequence[ListedObject], None]:
         """Yield the objects below a prefix, page by page. See `ObjectListing`."""
         return objects_of(read_pages(self._fetch(prefix), after))
 

@@ -7,16 +7,54 @@ as keys.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, NamedTuple, cast
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui.api.errors import BadAnswer
-from slurper_tui.monitor.verify.scope import just_before
 
 if TYPE_CHECKING:
     from slurper_tui.api.objects import ListedObject
     from slurper_tui.monitor.verify.buckets import ObjectListing
+
+
+_TOP = "\U0010ffff"
+
+_LONGEST_KEY = 1024
+"""Bytes of UTF-8 that a key may have."""
+
+
+def just_before(key: str) -> str:
+    """Return a text below a key, with few or no possible keys between the two."""
+    head, last = key[:-1], ord(key[-1])
+    if last == 0:
+        return head
+    below = 0xD7FF if last == 0xE000 else last - 1
+    near = f"{head}{chr(below)}{_TOP}"
+    return near if len(near.encode("utf-8", "surrogatepass")) <= _LONGEST_KEY else near[:-1]
+
+
+async def single_objects(
+    side: ObjectListing, keys: Sequence[str]
+) -> AsyncGenerator[Sequence[ListedObject], None]:
+    """Yield those of some objects that a side has. keys: in order.
+
+    Each request begins just before the next key that is wanted. What costs no request is read once.
+    """
+    wanted, place = frozenset(keys), 0
+    while place < len(keys):
+        after = just_before(keys[place])
+        place = len(keys)
+        async with aclosing(side.pages("", after)) as pages:
+            async for page in pages:
+                in_order = all(one.key < other.key for one, other in pairwise(page))
+                # The merge finds the fault of a page without order.
+                yield [each for each in page if each.key in wanted] if in_order else page
+                if page and side.cost.page:
+                    place = bisect.bisect_right(keys, page[-1].key)
+                    break
 
 
 class LookupPrice(NamedTuple):
@@ -62,8 +100,7 @@ class KeyLookup:
     async def _read_on(self, after: str) -> bool:
         """Read from `after` on until the next wanted key is known; return False at the end."""
         next_key = self._wanted[self.checked]
-        listing = cast("AsyncGenerator[Sequence[ListedObject], None]", self._side.pages("", after))
-        async with aclosing(listing) as pages:
+        async with aclosing(self._side.pages("", after)) as pages:
             async for page in pages:
                 for listed in page:
                     if listed.key <= after:

@@ -10,7 +10,7 @@ import os
 import select
 import sqlite3
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -78,7 +78,7 @@ class Manifest:
 
     async def pages(
         self, prefix: str = "", after: str | None = None
-    ) -> AsyncIterator[Sequence[ListedObject]]:
+    ) -> AsyncGenerator[Sequence[ListedObject], None]:
         """Yield the objects below a prefix, page by page. Raises BadManifest.
 
         after: only keys greater than this one.

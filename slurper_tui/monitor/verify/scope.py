@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 _TOP = "\U0010ffff"
 
-_LONGEST_KEY = 1024
-"""Bytes of UTF-8 that a key may have."""
-
 
 class JobScope(msgspec.Struct, frozen=True):
     """What one job was to copy.
@@ -171,16 +168,6 @@ def _job_scope(job: Job) -> JobScope:
         job.overwrite is not False,
         has_ended(job),
     )
-
-
-def just_before(key: str) -> str:
-    """Return a text below a key, with few or no possible keys between the two."""
-    head, last = key[:-1], ord(key[-1])
-    if last == 0:
-        return head
-    below = 0xD7FF if last == 0xE000 else last - 1
-    near = f"{head}{chr(below)}{_TOP}"
-    return near if len(near.encode("utf-8", "surrogatepass")) <= _LONGEST_KEY else near[:-1]
 
 
 def cut(whole: Range, points: Sequence[str]) -> Iterator[Range]:

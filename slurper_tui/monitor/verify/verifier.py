@@ -8,23 +8,20 @@ same jobs and sides was stopped or killed.
 from __future__ import annotations
 
 import asyncio
-import bisect
 import json  # which encodes a lone surrogate too
 import random
 import time
 from collections import Counter, deque
 from collections.abc import (
     AsyncGenerator,
-    AsyncIterator,
     Callable,
     Iterable,
     Iterator,
     Mapping,
     Sequence,
 )
-from contextlib import contextmanager, suppress
+from contextlib import aclosing, contextmanager, suppress
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
@@ -72,7 +69,8 @@ from slurper_tui.monitor.verify.headers import (
     Sampled,
     compare_headers,
 )
-from slurper_tui.monitor.verify.scope import Range, Scope, cut, just_before, middle
+from slurper_tui.monitor.verify.lookup import single_objects
+from slurper_tui.monitor.verify.scope import Range, Scope, cut, middle
 
 if TYPE_CHECKING:
     from slurper_tui.api.objects import FoundPrefix, ListedObject, ObjectHeaders
@@ -706,23 +704,20 @@ class Verifier:
 
     async def _pages(
         self, side: ObjectListing, shard: _Shard
-    ) -> AsyncIterator[Sequence[ListedObject]]:
+    ) -> AsyncGenerator[Sequence[ListedObject], None]:
         """Yield the objects of a side that are in a shard and not yet compared."""
         whole = shard.range
         after = whole.after if shard.last is None else shard.last
         if whole.keys is not None:
             wanted = [key for key in whole.keys if after is None or key > after]
             with _naming(side):
-                async for page in _single_objects(side, wanted):
+                async for page in single_objects(side, wanted):
                     yield page
             return
-        pages = side.pages(whole.prefix, after)
-        try:
+        async with aclosing(side.pages(whole.prefix, after)) as pages:
             with _naming(side):
                 async for page in pages:
                     yield _below(whole.prefix, page)
-        finally:
-            await _close(pages)
 
     # A listing without order
 
@@ -762,14 +757,11 @@ class Verifier:
         objects: SortedObjects,
     ) -> None:
         """Add the wanted objects below a prefix. wanted: None for all."""
-        pages = source.pages(prefix)
-        try:
+        async with aclosing(source.pages(prefix)) as pages:
             async for page in pages:
                 await self._go.wait()
                 found = [one for one in page if wanted is None or one.key in wanted]
                 await self._stored(partial(objects.add, found))
-        finally:
-            await _close(pages)
 
     # What it tells
 
@@ -931,7 +923,7 @@ def differing_headers_in(work: WorkFile) -> list[HeaderDifference]:
 class _Reader:
     """Reads the pages of one side of one shard."""
 
-    def __init__(self, pages: AsyncIterator[Sequence[ListedObject]]) -> None:
+    def __init__(self, pages: AsyncGenerator[Sequence[ListedObject], None]) -> None:
         self._pages = pages
         self._next: asyncio.Future[Sequence[ListedObject] | None] | None = None
 
@@ -958,7 +950,7 @@ class _Reader:
             await asyncio.wait({self._next})
             if not self._next.cancelled():
                 self._next.exception()  # retrieve it, or asyncio logs it as never retrieved
-        await _close(self._pages)
+        await self._pages.aclose()
 
 
 @contextmanager
@@ -972,41 +964,11 @@ def _naming(side: ObjectListing) -> Iterator[None]:
         raise
 
 
-async def _close(pages: AsyncIterator[Sequence[ListedObject]]) -> None:
-    """Close a generator of pages, so that it stops what it does in the background."""
-    if isinstance(pages, AsyncGenerator):
-        await pages.aclose()
-
-
 def _below(prefix: str, page: Sequence[ListedObject]) -> Sequence[ListedObject]:
     """Return a page without keys that were not asked for, where a server ignores the prefix."""
     if not page or (page[0].key.startswith(prefix) and page[-1].key.startswith(prefix)):
         return page  # all of them, or the merge finds the fault of a page without order
     return [each for each in page if each.key.startswith(prefix)]
-
-
-async def _single_objects(
-    side: ObjectListing, keys: Sequence[str]
-) -> AsyncGenerator[Sequence[ListedObject], None]:
-    """Yield those of some objects that a side has. keys: in order.
-
-    Each request begins just before the next key that is wanted. What costs no request is read once.
-    """
-    wanted, place = frozenset(keys), 0
-    while place < len(keys):
-        after = just_before(keys[place])
-        pages = side.pages("", after)
-        place = len(keys)
-        try:
-            async for page in pages:
-                in_order = all(one.key < other.key for one, other in pairwise(page))
-                # The merge finds the fault of a page without order.
-                yield [each for each in page if each.key in wanted] if in_order else page
-                if page and side.cost.page:
-                    place = bisect.bisect_right(keys, page[-1].key)
-                    break
-        finally:
-            await _close(pages)
 
 
 class _Sorted:

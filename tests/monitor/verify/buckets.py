@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.objects import FoundPrefix, ListedObject, ListingCost, ObjectHeaders
@@ -63,7 +63,7 @@ class MemoryBucket:
 
     async def pages(
         self, prefix: str = "", after: str | None = None
-    ) -> AsyncIterator[Sequence[ListedObject]]:
+    ) -> AsyncGenerator[Sequence[ListedObject], None]:
         self.asked.append((prefix, after))
         found = self._below(prefix, after)
         for start in range(0, max(1, len(found)), self._page):

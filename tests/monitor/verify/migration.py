@@ -16,7 +16,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
 from slurper_tui.api.objects import FoundPrefix, ListedObject, ListingCost, ObjectHeaders
@@ -69,7 +69,7 @@ class NumberedBucket:
 
     async def pages(
         self, prefix: str = "", after: str | None = None
-    ) -> AsyncIterator[Sequence[ListedObject]]:
+    ) -> AsyncGenerator[Sequence[ListedObject], None]:
         everything = range(self._objects)
         first = 0 if after is None else bisect.bisect_right(everything, after, key=key_of)
         for start in range(first, self._objects, PAGE):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
@@ -84,7 +84,7 @@ async def test_a_listing_out_of_order_is_no_proof() -> None:
     class Unsorted(MemoryBucket):
         async def pages(
             self, prefix: str = "", after: str | None = None
-        ) -> AsyncIterator[Sequence[ListedObject]]:
+        ) -> AsyncGenerator[Sequence[ListedObject], None]:
             yield [ListedObject("c"), ListedObject("b")]
 
     with pytest.raises(BadAnswer, match="order"):

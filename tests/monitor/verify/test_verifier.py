@@ -6,7 +6,7 @@ import asyncio
 import random
 import sqlite3
 import stat
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -125,7 +125,7 @@ async def test_a_side_that_ignores_the_prefix_adds_no_keys(side: int) -> None:
     class Whole(MemoryBucket):
         def pages(
             self, prefix: str = "", after: str | None = None
-        ) -> AsyncIterator[Sequence[ListedObject]]:
+        ) -> AsyncGenerator[Sequence[ListedObject], None]:
             return super().pages("", None)
 
     held = objects("a", "b/1", "b/2", "c/1"), objects("b/1")
