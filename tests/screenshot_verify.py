@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slurper_tui.monitor.model.verification import HeaderSample, Outcome, Tally, Verification
-from slurper_tui.monitor.verify.verifier import SideCost, VerifyPlan, VerifyProgress
+from slurper_tui.monitor.verify.plan import SideCost, VerifyPlan, VerifyProgress
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.base import JobKey

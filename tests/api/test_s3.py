@@ -40,7 +40,7 @@ from slurper_tui.api.models import Secret, is_exact
 from slurper_tui.api.objects import TRIES, FoundPrefix, ListedObject, ObjectHeaders, r2_endpoint
 from slurper_tui.api.s3 import S3Bucket, parse_listing
 from slurper_tui.api.scrub import Scrubber
-from slurper_tui.monitor.verify.lookup import KeyLookup
+from slurper_tui.monitor.verify.reading import KeyLookup
 from slurper_tui.monitor.verify.source import count, top_level, uncovered
 from tests.api.s3_servers import (
     ACCESS,

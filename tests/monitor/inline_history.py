@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
+from slurper_tui.monitor.history.files import OneThread
 from slurper_tui.monitor.history.opening import memory_store
-from slurper_tui.monitor.history.recorder import OneThread, Recorder
+from slurper_tui.monitor.history.recorder import Recorder
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.samples import Recorded, StoredJob

@@ -55,7 +55,8 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.model.verification import Verification
     from slurper_tui.monitor.session import Services
-    from slurper_tui.monitor.verify.verifier import Verifier, VerifyPlan, VerifyProgress
+    from slurper_tui.monitor.verify.plan import VerifyPlan, VerifyProgress
+    from slurper_tui.monitor.verify.verifier import Verifier
 
 PROGRESS_SECONDS = 10.0
 """Seconds between two lines about the progress."""

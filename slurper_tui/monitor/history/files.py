@@ -2,7 +2,8 @@
 
 Files and folders are private to their owner.
 
-Also the text for each error that prevents a history from being kept (`reason_of`).
+Also the text for each error that prevents a history from being kept (`reason_of`), and the thread
+that uses a file (`OneThread`).
 
 Exception
 ├── OSError, sqlite3.Error      from the disk and SQLite
@@ -17,10 +18,14 @@ import os
 import sqlite3
 import stat
 import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from queue import SimpleQueue
+from typing import Any, NamedTuple, TypeVar
 
 from slurper_tui.monitor.history.schema import (
     APPLICATION_ID,
@@ -28,6 +33,8 @@ from slurper_tui.monitor.history.schema import (
     NewerHistory,
     newest_version,
 )
+
+T = TypeVar("T")
 
 _PRIMARY = 0xFF
 """Mask for SQLite's primary result code, the lowest byte of an extended one."""
@@ -281,3 +288,42 @@ class Ownership:
         if self._descriptor is not None:
             os.close(self._descriptor)
         self._descriptor, self._sole = None, False
+
+
+_Task = tuple["Future[Any]", Callable[[], Any]]
+
+
+class OneThread:
+    """Runs tasks one after another in a daemon thread, which starts with the first task.
+
+    Unlike an executor's, the thread is not joined at exit: a disk that hangs must not hang the
+    program.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Queue a task; the future gets its result or its exception."""
+        future: Future[T] = Future()
+        self._tasks.put((future, work))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+        return future
+
+    def end(self) -> None:
+        """End the thread after the tasks queued so far."""
+        self._tasks.put(None)
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            future, work = task
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(work())
+            except Exception as error:
+                future.set_exception(error)

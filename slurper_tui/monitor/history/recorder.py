@@ -14,17 +14,15 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.history.files import is_damage, is_full, reason_of, set_aside
+from slurper_tui.monitor.history.files import OneThread, is_damage, is_full, reason_of, set_aside
 from slurper_tui.monitor.history.opening import Clock, history_view, notice_of, open_file
 from slurper_tui.monitor.history.schema import HistoryError
 from slurper_tui.monitor.history.store import BATCH, Store
@@ -45,45 +43,6 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.model.logs import LogCounts
     from slurper_tui.monitor.model.plans import Plan, Step, StepState
     from slurper_tui.monitor.model.verification import Verification
-
-_Task = tuple["Future[Any]", Callable[[], Any]]
-
-
-class OneThread:
-    """Runs tasks one after another in a daemon thread, which starts with the first task.
-
-    Unlike an executor's, the thread is not joined at exit: a disk that hangs must not hang the
-    program.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-
-    def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Queue a task; the future gets its result or its exception."""
-        future: Future[T] = Future()
-        self._tasks.put((future, work))
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._thread.start()
-        return future
-
-    def end(self) -> None:
-        """End the thread after the tasks queued so far."""
-        self._tasks.put(None)
-
-    def _run(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            future, work = task
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                future.set_result(work())
-            except Exception as error:
-                future.set_exception(error)
-
 
 MOST_WAITING = 50_000
 """Limit of samples in memory: three days of one job polled every 5 s, about 15 MB."""

@@ -10,18 +10,20 @@ of the keys.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import heapq
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from slurper_tui.monitor.history.files import (
     BESIDE,
+    OneThread,
     Ownership,
     is_damage,
     make_file,
@@ -35,6 +37,9 @@ from slurper_tui.monitor.history.schema import (
     transaction,
     version_of,
 )
+from slurper_tui.monitor.model.verification import CannotVerify
+
+T = TypeVar("T")
 
 APPLICATION_ID = 0x534C5556
 """SQLite's `application_id` of work files, the letters SLUV."""
@@ -157,6 +162,24 @@ def cannot_use(error: Exception) -> str:
         name = f" {error.filename}" if error.filename else ""
         return f"the work file{name} cannot be used: {error.strerror or error}"
     return f"the work file cannot be used: {reason_of(error)}"
+
+
+class WorkThread(OneThread):
+    """The thread that uses the files of a verification."""
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """Run a task in the thread; a cancelled caller waits for its end too.
+
+        Raises CannotVerify.
+        """
+        future = asyncio.wrap_future(self.submit(work))
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait({future})
+            raise
+        except WORK_FILE_ERRORS as error:
+            raise CannotVerify(cannot_use(error)) from None
 
 
 class Busy(HistoryError):

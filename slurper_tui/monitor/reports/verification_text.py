@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from slurper_tui.api.errors import ApiError
     from slurper_tui.monitor.model.job import Counts, JobView
     from slurper_tui.monitor.model.verification import HeaderSample, Verification
-    from slurper_tui.monitor.verify.verifier import SideCost, VerifyPlan
+    from slurper_tui.monitor.verify.plan import SideCost, VerifyPlan
 
 LABELS: Mapping[Outcome, str] = {
     Outcome.SAME: "same",

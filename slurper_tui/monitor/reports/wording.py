@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.jobs.target import TargetBucket
     from slurper_tui.monitor.model.plans import Draft
     from slurper_tui.monitor.reports.retries import FoundAfterAll
-    from slurper_tui.monitor.verify.lookup import LookupPrice
+    from slurper_tui.monitor.verify.reading import LookupPrice
     from slurper_tui.monitor.verify.source import CountPrice, TopLevel
 
 # Actions on jobs

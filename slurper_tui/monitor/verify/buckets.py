@@ -27,7 +27,7 @@ from slurper_tui.api.objects import (
     repeated,
 )
 from slurper_tui.monitor.polling.budget import GRANTED, MOST_READS, SHARE, WINDOW
-from slurper_tui.monitor.verify.lookup import KeyLookup
+from slurper_tui.monitor.verify.reading import KeyLookup
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Answer, Secret

@@ -21,7 +21,7 @@ from slurper_tui.monitor.reports.verification_text import (
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten, wrap_words
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.verify.verifier import VerifyProgress
+    from slurper_tui.monitor.verify.plan import VerifyProgress
     from slurper_tui.tui.render.glyphs import Look
 
 INDENT = "  "

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.logs.reader import FailingObjects
     from slurper_tui.monitor.model.job import JobView
     from slurper_tui.monitor.session import Services
-    from slurper_tui.monitor.verify.lookup import KeyLookup
+    from slurper_tui.monitor.verify.reading import KeyLookup
     from slurper_tui.tui.render.glyphs import Look
     from slurper_tui.tui.screens.base import NotedScreen
     from slurper_tui.tui.screens.main import MainScreen

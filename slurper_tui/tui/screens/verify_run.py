@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.reports.verifications import LastVerification
     from slurper_tui.monitor.verify.compare import Difference
     from slurper_tui.monitor.verify.headers import HeaderDifference
-    from slurper_tui.monitor.verify.verifier import Verifier, VerifyPlan, VerifyProgress
+    from slurper_tui.monitor.verify.plan import VerifyPlan, VerifyProgress
+    from slurper_tui.monitor.verify.verifier import Verifier
     from slurper_tui.tui.screens.main import MainScreen
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from slurper_tui.api.objects import FoundPrefix, ListedObject, ListingCost, ObjectHeaders
 from slurper_tui.monitor.history.workfile import WorkFile
 from slurper_tui.monitor.model.verification import Outcome
-from slurper_tui.monitor.verify import verifier as engine
+from slurper_tui.monitor.verify import shards
 from slurper_tui.monitor.verify.verifier import Verifier
 from tests.monitor.verify.buckets import CREATED, STARTED, scope
 
@@ -120,7 +120,7 @@ async def verify(options: argparse.Namespace) -> dict[str, object]:
             os.kill(os.getpid(), signal.SIGKILL)
 
     if options.keep_at_once:
-        engine.CHECKPOINT_SECONDS = 0.0
+        shards.CHECKPOINT_SECONDS = 0.0
     source, target = (
         NumberedBucket(options.objects, is_target=is_target, before_page=count)
         for is_target in (False, True)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api.models import Job, Source
-from slurper_tui.monitor.verify.lookup import just_before
+from slurper_tui.monitor.verify.reading import just_before
 from slurper_tui.monitor.verify.scope import JobScope, Range, cut, middle, scope_of
 from tests.monitor.verify.buckets import scope
 

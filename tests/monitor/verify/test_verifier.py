@@ -19,11 +19,13 @@ from slurper_tui.api.objects import ListedObject, ListingCost, ObjectHeaders
 from slurper_tui.monitor.history.schema import ForeignFile
 from slurper_tui.monitor.history.workfile import Busy, WorkFile
 from slurper_tui.monitor.model.verification import CannotVerify, HeaderSample, Outcome, Verification
+from slurper_tui.monitor.verify import shards
 from slurper_tui.monitor.verify import verifier as engine
 from slurper_tui.monitor.verify.compare import NO_MD5S, Difference
 from slurper_tui.monitor.verify.headers import LARGE, wilson
+from slurper_tui.monitor.verify.plan import VerifyProgress
 from slurper_tui.monitor.verify.scope import JobScope, Scope
-from slurper_tui.monitor.verify.verifier import Verifier, VerifyProgress
+from slurper_tui.monitor.verify.verifier import Verifier
 from tests.monitor.verify.buckets import (
     CREATED,
     STARTED,
@@ -529,7 +531,7 @@ async def test_a_checkpoint_that_fails_is_not_counted_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "work"
-    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(shards, "CHECKPOINT_SECONDS", 0.0)
     work, calls = WorkFile(path), list[int]()
     checkpoint = work.checkpoint
 
@@ -568,8 +570,8 @@ def test_runs_that_are_cut_off_find_together_what_one_run_finds(
     cuts: list[int],
     checkpoint_seconds: float,
 ) -> None:
-    monkeypatch.setattr(engine, "DIVIDE_AFTER", 1)
-    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", checkpoint_seconds)
+    monkeypatch.setattr(shards, "DIVIDE_AFTER", 1)
+    monkeypatch.setattr(shards, "CHECKPOINT_SECONDS", checkpoint_seconds)
     monkeypatch.setattr(engine, "PROGRESS_SECONDS", 5.0)
 
     async def all_runs() -> tuple[Verification, list[Difference]]:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.model.verification import HeaderSample, Outcome, Tally, Verification
 from slurper_tui.monitor.reports.verification_text import cost_rows, price_words, time_words
-from slurper_tui.monitor.verify.verifier import SideCost, VerifyPlan, VerifyProgress
+from slurper_tui.monitor.verify.plan import SideCost, VerifyPlan, VerifyProgress
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.render.verify_text import (

@@ -25,7 +25,7 @@ from slurper_tui.monitor.model.logs import (
     cause_of,
 )
 from slurper_tui.monitor.reports.wording import failed_words, missing_keys, skipped_words
-from slurper_tui.monitor.verify.lookup import KeyLookup
+from slurper_tui.monitor.verify.reading import KeyLookup
 from slurper_tui.tui.screens.dialogs import CopyDialog
 from slurper_tui.tui.screens.failures import FailuresPage
 from slurper_tui.tui.screens.job_page import save_keys

@@ -30,7 +30,8 @@ from slurper_tui.monitor.model.selection import ALL_JOBS
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.session import Session
 from slurper_tui.monitor.verify.diff import read_diff
-from slurper_tui.monitor.verify.verifier import Verifier, VerifyPlan
+from slurper_tui.monitor.verify.plan import VerifyPlan
+from slurper_tui.monitor.verify.verifier import Verifier
 from slurper_tui.simulated.account import Fault, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from slurper_tui.tui.app import SlurperApp

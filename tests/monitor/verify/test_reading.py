@@ -8,7 +8,7 @@ import pytest
 
 from slurper_tui.api.errors import ApiError, BadAnswer
 from slurper_tui.api.objects import ListedObject, ListingCost
-from slurper_tui.monitor.verify.lookup import KeyLookup
+from slurper_tui.monitor.verify.reading import KeyLookup
 from tests.monitor.verify.buckets import MemoryBucket, fails_at, objects
 
 HOSTILE = ["", "./x", "a//b", "a\nb", "%2F", "\x00", "\U0001f600", "e\u0301", "\xe9", "z" * 1024]
