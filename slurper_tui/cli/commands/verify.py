@@ -45,7 +45,7 @@ from slurper_tui.monitor.reports.verification_text import (
     prefix_rows,
     verdict_words,
 )
-from slurper_tui.monitor.verify.diff import DiffForm, diff_entry
+from slurper_tui.monitor.verify.diff import DiffForm, diff_entry, in_list_order
 from slurper_tui.monitor.verify.headers import MOST_SAMPLED, HeaderDifference
 from slurper_tui.monitor.verify.manifest import STDIN
 
@@ -67,8 +67,6 @@ MOST_PREFIXES = 20
 
 MOST_HEADERS = 5
 """Objects with differing headers that are printed; --diff has all of the sample."""
-
-_DIFFERENT = tuple(outcome for outcome in Outcome if outcome is not Outcome.SAME)
 
 
 async def verify(context: CommandContext) -> ExitCode:
@@ -315,8 +313,7 @@ def _write_diff(
 
     def entries() -> Iterator[str]:
         nonlocal number, broken
-        found = (each for outcome in _DIFFERENT for each in verifier.differences((outcome,)))
-        for each in found:
+        for each in in_list_order(verifier.differences):
             number += 1
             broken += "\n" in each.key
             yield diff_entry(each, form)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,6 +24,18 @@ HEADERS = "headers"
 """Stands for the outcome of objects whose headers differ."""
 
 _OUTCOMES = frozenset({*map(str, Outcome), HEADERS})
+
+
+def in_list_order(
+    differences: Callable[[Sequence[Outcome]], Iterator[Difference]],
+) -> Iterator[Difference]:
+    """Yield every difference, by outcome, then by key.
+
+    differences: yields those of some outcomes in the order of their keys.
+    """
+    for outcome in Outcome:
+        if outcome is not Outcome.SAME:
+            yield from differences((outcome,))
 
 
 class DiffForm(Enum):

@@ -221,12 +221,25 @@ class FormScreen(FramedScreen[ScreenResultType]):
     def _shown_rows(self) -> list[FieldRow]:
         return [row for row in self.query(FieldRow) if row.display]
 
+    @property
+    def place(self) -> str:
+        """The position of the focus among the fields: `3 of 7`; "" outside of them."""
+        rows, here = self._shown_rows(), self.focused and _row_of(self.focused)
+        return f"{rows.index(here) + 1} of {len(rows)}" if here in rows else ""
+
+    def _point(self) -> None:
+        """Show which field has the focus now, whichever event came last."""
+        here = self.focused and _row_of(self.focused)
+        for row in self.query(FieldRow):
+            row.point(here=row is here)
+        self.redraw_frame()
+
     @on(DescendantBlur)
     def _left(self, event: DescendantBlur) -> None:
         row = _row_of(event.widget)
         if row is not None and self.is_current:
             self._fault = ""
-            row.point(here=False)
+            self._point()
             self._visited.add(row.field.name)
             self.run_worker(self._check_visited(), group="check")
 
@@ -293,19 +306,14 @@ class FormScreen(FramedScreen[ScreenResultType]):
         self.dismiss(None)
 
     @on(DescendantFocus)
-    def _focused(self, event: DescendantFocus) -> None:
-        row = _row_of(event.widget)
-        if row is not None:
-            row.point(here=True)
+    def _focused(self) -> None:
+        self._point()
         self._show_focused()
-        self.redraw_frame()
 
     def head(self, width: int) -> Sequence[Line]:
         """Return the title, and the position among the fields."""
-        rows = self._shown_rows()
-        here = [place for place, row in enumerate(rows, 1) if row.has_class("-here")]
-        place = f"{here[0]} of {len(rows)} " if here else ""
         title = (Piece(f" {self.TITLE_OF_PAGE}", "strong"),)
+        place = f"{self.place} " if self.place else ""
         return (spread(title, (Piece(place, "faint"),), width),)
 
     def foot(self, width: int) -> Sequence[Line]:

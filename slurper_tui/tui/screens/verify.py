@@ -125,7 +125,7 @@ class VerifyForm(FormScreen[None]):
         self.jobs = tuple(jobs)
         source = jobs[0].job.source
         self._vendor = (source and source.vendor) or "s3"
-        self._busy = False
+        self._preparing = ""
         self._released: Worker[None] | None = None
 
     def sections(self) -> Sequence[Section]:
@@ -163,20 +163,17 @@ class VerifyForm(FormScreen[None]):
 
     def head(self, width: int) -> Sequence[Line]:
         """Return the title with the migration, and the position among the fields."""
-        rows = self._shown_rows()
-        here = [place for place, row in enumerate(rows, 1) if row.has_class("-here")]
-        place = (f"{here[0]} of {len(rows)}",) if here else ()
-        return (title_line(self.TITLE_OF_PAGE, self.jobs, place, self.look, width),)
+        return (title_line(self.TITLE_OF_PAGE, self.jobs, (self.place,), self.look, width),)
 
     def foot(self, width: int) -> Sequence[Line]:
-        """Return that it is being prepared, or else what is wrong, or the keys."""
-        if not self._busy:
+        """Return what it is being prepared from, or else what is wrong, or the keys."""
+        if not self._preparing:
             return super().foot(width)
-        return (fill((Piece(self.look.to_ascii(f" {PREPARING}"), "accent"),), width),)
+        return (fill((Piece(self.look.to_ascii(f" {self._preparing}"), "accent"),), width),)
 
     def on_key(self, event: Key) -> None:
         """Ignore a second Enter while the first one is prepared; the base would begin anew."""
-        if self._busy and event.key == "enter":
+        if self._preparing and event.key == "enter":
             event.stop()
             event.prevent_default()
 
@@ -215,19 +212,28 @@ class VerifyForm(FormScreen[None]):
         self.main.verify_values = self.open_values()
         if self._released is not None:
             await self._released.wait()  # it has the work file of these jobs
-        self._busy = True
-        self.redraw_frame()
+        loop = asyncio.get_running_loop()
+        self._prepare(PREPARING)
+
+        def on_manifest(entries: int) -> None:
+            words = f"reading the manifest: {fmt.count(entries)} entries so far"
+            loop.call_soon_threadsafe(self._prepare, words)
+
         try:
-            run = await make_run(self.main, self.jobs, self.options)
+            run = await make_run(self.main, self.jobs, self.options, on_manifest)
         finally:
-            self._busy = False
-            self.redraw_frame()
+            self._prepare("")
         if isinstance(run, str):
             self._fault = run
             self.redraw_frame()
             return
         page = VerifyPage(self.main, run)
         self.app.push_screen(page, lambda _: self._page_closed(page, run))
+
+    def _prepare(self, words: str) -> None:
+        """Show what it is being prepared from; "" once it is."""
+        self._preparing = words
+        self.redraw_frame()
 
     def _page_closed(self, page: VerifyPage, run: VerifyRun) -> None:
         """Close this form too, unless the question was declined or another run is wanted."""

@@ -19,6 +19,7 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.jobs.draft import keys_by_job
 from slurper_tui.monitor.model.verification import DIFFERS, CannotVerify, Outcome, with_losses
 from slurper_tui.monitor.reports.verification_text import fault_words, log_not_read
+from slurper_tui.monitor.verify.diff import in_list_order
 from slurper_tui.tui.render.verify_text import more_words, run_words
 from slurper_tui.tui.state import Verifying
 
@@ -57,13 +58,19 @@ async def forget(main: MainScreen) -> None:
 
 
 async def make_run(
-    main: MainScreen, jobs: Sequence[JobView], options: VerifyOptions
+    main: MainScreen,
+    jobs: Sequence[JobView],
+    options: VerifyOptions,
+    on_manifest: Callable[[int], None],
 ) -> VerifyRun | str:
-    """Return a verification that has listed nothing yet, or why it cannot be made."""
+    """Return a verification that has listed nothing yet, or why it cannot be made.
+
+    on_manifest: called in another thread with the number of entries of a manifest read so far.
+    """
     made, explained = (await main.services()).verifications, dict[str, str]()
     try:
         await forget(main)
-        verifier = await made.prepare([job.key for job in jobs], options, explained)
+        verifier = await made.prepare([job.key for job in jobs], options, explained, on_manifest)
         try:
             plan = await verifier.plan()
         except BaseException:  # also where the form is closed meanwhile
@@ -72,9 +79,6 @@ async def make_run(
     except (ApiError, CannotVerify) as error:
         return str(error)
     return VerifyRun(main, jobs, verifier, plan=plan, explained=explained, durable=made.durable)
-
-
-DIFFERENT = tuple(outcome for outcome in Outcome if outcome is not Outcome.SAME)
 
 
 class VerifyRun:
@@ -125,8 +129,8 @@ class VerifyRun:
         return self._found.differences(outcomes)
 
     def entries(self) -> Iterator[Difference | HeaderDifference]:
-        """Yield every difference, then the objects whose headers differ."""
-        yield from self._found.differences(DIFFERENT)
+        """Yield every difference as `verify --diff` does, then objects whose headers differ."""
+        yield from in_list_order(self._found.differences)
         yield from self._found.differing_headers()
 
     @property

@@ -420,9 +420,11 @@ class FieldRow(Vertical):
 
     def point(self, *, here: bool) -> None:
         """Show whether this field has the focus."""
+        if here == self.has_class("-here"):
+            return
         self.set_class(here, "-here")
         mark = self._look.to_ascii("▌") if here else ""
-        self.query_one(".mark", Static).update(Content(mark))
+        self.query_one(".mark", Static).update(Content(mark), layout=False)  # it has a fixed size
 
     def show_fault(self, fault: str) -> None:
         """Show the error of this field; "" clears it."""

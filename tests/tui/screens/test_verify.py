@@ -192,9 +192,12 @@ async def test_every_difference_is_counted_by_class_and_written_exactly(
         await one.until(lambda: isinstance(one.app.screen, TextDialog))
         await one.see("55 keys saved")
     [name] = os.listdir(tmp_path)
-    found = read_diff((tmp_path / name).read_text())
+    text = (tmp_path / name).read_text()
+    found = read_diff(text)
     assert found is not None
     assert (len(found.missing), len(found.differing), found.left_out) == (37, 18, {})
+    outcomes = [line.partition("\t")[0] for line in text.splitlines()]
+    assert outcomes == ["missing"] * 37 + ["size"] * 5 + ["empty"] * 2 + ["changed"] * 11
 
 
 async def test_a_retry_is_drafted_of_exactly_these_keys_and_says_that_it_overwrites() -> None:
@@ -437,6 +440,42 @@ async def test_the_form_says_what_is_wrong_with_a_field(given: dict[str, str], s
         await one.press("pagedown", "enter")
         await one.see("not right yet", said)
         assert one.app.screen is form
+
+
+async def test_the_mark_and_the_position_follow_the_focus_however_quickly_it_moves() -> None:
+    async with bench(size=(80, 24)) as one:
+        form = await one.form()
+        labels = ["expected", "only below", "R2 through", "headers of"]
+        place = 0
+        for steps in (1, 1, 1, 1, 1, 2, 3, 4, 8, 9):
+            for _ in range(steps):
+                form.action_walk(1)  # as keys that are handled before their events
+            place = (place + steps) % 5
+            await one.pilot.pause()
+            marked = [line[2:14].strip() for line in one.text.split("\n") if "▌" in line[:4]]
+            assert marked == labels[place : place + 1]
+            shown = re.search(r"(\d*) of 4", one.text)
+            assert (shown and shown[1]) == (f"{place + 1}" if place < 4 else None)
+
+
+async def test_the_form_tells_how_much_of_a_manifest_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, plan_of = asyncio.Event(), Verifier.plan
+
+    async def plan(verifier: Verifier) -> VerifyPlan:
+        await gate.wait()
+        return await plan_of(verifier)
+
+    monkeypatch.setattr(Verifier, "plan", plan)
+    file = tmp_path / "keys"
+    file.write_text("".join(f"01/01/{number}\n" for number in range(20_001)))
+    async with bench() as one:
+        await one.form(expected="manifest", manifest=str(file))
+        await one.press("pagedown", "enter")
+        await one.see("reading the manifest: 20,001 entries so far")
+        gate.set()
+        await one.see("y start")
 
 
 async def test_a_second_enter_does_not_begin_anew_and_going_back_releases_the_work_file(
