@@ -8,8 +8,7 @@ import importlib.util
 import re
 import ssl
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -18,10 +17,6 @@ import pytest
 from botocore.auth import S3SigV4Auth  # type: ignore[import-untyped]
 from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
 from botocore.credentials import Credentials  # type: ignore[import-untyped]
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from slurper_tui.api import objects as objects_module
 from slurper_tui.api import s3
@@ -59,6 +54,7 @@ from tests.api.s3_servers import (
     opened,
     serving,
 )
+from tests.certificate import certificate
 
 pytestmark = pytest.mark.xdist_group("s3")
 
@@ -475,26 +471,6 @@ async def test_requests_go_to_the_address_of_the_bucket_and_through_the_proxy(
                 await keys_of(bucket)
             assert bucket.cost.in_r2 is ("cloudflare" in host)
     assert {(one.method, one.target) for one in asked} == {("CONNECT", host)}
-
-
-def certificate(folder: Path) -> Path:
-    """Write a certificate of 127.0.0.1 that signed itself, with its key; return the file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test")])
-    today, address = datetime.now(UTC), x509.IPAddress(ip_address("127.0.0.1"))
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(today - timedelta(days=1))
-        .not_valid_after(today + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    private = key.private_bytes(pem, pkcs8, serialization.NoEncryption())
-    file = folder / "server.pem"
-    file.write_bytes(made.public_bytes(pem) + private)
-    return file
 
 
 async def test_https_trusts_the_certificates_of_the_environment_alone(
