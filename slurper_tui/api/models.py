@@ -125,6 +125,21 @@ class Job(msgspec.Struct, frozen=True, gc=False, rename="camel"):
         """Normalise the case of a documented status."""
         msgspec.structs.force_setattr(self, "status", _plain_status(self.status))
 
+    @property
+    def source_bucket(self) -> str:
+        """Name of the source bucket; "" if unknown."""
+        return (self.source and self.source.bucket) or ""
+
+    @property
+    def target_bucket(self) -> str:
+        """Name of the target bucket; "" if unknown."""
+        return (self.target and self.target.bucket) or ""
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of the keys that it copies; "" for a whole bucket or a list of keys."""
+        return (self.source and self.source.path_prefix) or ""
+
 
 class Progress(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """The status and counters of one job, in objects. A documented status is in lower case."""

@@ -159,8 +159,7 @@ def _demo_jobs() -> Sequence[StoredJob]:
 def _words_of(kind: str, stored: StoredJob) -> Iterable[tuple[str, str]]:
     """Yield the words of a kind that a job gives, with their descriptions."""
     job = stored.job
-    source = job.source.bucket if job.source else None
-    target = job.target.bucket if job.target else None
+    source, target = job.source_bucket, job.target_bucket
     if kind == "jobs" and job.id:
         status = (stored.last.status if stored.last else None) or job.status or ""
         yield job.id, f"{_name(job)} to {target or '?'}, {status}"
@@ -168,13 +167,12 @@ def _words_of(kind: str, stored: StoredJob) -> Iterable[tuple[str, str]]:
     elif kind == "migrations" and source:
         yield source, f"migration to {target or '?'}"
     elif kind == "buckets":
-        yield source or "", "source"
-        yield target or "", "target"
+        yield source, "source"
+        yield target, "target"
 
 
 def _name(job: Job) -> str:
     """Return `BUCKET/PREFIX`, "" without a source."""
-    if job.source is None or not job.source.bucket:
+    if not job.source_bucket:
         return ""
-    prefix = job.source.path_prefix
-    return f"{job.source.bucket}/{prefix}" if prefix else job.source.bucket
+    return f"{job.source_bucket}/{job.prefix}" if job.prefix else job.source_bucket

@@ -195,15 +195,15 @@ def migration(view: JobView, out: Output) -> str:
 
 def source_name(view: JobView) -> str:
     """Return the source bucket, with the prefix if the job has one; a dash if unknown."""
-    source = view.job.source
-    if source is None or not source.bucket:
+    job = view.job
+    if not job.source_bucket:
         return fmt.DASH
-    return f"{source.bucket}/{source.path_prefix}" if source.path_prefix else source.bucket
+    return f"{job.source_bucket}/{job.prefix}" if job.prefix else job.source_bucket
 
 
 def target_name(view: JobView) -> str:
     """Return the target bucket; a dash if unknown."""
-    return (view.job.target and view.job.target.bucket) or fmt.DASH
+    return view.job.target_bucket or fmt.DASH
 
 
 def amount(view: JobView) -> str:

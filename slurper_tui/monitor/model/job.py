@@ -558,8 +558,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
         result = self.verification
         if result is None or not result.lacks:
             return False
-        prefix = self.job.source.path_prefix if self.job.source and len(result.jobs) > 1 else None
-        return result.lacks_below(prefix)
+        return result.lacks_below(self.job.prefix if len(result.jobs) > 1 else None)
 
     @property
     def since(self) -> float | None:

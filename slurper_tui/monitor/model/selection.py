@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from slurper_tui.api.models import Job, Source
+    from slurper_tui.api.models import Job
 
 ARROWS = ("→", "->", ":")
 """What may stand between source and target in the name of a migration."""
@@ -42,33 +42,32 @@ ALL_JOBS = Selection()
 
 def fits(name: str, job: Job) -> bool:
     """Return whether a job's id begins with the name, or its source is `BUCKET/PREFIX...`."""
-    return (job.id or "").startswith(name) or _is_below(job.source, name)
+    return (job.id or "").startswith(name) or _is_below(job, name)
 
 
 def is_whole_name(name: str, job: Job) -> bool:
     """Return whether the name is a job's whole id, or its bucket with its whole prefix."""
-    source = job.source
-    place = f"{source.bucket or ''}/{source.path_prefix or ''}" if source else ""
+    place = f"{job.source_bucket}/{job.prefix}"
     return name == job.id or name.rstrip("/") == place.rstrip("/")
 
 
 def is_part(job: Job, migration: str) -> bool:
     """Return whether the name of a migration fits the job."""
     places = [migration]
-    target = (job.target and job.target.bucket) or ""
+    target = job.target_bucket
     if target and migration.endswith(target):
         head = migration.removesuffix(target).rstrip()
         places += [head.removesuffix(arrow).rstrip() for arrow in ARROWS if head.endswith(arrow)]
-    return any(_is_below(job.source, place) for place in places)
+    return any(_is_below(job, place) for place in places)
 
 
-def _is_below(source: Source | None, place: str) -> bool:
-    """Return whether a source is in the bucket `BUCKET`, or below `BUCKET/PREFIX`."""
-    if source is None or not source.bucket:
+def _is_below(job: Job, place: str) -> bool:
+    """Return whether a job's source is in the bucket `BUCKET`, or below `BUCKET/PREFIX`."""
+    if not job.source_bucket:
         return False
-    if place == source.bucket:
+    if place == job.source_bucket:
         return True
-    bucket, prefix = f"{source.bucket}/", source.path_prefix or ""
+    bucket, prefix = f"{job.source_bucket}/", job.prefix
     wanted = place.removeprefix(bucket)
     return place.startswith(bucket) and (
         prefix.startswith(wanted) or prefix == wanted.removesuffix("/")

@@ -287,9 +287,8 @@ def _ended_at(view: JobView, now: float) -> float:
 
 def _job_labels(view: JobView) -> tuple[str, ...]:
     """Return a job's id, source, target and prefix; "" for what is not known."""
-    source, target = view.job.source, view.job.target
-    ends = (source and source.bucket) or "", (target and target.bucket) or ""
-    return view.key.job_id, *ends, (source and source.path_prefix) or ""
+    job = view.job
+    return view.key.job_id, job.source_bucket, job.target_bucket, job.prefix
 
 
 def _is_current(view: JobView, *, hangs: bool) -> bool:

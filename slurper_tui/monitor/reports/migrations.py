@@ -215,8 +215,8 @@ def _ends(others: Sequence[JobView], number: int) -> list[str]:
     """
     kinds: dict[str, list[str]] = {}
     for view in others:
-        prefix = view.job.source.path_prefix if view.job.source else None
-        kinds.setdefault(view.word, []).append(prefix or (view.job.id or "?")[:SHORT_ID])
+        name = view.job.prefix or (view.job.id or "?")[:SHORT_ID]
+        kinds.setdefault(view.word, []).append(name)
     clauses = []
     for word, names in kinds.items():
         more = len(names) - MOST_NAMES

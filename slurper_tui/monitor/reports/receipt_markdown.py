@@ -241,7 +241,7 @@ def _scope(job: JobReceipt) -> str:
     """Return which objects a job copies: a number of keys, a prefix or the whole bucket."""
     if job.number_of_keys is not None:
         return f"{fmt.counted(job.number_of_keys, 'key')} by name"
-    prefix = job.view.job.source.path_prefix if job.view.job.source else None
+    prefix = job.view.job.prefix
     return f"all keys that begin with {code(prefix)}" if prefix else "the whole bucket"
 
 

@@ -68,7 +68,7 @@ def verified_record(view: JobView) -> dict[str, Any] | None:
     tally, headers = result.tally, result.headers
     same: int | None = tally.of(Outcome.SAME)
     if view.verified and result.lacks:  # below the prefixes of other jobs
-        below = result.below((view.job.source and view.job.source.path_prefix) or "")
+        below = result.below(view.job.prefix)
         tally, same = below or Tally(), None if below is None else below.of(Outcome.SAME)
     return {
         "at": _time(result.ended_at),

@@ -332,11 +332,10 @@ def scope_of(view: JobView) -> Scope:
     if scope is None:
         source = view.job.source
         listed = source is None or source.keys is None
-        prefix = (source.path_prefix if source else None) or ""
         begun, finished = job_time(view.job.created_at), job_time(view.job.finished_at)
         scope = vars(view)["scope"] = Scope(
             view.key,
-            prefix if listed else None,
+            view.job.prefix if listed else None,
             -math.inf if begun is None else begun,
             finished if view.ended and finished is not None else math.inf,
             view.live or view.status == "completed",

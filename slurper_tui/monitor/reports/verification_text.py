@@ -113,13 +113,12 @@ def proof_words(view: JobView) -> str:
 
     One of several jobs may prove a job although it has found faults below the prefixes of others.
     """
-    result, source = view.verification, view.job.source
+    result = view.verification
     if result is None:
         return ""
     if not view.verified or not result.lacks:
         return verdict_words(result)
-    prefix = (source and source.path_prefix) or ""
-    return f"{VERIFIED}: all objects below {prefix} are in the target"
+    return f"{VERIFIED}: all objects below {view.job.prefix} are in the target"
 
 
 def _differing_words(sample: HeaderSample | None) -> str:

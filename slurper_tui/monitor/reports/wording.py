@@ -69,7 +69,7 @@ def word_to_type(view: JobView, sanitise: Callable[[str], str]) -> tuple[str, st
     The source bucket, or the start of the job id if the bucket cannot be typed, or else "abort".
     sanitise: returns a text as the face displays it.
     """
-    bucket = (view.job.source and view.job.source.bucket) or ""
+    bucket = view.job.source_bucket
     id = view.key.job_id[:SHORT_ID]
     for word, what in ((bucket, SOURCE_BUCKET), (id, "the beginning of its id")):
         can_be_typed = word == word.strip() == sanitise(word) and word not in _REFUSALS
@@ -262,11 +262,8 @@ def spoken(view: JobView) -> str:
     For a screen reader: no symbols, no abbreviations. The status is left out while the job simply
     runs, and a slash at the end of the prefix.
     """
-    source, target = view.job.source, view.job.target
-    name = "an unknown bucket"
-    if source is not None and source.bucket:
-        name = f"{source.bucket}/{source.path_prefix or ''}".rstrip("/")
-    name += f" to {(target and target.bucket) or 'an unknown bucket'}"
+    job, unknown = view.job, "an unknown bucket"
+    source = f"{job.source_bucket}/{job.prefix}".rstrip("/") if job.source_bucket else unknown
     parts = [] if view.state is State.RUNNING else [_SPOKEN_STATES.get(view.state, view.word)]
     if view.percent is not None:
         parts.append(f"{'about ' if view.provisional else ''}{view.percent} percent")
@@ -283,6 +280,7 @@ def spoken(view: JobView) -> str:
         low, high = forecast.low_seconds, forecast.high_seconds
         left = eta_spoken(low, high, at_least=forecast.at_least)
         parts += [f"done in {left}"] if left else []
+    name = f"{source} to {job.target_bucket or unknown}"
     return f"{name}: {', '.join(parts) or 'nothing known yet'}."
 
 
@@ -291,15 +289,13 @@ def spoken(view: JobView) -> str:
 
 def pair_name(view: JobView) -> str:
     """Return `bucket/prefix → bucket` of a job, or of the jobs of a migration."""
-    target = view.job.target
-    return f"{source_name(view)} → {(target and target.bucket) or fmt.DASH}"
+    return f"{source_name(view)} → {view.job.target_bucket or fmt.DASH}"
 
 
 def source_name(view: JobView) -> str:
     """Return `bucket/prefix` of a job, or the bucket of the jobs of a migration."""
-    source = view.job.source
-    prefix = f"/{source.path_prefix}" if source and source.path_prefix else ""
-    return f"{(source and source.bucket) or fmt.DASH}{prefix}"
+    prefix = f"/{view.job.prefix}" if view.job.prefix else ""
+    return f"{view.job.source_bucket or fmt.DASH}{prefix}"
 
 
 def end_words(view: JobView) -> str:
@@ -585,7 +581,7 @@ def job_names(views: Sequence[JobView]) -> dict[JobKey, str]:
 
     The id names a job whose prefix is empty or that of another job.
     """
-    prefixes = {view.key: (view.job.source and view.job.source.path_prefix) or "" for view in views}
+    prefixes = {view.key: view.job.prefix for view in views}
     number = Counter(prefixes.values())
     return {
         key: prefix if prefix and number[prefix] == 1 else key.job_id[:SHORT_ID]
@@ -721,9 +717,7 @@ def draft_name(draft: Draft) -> str:
 
 def rclone_line(file: str, job: JobView) -> str:
     """Return an rclone command that copies the keys in a file; SRC and DST are remotes."""
-    source, target = job.job.source, job.job.target
-    here = f"SRC:{(source and source.bucket) or ''}"
-    there = f"DST:{(target and target.bucket) or ''}"
+    here, there = f"SRC:{job.job.source_bucket}", f"DST:{job.job.target_bucket}"
     words = ("rclone", "copy", "--files-from-raw", file, here, there)
     return " ".join(map(shlex.quote, words))
 

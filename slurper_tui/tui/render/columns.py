@@ -390,9 +390,9 @@ def _age(view: JobView, context: DrawContext) -> Line:
 
 
 def _name_value(view: JobView) -> str:
-    source, target = view.job.source, view.job.target
-    names = (source.bucket, source.path_prefix) if source else ()
-    return "/".join(n or "" for n in (*names, target.bucket if target else "")).casefold()
+    job = view.job
+    names = (job.source_bucket, job.prefix) if job.source else ()
+    return "/".join((*names, job.target_bucket)).casefold()
 
 
 COLUMNS: tuple[Column, ...] = (

@@ -279,9 +279,8 @@ def _name(what: str, jobs: Sequence[JobView]) -> str:
     Several jobs are told by their number: `failed-photos-prod-12-jobs`.
     """
     job = jobs[0].job
-    bucket = job.source.bucket if job.source else None
     which = (job.id or "")[:_MOST_ID] if len(jobs) == 1 else f"{len(jobs)}-jobs"
-    parts = (what, (bucket or "")[:_MOST_BUCKET], which)
+    parts = (what, job.source_bucket[:_MOST_BUCKET], which)
     harmless = (re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("._-") for part in parts)
     return "-".join(part for part in harmless if part)
 

@@ -556,7 +556,7 @@ def _overlaps(one: Migration, context: DrawContext, width: int) -> Iterator[Line
 
 def part_name(view: JobView, look: Look) -> str:
     """Return what a job copies of its bucket: its prefix, or the whole bucket."""
-    prefix = view.job.source.path_prefix if view.job.source else None
+    prefix = view.job.prefix
     return look.sanitise(prefix) if prefix else "the whole bucket"
 
 
