@@ -10,7 +10,6 @@ import asyncio
 import random
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -25,6 +24,7 @@ from slurper_tui.api.errors import (
     Unreachable,
 )
 from slurper_tui.api.models import Count
+from slurper_tui.format import parse_time
 
 MOST_LISTED = 1000
 """The most objects that one page of a listing holds, in R2's own API and with S3."""
@@ -135,7 +135,7 @@ class R2Object(msgspec.Struct, frozen=True):
     def listed(self) -> ListedObject:
         """The object as in a listing. The ETag of one that is encrypted is no MD5 and left out."""
         etag = None if self.ssec or self.etag is None else self.etag.strip('"')
-        return ListedObject(self.key or "", self.size, etag, utc_seconds(self.last_modified))
+        return ListedObject(self.key or "", self.size, etag, parse_time(self.last_modified))
 
     @property
     def headers(self) -> ObjectHeaders:
@@ -178,15 +178,6 @@ class R2Page(msgspec.Struct, frozen=True):
         )
 
 
-def utc_seconds(text: str | None) -> float | None:
-    """Parse the time of an object, in ISO 8601; None for anything else."""
-    try:
-        at = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-
-
 class FoundPrefix(msgspec.Struct, frozen=True):
     """What a listing with a delimiter found at one level: a common prefix or a single object."""
 
@@ -210,6 +201,9 @@ MOST_WAIT = 300.0
 
 MOST_EMPTY = 1000
 """Pages without an object in a row; more are no listing."""
+
+MOST_REPEATED = 10
+"""Pages of a level in a row that repeat names of earlier ones; some servers send a few."""
 
 MOST_AT_LEVEL = 20_000
 """Prefixes and objects of one level; a level with more is not read to its end."""
@@ -265,22 +259,31 @@ async def read_pages(
 
 
 async def read_level(
-    fetch: Fetch, most: int | None = None, rng: random.Random | None = None
+    fetch: Fetch, prefix: str = "", most: int | None = None, rng: random.Random | None = None
 ) -> Sequence[FoundPrefix]:
-    """Return what a listing with a delimiter finds, by name.
+    """Return what a listing with a delimiter finds below a prefix, by name and each once.
 
-    most: stop after the page that has brought so many; None for all. Raises TooLarge for more than
-    `MOST_AT_LEVEL` prefixes and objects.
+    Names that were not asked for, of a server that ignores the prefix, are left out. most: stop
+    after the page that has brought so many; None for all. Raises TooLarge for more than
+    `MOST_AT_LEVEL` prefixes and objects, BadAnswer for a listing that repeats itself.
     """
-    found: list[FoundPrefix] = []
+    found: dict[str, FoundPrefix] = {}
+    pages_without_new = 0
     async for page in read_pages(fetch, rng=rng):
-        found += [FoundPrefix(name) for name in page.prefixes]
-        found += [FoundPrefix(object.key, is_object=True) for object in page.objects]
+        before = len(found)
+        names = [FoundPrefix(name) for name in page.prefixes if name != prefix]
+        names += [FoundPrefix(object.key, is_object=True) for object in page.objects]
+        found.update((each.name, each) for each in names)
+        pages_without_new = pages_without_new + 1 if len(found) == before else 0
+        if names and pages_without_new > MOST_REPEATED:
+            raise BadAnswer("the listing does not go on: the server sends the same names again")
         if most is not None and len(found) >= most:
             break
         if len(found) > MOST_AT_LEVEL:
             raise TooLarge(f"more than {MOST_AT_LEVEL:,} prefixes and objects at one level")
-    return sorted(found, key=lambda one: one.name)
+    return sorted(
+        (one for one in found.values() if one.name.startswith(prefix)), key=lambda one: one.name
+    )
 
 
 class _Circle:
@@ -309,6 +312,15 @@ class _Circle:
             self._cursor, self._first = page.cursor, first
 
 
-def objects_of(pages: AsyncIterator[ObjectPage]) -> AsyncGenerator[Sequence[ListedObject], None]:
-    """Yield the objects of each page that has any."""
-    return (page.objects async for page in pages if page.objects)
+async def objects_of(
+    pages: AsyncIterator[ObjectPage],
+) -> AsyncGenerator[Sequence[ListedObject], None]:
+    """Yield the objects of each page that has any.
+
+    Raises BadAnswer for folders, for which nobody asked: the objects in them are not listed.
+    """
+    async for page in pages:
+        if any(page.prefixes):
+            raise BadAnswer("the listing has folders instead of the objects in them")
+        if page.objects:
+            yield page.objects

@@ -47,8 +47,8 @@ from slurper_tui.api.objects import (
     read_level,
     read_pages,
     repeated,
-    utc_seconds,
 )
+from slurper_tui.format import parse_time
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -124,7 +124,7 @@ class S3Bucket:
 
     async def level(self, prefix: str = "", most: int | None = None) -> Sequence[FoundPrefix]:
         """Return what is one level below a prefix. See `ObjectListing`."""
-        return await read_level(self._fetch(prefix, "/"), most)
+        return await read_level(self._fetch(prefix, "/"), prefix, most)
 
     async def headers(self, key: str) -> ObjectHeaders | None:
         """Return the headers of an object; None if it does not exist."""
@@ -166,13 +166,15 @@ class S3Bucket:
                     await asyncio.to_thread(self._open)
                 except BadSetting as bad:
                     raise self._named(BadAddress(f"not sent: {bad}")) from None
+        signed_for = self._region
         raw = await self._send_once(method, key, query)
-        error = None if 200 <= raw.status < 300 else _S3Error.of(raw)
-        if error is not None and error.region and error.region != self._region:
+        error = _error_of(raw)
+        # Another request may have learned the region meanwhile.
+        if error is not None and error.region and error.region != signed_for:
             self._region = error.region
             raw = await self._send_once(method, key, query)
-        if not 200 <= raw.status < 300:
-            error = _S3Error.of(raw)
+            error = _error_of(raw)
+        if error is not None:
             raise self._named(error.as_api_error(raw, is_head=method == "HEAD"))
         return raw
 
@@ -381,7 +383,7 @@ def _object(key: str, row: Mapping[str, str]) -> ListedObject:
         key,
         int(size) if _SIZE.fullmatch(size) else None,
         row.get("ETag", "").strip('" ') or None,
-        utc_seconds(row.get("LastModified")),
+        parse_time(row.get("LastModified")),
     )
 
 
@@ -403,7 +405,7 @@ _LOST = "\N{REPLACEMENT CHARACTER}"
 
 def _parse_xml(body: bytes) -> ElementTree.Element | None:
     """Parse XML; None for anything else, and for a document type, which S3 never sends."""
-    if b"<!DOCTYPE" in body[:1000]:
+    if b"<!DOCTYPE" in body:
         return None
     for text in (body, _UNFIT.sub(_LOST.encode(), body)):
         try:
@@ -415,6 +417,17 @@ def _parse_xml(body: bytes) -> ElementTree.Element | None:
 
 def _tag(element: ElementTree.Element) -> str:
     return element.tag.rpartition("}")[2]
+
+
+_ERROR_BODY = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<(?:\w+:)?Error[\s>]")
+"""The beginning of a refusal; some servers send one with status 200."""
+
+
+def _error_of(raw: Raw) -> _S3Error | None:
+    """Return what an answer says that is no success; None for one that is."""
+    if 200 <= raw.status < 300 and not _ERROR_BODY.match(raw.body):
+        return None
+    return _S3Error.of(raw)
 
 
 class _S3Error:
@@ -457,6 +470,8 @@ class _S3Error:
         """Return the class of the error, and words for it; "" for none."""
         if self.code in _SLOW_DOWN or status == 429:
             return RateLimited, "it asks to slow down"
+        if 300 <= status < 400:
+            return Refused if self.code else BadAnswer, "it redirects to another address"
         if self.code == _CLOCK:
             return Refused, "this machine's clock is wrong"
         if self.code in _KEYS or (status in (401, 403) and (self.code or is_head)):

@@ -23,6 +23,7 @@ from slurper_tui.api.objects import (
     LONGEST_WAIT,
     MOST_AT_LEVEL,
     MOST_EMPTY,
+    MOST_REPEATED,
     TRIES,
     Fetch,
     FoundPrefix,
@@ -168,8 +169,27 @@ async def test_a_level_has_its_prefixes_and_objects_by_name() -> None:
 @timeless
 async def test_a_level_is_read_to_the_page_that_has_enough() -> None:
     server = Server(page("a", "b", cursor="1"), page("c", cursor="2"))
-    assert [found.name for found in await read_level(server.fetch, 2)] == ["a", "b"]
+    assert [found.name for found in await read_level(server.fetch, "", 2)] == ["a", "b"]
     assert len(server.asked) == 1
+
+
+@timeless
+async def test_a_level_has_each_name_once_and_none_that_was_not_asked_for() -> None:
+    server = Server(
+        page("b/x", "a", cursor="1", prefixes=["b/", "b/c/", "d/"]),
+        page("b/", cursor="2", prefixes=["b/c/"]),
+        page(prefixes=["b/e/"]),
+    )
+    names = [found.name for found in await read_level(server.fetch, "b/")]
+    assert names == ["b/", "b/c/", "b/e/", "b/x"]
+
+
+@timeless
+async def test_a_level_that_repeats_itself_is_an_error() -> None:
+    server = Server(*(page(cursor=str(n), prefixes=["a/", "b/"]) for n in range(100)))
+    with pytest.raises(BadAnswer, match="does not go on"):
+        await read_level(server.fetch)
+    assert len(server.asked) == MOST_REPEATED + 2
 
 
 @timeless

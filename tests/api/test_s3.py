@@ -226,7 +226,8 @@ FINAL = [
     (error(404, "NoSuchBucket"), NotFound, "there is no such bucket (404)"),
     (error(400, "InvalidArgument"), Refused, "it answered 400 (InvalidArgument: words)"),
     (error(501, "NotImplemented"), Refused, "it answered 501"),
-    (error(301, "PermanentRedirect"), Refused, "it answered 301"),
+    (error(301, "PermanentRedirect"), Refused, "it redirects to another address (301)"),
+    (http(200, "<Error><Code>AccessDenied</Code></Error>"), BucketKeysRefused, "the keys give no"),
 ]
 
 
@@ -272,6 +273,14 @@ async def test_objects_may_be_deleted_and_made_while_they_are_listed(moto: Moto)
         assert await bucket.headers("02") is None
 
 
+FOLDER = "<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>"
+ENTITY = b"<!DOCTYPE x [<!ENTITY a 'b'>]>"
+
+
+def body_of(answer: bytes) -> bytes:
+    return answer.partition(b"\r\n\r\n")[2]
+
+
 ENDLESS: dict[str, Callable[[int], bytes]] = {
     "the same page for ever": lambda n: listing("a", "b", more="same"),
     "the same keys with new tokens": lambda n: listing("a", "b", more=f"t{n}"),
@@ -280,7 +289,11 @@ ENDLESS: dict[str, Callable[[int], bytes]] = {
     "more without a token": lambda n: listing("a", more=""),
     "no word whether it goes on": lambda n: http(200, "<ListBucketResult/>"),
     "an object without a key": lambda n: listing(""),
-    "a document type": lambda n: http(200, b"<!DOCTYPE x [<!ENTITY a 'b'>]>" + listing("a")),
+    "a document type": lambda n: http(200, ENTITY + body_of(listing("&a;"))),
+    "a document type after a comment": lambda n: http(
+        200, b"<!--" + b" " * 2000 + b"-->" + ENTITY + body_of(listing("&a;"))
+    ),
+    "folders instead of objects": lambda n: listing("a", rest=FOLDER.format("b/")),
 }
 
 
@@ -344,14 +357,18 @@ PAGES = [
 
 @pytest.mark.parametrize("answer", PAGES)
 def test_the_fast_way_to_parse_a_page_gives_what_xml_gives(answer: bytes) -> None:
-    body = answer.partition(b"\r\n\r\n")[2]
+    body = body_of(answer)
     as_xml = body.replace(b"</ListBucketResult>", b"<!-- --></ListBucketResult>")
     assert parse_listing(body) == parse_listing(as_xml)
 
 
-async def test_unreadable_sizes_and_times_are_unknown() -> None:
-    odd = edited(listing("a"), b"<Size>5<", b"<Size>x<")
-    odd = edited(odd, b"2026-11-28T12", b"no time at")
+@pytest.mark.parametrize("size", ["x", "-1", "1.5", "9" * 30, ""])
+@pytest.mark.parametrize(
+    "time", ["no time", "", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
+)
+async def test_unreadable_sizes_and_times_are_unknown(size: str, time: str) -> None:
+    odd = edited(listing("a"), b"<Size>5<", f"<Size>{size}<".encode())
+    odd = edited(odd, b"2026-11-28T12:00:00.500Z", time.encode())
     async with serving(lambda _: odd) as (url, _), opened(url) as bucket:
         [page] = [page async for page in bucket.pages()]
     assert page == [ListedObject("a", None, "d41d8cd98f00b204e9800998ecf8427e", None)]
@@ -415,6 +432,19 @@ async def test_the_region_that_a_bucket_names_is_used_from_then_on(kind: str) ->
         assert await keys_of(bucket) == ["a"]
         assert await bucket.headers("a") is not None
     assert len(asked) == (4 if kind == "to HEAD" else 3)
+
+
+async def test_requests_at_the_same_time_learn_the_region_together() -> None:
+    together = asyncio.Barrier(6)
+
+    async def answer(asked: Asked) -> bytes:
+        if "/fr-par/s3/" in asked.headers["authorization"]:
+            return listing("a")
+        await together.wait()
+        return WRONG_REGION["in the body"]
+
+    async with serving(answer) as (url, _), opened(url) as bucket:
+        assert await asyncio.gather(*(keys_of(bucket) for _ in range(6))) == [["a"]] * 6
 
 
 async def test_a_region_that_changes_with_every_answer_is_no_loop() -> None:

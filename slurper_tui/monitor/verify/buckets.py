@@ -128,7 +128,7 @@ class R2Listing:
 
     async def level(self, prefix: str = "", most: int | None = None) -> Sequence[FoundPrefix]:
         """Return what is one level below a prefix. See `ObjectListing`."""
-        return await read_level(self._fetch(prefix, "/"), most)
+        return await read_level(self._fetch(prefix, "/"), prefix, most)
 
     async def headers(self, key: str) -> ObjectHeaders | None:
         """Return the headers of an object; None if it does not exist.
