@@ -211,6 +211,15 @@ class _Table(dict[int, int]):
 _SAFE_TABLE, _PLAIN_TABLE = _Table(ascii_only=False), _Table(ascii_only=True)
 
 
+def is_utf8(text: str) -> bool:
+    """Return whether a text can be encoded as UTF-8; a key may contain lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def as_json(value: object, *, indent: int | None = None, default: Any = None) -> str:
     """Return JSON in ASCII only; NaN and infinite numbers become null.
 

@@ -339,8 +339,8 @@ def _finite(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-_EXACT = ("objectKey", "key")
-"""Properties whose value is the key of an object."""
+_EXACT = ("objectKey", "key", "delimited")
+"""Properties whose value is the key of an object, or the beginnings of such keys."""
 
 
 def _unmarked_but_for_keys(properties: dict[str, object]) -> dict[str, object]:

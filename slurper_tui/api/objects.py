@@ -271,11 +271,11 @@ async def read_level(
     pages_without_new = 0
     async for page in read_pages(fetch, rng=rng):
         before = len(found)
-        names = [FoundPrefix(name) for name in page.prefixes if name != prefix]
-        names += [FoundPrefix(object.key, is_object=True) for object in page.objects]
-        found.update((each.name, each) for each in names)
+        found.update((name, FoundPrefix(name)) for name in page.prefixes if name != prefix)
+        for each in page.objects:
+            found.setdefault(each.key, FoundPrefix(each.key, is_object=True))
         pages_without_new = pages_without_new + 1 if len(found) == before else 0
-        if names and pages_without_new > MOST_REPEATED:
+        if pages_without_new > MOST_REPEATED and (page.prefixes or page.objects):
             raise BadAnswer("the listing does not go on: the server sends the same names again")
         if most is not None and len(found) >= most:
             break

@@ -25,7 +25,12 @@ from slurper_tui.cli.prompts import NOBODY_TO_ASK, decode, parse_toml, read_secr
 from slurper_tui.monitor.jobs.create import FRESH_KEYS, NO_ID, CreateResult, Prechecks
 from slurper_tui.monitor.jobs.draft import BodyError, NoKeys, body, draft_of, each_once, keys_of
 from slurper_tui.monitor.model.plans import MOST_LIST_BYTES, Draft, Secrets, doubt_words, faults
-from slurper_tui.monitor.reports.wording import bucket_words, check_words, not_made_words
+from slurper_tui.monitor.reports.wording import (
+    bucket_words,
+    check_words,
+    draft_name,
+    not_made_words,
+)
 
 if TYPE_CHECKING:
     from slurper_tui.cli.context import CommandContext
@@ -158,7 +163,7 @@ def draft_lines(drafts: Sequence[Draft]) -> Iterator[str]:
     if len(split) > 1 and len(alike) == 1:
         for number, draft in enumerate(drafts, 1):
             yield from (f"  key        {key}" for key in draft.keys or ())
-            what = draft.path_prefix if draft.keys is None else f"{len(draft.keys):,} keys"
+            what = draft_name(draft)
             counted = "" if draft.counted is None else f"  {draft.counted.objects:,} objects"
             yield f"  job {number:<6} {what}{counted}"
         each = replace(split[0], path_prefix="see above, one for each job", counted=None)

@@ -75,6 +75,13 @@ def envelope(result: object, **others: Any) -> dict[str, object]:
     return {"success": True, "errors": [], "messages": [], "result": result, **others}
 
 
+def level_of(*prefixes: str, key: str = "") -> bytes:
+    """Return a listing with these prefixes and perhaps an object; `\xff` in it is not UTF-8."""
+    info = {"delimited": prefixes, "is_truncated": False}
+    rows = [{"key": key}] if key else []
+    return json.dumps(envelope(rows, result_info=info), ensure_ascii=False).encode("latin-1")
+
+
 def refusal(*codes: int, **others: Any) -> dict[str, object]:
     """Return the envelope of a refusal with one error for each code."""
     errors = [{"code": code, "message": f"words of {code}"} for code in codes]

@@ -176,12 +176,14 @@ async def test_a_level_is_read_to_the_page_that_has_enough() -> None:
 @timeless
 async def test_a_level_has_each_name_once_and_none_that_was_not_asked_for() -> None:
     server = Server(
-        page("b/x", "a", cursor="1", prefixes=["b/", "b/c/", "d/"]),
+        page("b/x", "b/c/", "a", cursor="1", prefixes=["b/", "b/c/", "d/"]),
         page("b/", cursor="2", prefixes=["b/c/"]),
         page(prefixes=["b/e/"]),
     )
-    names = [found.name for found in await read_level(server.fetch, "b/")]
-    assert names == ["b/", "b/c/", "b/e/", "b/x"]
+    assert await read_level(server.fetch, "b/") == [
+        *(FoundPrefix("b/", True), FoundPrefix("b/c/"), FoundPrefix("b/e/")),
+        FoundPrefix("b/x", True),
+    ]
 
 
 @timeless

@@ -115,6 +115,8 @@ async def _split_source(
     if level.why_not:
         raise CliError(f"{level.why_not}: give a list of prefixes with --prefixes")
     found = split(replace(draft, path_prefix=None), level.prefixes, jobs, (), level.objects)
+    if found.overlaps:
+        raise CliError(f"not split: {'; '.join(few(found.overlaps))}")
     context.out.note(top_level_words(level, side.name))
     check(found.drafts, context.out)
     for doubt in found.doubts:

@@ -45,6 +45,7 @@ from slurper_tui.monitor.reports.verification_text import (
     prefix_rows,
     verdict_words,
 )
+from slurper_tui.monitor.reports.wording import inexact_words
 from slurper_tui.monitor.verify.diff import DiffForm, diff_entry, in_list_order
 from slurper_tui.monitor.verify.headers import MOST_SAMPLED, HeaderDifference
 from slurper_tui.monitor.verify.manifest import STDIN
@@ -309,11 +310,14 @@ def _write_diff(
     if options.diff is None:
         return
     form = DiffForm.NUL if options.null else DiffForm.JSON if options.json else DiffForm.TEXT
-    number = broken = 0
+    number = broken = inexact = 0
 
     def entries() -> Iterator[str]:
-        nonlocal number, broken
+        nonlocal number, broken, inexact
         for each in in_list_order(verifier.differences):
+            if form is not DiffForm.JSON and not fmt.is_utf8(each.key):
+                inexact += 1
+                continue
             number += 1
             broken += "\n" in each.key
             yield diff_entry(each, form)
@@ -332,6 +336,8 @@ def _write_diff(
     )
     if broken and form is DiffForm.TEXT:
         out.note(f"{fmt.count(broken)} of the keys contain a newline: use --null or --json")
+    if inexact:
+        out.note(f"{inexact_words(inexact)}; --json has them")
 
 
 def _write_new(path: Path, entries: Iterator[str]) -> None:

@@ -17,7 +17,16 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.api.models import NewJob, NewSource, NewTarget, Secret, Source, Target
+from slurper_tui.api.models import (
+    NewJob,
+    NewSource,
+    NewTarget,
+    Secret,
+    Source,
+    Target,
+    escape_invalid_bytes,
+    is_exact,
+)
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counted, Unstarted
 
@@ -240,6 +249,9 @@ def _objects(draft: Draft) -> Iterator[FieldFault]:
         yield FieldFault("source.keys", f"{len(keys):,} keys; one job takes at most {MOST_KEYS:,}")
     if "" in keys:
         yield FieldFault("source.keys", f"key {keys.index('') + 1} is empty")
+    if inexact := [key for key in keys if not is_exact(key)]:
+        name = escape_invalid_bytes(inexact[0])
+        yield FieldFault("source.keys", f"key {keys.index(inexact[0]) + 1} is not UTF-8: {name}")
     key, times = Counter(keys).most_common(1)[0] if keys else ("", 0)
     if times > 1 and key:
         yield FieldFault("source.keys", f"{key!r} is listed {times} times")

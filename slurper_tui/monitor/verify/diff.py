@@ -1,7 +1,8 @@
 """Exact lists of the keys that differ, written as text, with NUL or as JSON, and read again.
 
 Text is the outcome, a tab and the key, one a line. With NUL at the end instead of a newline, keys
-that have a newline are exact too. JSON Lines also tell the sizes.
+that have a newline are exact too. JSON Lines also tell the sizes, and have bytes that are not UTF-8
+as Python escapes them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui import format as fmt
+from slurper_tui.api.models import surrogate_invalid_bytes
 from slurper_tui.monitor.model.verification import DIFFERS, Outcome
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 HEADERS = "headers"
 """Stands for the outcome of objects whose headers differ."""
+
+INEXACT = "not UTF-8"
+"""Stands for the outcome of keys that cannot be sent in a request."""
 
 _OUTCOMES = frozenset({*map(str, Outcome), HEADERS})
 
@@ -55,7 +60,8 @@ def diff_entry(difference: Difference | HeaderDifference, form: DiffForm) -> str
 
 
 def _record(difference: Difference | HeaderDifference, outcome: str) -> dict[str, object]:
-    record: dict[str, object] = {"outcome": outcome, "key": difference.key}
+    key = surrogate_invalid_bytes(difference.key)
+    record: dict[str, object] = {"outcome": outcome, "key": key}
     if isinstance(difference, tuple):
         values = {name: {"source": a, "target": b} for name, a, b in difference.headers}
         return {**record, "headers": values}
@@ -133,7 +139,9 @@ def _sorted_out(entries: Iterable[tuple[str, str]]) -> DiffKeys:
     missing, differing = dict[str, None](), dict[str, None]()
     left_out = Counter[str]()
     for outcome, key in entries:
-        if outcome == Outcome.MISSING:
+        if not fmt.is_utf8(key):
+            left_out[INEXACT] += 1
+        elif outcome == Outcome.MISSING:
             missing[key] = None
         elif outcome in DIFFERS:
             differing[key] = None

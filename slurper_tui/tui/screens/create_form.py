@@ -567,6 +567,8 @@ class CreateForm(BucketForm[Sent]):
         if level.why_not:
             raise _NotListed(f"not split: {level.why_not}")
         found = split(base, level.prefixes, self._jobs, (), level.objects)
+        for why in (*found.overlaps, *(f.text for d in found.drafts for f in draft_faults(d))):
+            raise _NotListed(f"not split: {why}")
         notes = (top_level_words(level, side.name), *found.doubts)
         return Filled(found.drafts, (), (*doubt_words(found.drafts), *notes))
 

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.worker import Worker, WorkerCancelled
 
+from slurper_tui import format as fmt
 from slurper_tui.monitor.model.job import Snapshot, State
 from slurper_tui.tui.keys import MAIN_KEYS, PALETTE_ONLY, key_hint, signs
 from slurper_tui.tui.render.glyphs import STATUS, Look
@@ -218,15 +219,6 @@ class ProblemDialog(Dialog):
             yield from _labelled(label, wrap(text, max(8, width - KEY_COLUMN)), KEY_COLUMN)
 
 
-def is_utf8(text: str) -> bool:
-    """Return whether the text can be encoded as UTF-8; a key may contain lone surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def terminal_copies(environ: Mapping[str, str]) -> bool:
     """Return whether the terminal may support OSC 52 (copying to the clipboard).
 
@@ -277,7 +269,7 @@ def copy_text(screen: NotedScreen[Any], what: str, text: str, *, them: bool = Fa
     In tmux, its answer is awaited first. what: the name of the text in the note, "" for none;
     them: it is a plural.
     """
-    if not is_utf8(text):
+    if not fmt.is_utf8(text):
         screen.show_note(f"not copied: the {what} is not UTF-8")
         return
     screen.app.copy_to_clipboard(text)
@@ -320,7 +312,7 @@ class TextDialog(Dialog):
         """Yield the title, the wrapped texts and the exact text."""
         look = self.look
         if self._title:
-            copies = self._exact and is_utf8(self._exact)
+            copies = self._exact and fmt.is_utf8(self._exact)
             yield from _title(self._title, "   y copies" if copies else "")
         for text in self._texts:
             yield from ((Piece(part),) for part in wrap_words(look.sentence(text), width))
@@ -332,7 +324,7 @@ class TextDialog(Dialog):
 
     def action_copy(self) -> None:
         """Copy the exact text and close."""
-        if self._exact and is_utf8(self._exact):
+        if self._exact and fmt.is_utf8(self._exact):
             self.app.copy_to_clipboard(self._exact)
             self.dismiss()
 

@@ -29,7 +29,7 @@ from slurper_tui.tui.keys import Hint, key_hint
 from slurper_tui.tui.render.columns import DrawContext, migration
 from slurper_tui.tui.render.lines import Line, Piece, hint_line, shorten, spread, width_of
 from slurper_tui.tui.screens.base import FramedScreen
-from slurper_tui.tui.screens.dialogs import PageHelp, TextDialog, error_dialog, is_utf8
+from slurper_tui.tui.screens.dialogs import PageHelp, TextDialog, error_dialog
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.job import JobView
@@ -240,7 +240,7 @@ def save_keys(folder: Path, jobs: Sequence[JobView], log_type: str, keys: Sequen
     Raises OSError.
     """
     name = _name("failed" if log_type == FAILED_TYPE else log_type, jobs)
-    if not all(key and "\n" not in key and "\r" not in key and is_utf8(key) for key in keys):
+    if not all(key and "\n" not in key and "\r" not in key and fmt.is_utf8(key) for key in keys):
         rows = ",\n".join(map(fmt.as_json, keys))
         return Saved(_write(folder, name, ".json", ("[", rows, "]")), len(keys))
     path = _write(folder, name, ".txt", keys)
@@ -259,7 +259,7 @@ def save_differences(
     number, form = 0, DiffForm.TEXT
     for one in differences():
         number += 1
-        if not is_utf8(one.key) or not {"\n", "\r"}.isdisjoint(one.key):
+        if not fmt.is_utf8(one.key) or not {"\n", "\r"}.isdisjoint(one.key):
             form = DiffForm.JSON
     suffix = ".txt" if form is DiffForm.TEXT else ".jsonl"
     lines = (diff_entry(one, form).removesuffix("\n") for one in differences())

@@ -19,6 +19,7 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.jobs.draft import keys_by_job
 from slurper_tui.monitor.model.verification import DIFFERS, CannotVerify, Outcome, with_losses
 from slurper_tui.monitor.reports.verification_text import fault_words, log_not_read
+from slurper_tui.monitor.reports.wording import inexact_words
 from slurper_tui.monitor.verify.diff import in_list_order
 from slurper_tui.tui.render.verify_text import more_words, run_words
 from slurper_tui.tui.state import Verifying
@@ -265,14 +266,17 @@ def again(
     jobs: Sequence[JobView], differences: Callable[[Sequence[Outcome]], Iterator[Difference]]
 ) -> Again:
     """Return the missing and the different keys, each with the job that was to copy it."""
-    missing = (one.key for one in differences([Outcome.MISSING]))
-    differing = (one.key for one in differences([*DIFFERS]))
-    by_job, _ = keys_by_job(jobs, missing, differing)
+    found = [[d.key for d in differences(outcomes)] for outcomes in ([Outcome.MISSING], [*DIFFERS])]
+    inexact = sum(not fmt.is_utf8(key) for keys in found for key in keys)
+    by_job, _ = keys_by_job(jobs, *(filter(fmt.is_utf8, keys) for keys in found))
     return Again(
         tuple(job for job in jobs if job.key in by_job),
         {key: keys.missing for key, keys in by_job.items()},
         {key: keys.differing for key, keys in by_job.items()},
-        overwrite_words(sum(len(keys.differing) for keys in by_job.values())),
+        (
+            *overwrite_words(sum(len(keys.differing) for keys in by_job.values())),
+            *((inexact_words(inexact),) if inexact else ()),
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from slurper_tui.api import objects
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.history.notes import Plans
 from slurper_tui.monitor.jobs import create as making
@@ -20,6 +21,7 @@ from slurper_tui.monitor.model.plans import Plan
 from slurper_tui.monitor.reports.wording import NOT_DURABLE
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan as JobPlan
+from tests.api.odd import envelope, level_of
 from tests.cli.logs import plan
 from tests.cli.making import KEYS, S3, SECRET, Person
 from tests.cli.program import environment, perform
@@ -643,6 +645,31 @@ def test_where_the_source_cannot_be_listed_gaps_are_guessed_and_that_is_said() -
     split = person.run("create", *R2, "--split", "--yes")
     assert (split.code, split.out) == (7, [])
     assert "cannot be listed" in split.err[-1]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (level_of("a/", "a/b/", "c/"), "not split: 'a/b/' is within 'a/'"),
+        (level_of("a\x1b[1m/", "c/"), "contains the control character U+001B"),
+        (level_of("a\xff/", "c/"), "contains the control character U+D800"),
+        (level_of("a/", "c/", key="k\xff"), "key 1 is not UTF-8: k\\xff"),
+        (level_of("", ""), "there are no prefixes at the top of the source"),
+        (b"<html>", "the source cannot be listed: the API answered 200 with an HTML page"),
+        (b'{"success": tr', "the source cannot be listed: "),
+        (json.dumps(envelope(None)).encode(), "answered without a list of objects"),
+    ],
+)
+def test_an_odd_listing_of_the_source_starts_nothing(
+    body: bytes, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "FIRST_WAIT", 0.0)
+    person = bucket_owner("2022/", "2024/")
+    person.account.faults.add(Fault(Kind.BODY, operation="objects", status=200, body=body))
+    ran = person.run("create", *R2, "--split", "--yes")
+    assert ran.code in (2, 7)
+    assert said in ran.err[-1]
+    assert person.bodies == []
 
 
 def test_counted_objects_are_the_total_and_kept_with_their_source() -> None:

@@ -18,9 +18,10 @@ from slurper_tui.cli.output import Output, OutputClosed
 from slurper_tui.monitor.model.verification import CannotVerify, VerifyOptions
 from slurper_tui.monitor.reports.verifications import Verifications
 from slurper_tui.monitor.verify import buckets
-from slurper_tui.simulated.account import Fault, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan, incident_key
 from slurper_tui.simulated.objects import Contents
+from tests.api.odd import envelope
 from tests.cli.making import Person
 from tests.cli.program import Ran
 
@@ -377,6 +378,26 @@ def test_the_list_can_be_nul_or_json_or_on_standard_output() -> None:
     }
     assert all(r["size"] and r["targetSize"] == 0 for r in records if r["outcome"] == "empty")
     assert all(r["logType"] for r in records if r["outcome"] == "expected")
+
+
+def test_keys_that_are_not_utf_8_are_in_the_json_list_alone() -> None:
+    someone = person(**CLEAN)
+    for bucket, *rows in (("photos", {"key": "2024/\xff"}, {"key": "2024/a"}), ("media",)):
+        info = {"is_truncated": False}
+        text = json.dumps(envelope(rows, result_info=info), ensure_ascii=False)
+        where = f"buckets/{bucket}/objects"
+        fault = Fault(Kind.BODY, path=where, status=200, body=text.encode("latin-1"))
+        someone.account.faults.add(fault)
+    plain = someone.run("verify", "a1", "--yes", "--diff", "-")
+    assert plain.out == ["missing\t2024/a"]
+    said = "1 key contains bytes that are not UTF-8, and cannot be written exactly: left out"
+    assert f"slurper-tui: {said}; --json has them" in plain.err
+    file = someone.folder / "diff.json"
+    someone.run("verify", "a1", "--yes", "--diff", str(file), "--json")
+    assert "2024/\\udcff" in file.read_text()
+    ran = someone.run("retry", "a1", "--keys-from", str(file), "--yes")
+    assert f"slurper-tui: {file}: 1 key is left out: 1 not UTF-8" in ran.err
+    assert [post["source"]["keys"] for post in someone.posts()] == [["2024/a"]]
 
 
 def test_what_the_list_names_is_copied_again() -> None:

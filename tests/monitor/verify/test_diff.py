@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slurper_tui.api.models import mark_invalid_bytes
 from slurper_tui.monitor.model.verification import DIFFERS, Outcome
 from slurper_tui.monitor.verify.compare import Difference
-from slurper_tui.monitor.verify.diff import DiffForm, diff_entry, read_diff
+from slurper_tui.monitor.verify.diff import DiffForm, DiffKeys, diff_entry, read_diff
 from slurper_tui.monitor.verify.headers import HeaderDifference
 
 keys = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
@@ -50,6 +51,14 @@ def test_json_tells_the_sizes_and_the_time() -> None:
         "modified": "2027-01-15T08:00:00+00:00",
         "logType": None,
     }
+
+
+def test_bytes_that_are_not_utf_8_are_told_as_they_are_and_not_copied_again() -> None:
+    key = mark_invalid_bytes(b"a\xff")
+    entry = diff_entry(Difference(Outcome.MISSING, key), DiffForm.JSON)
+    assert json.loads(entry)["key"].encode("utf-8", "surrogateescape") == b"a\xff"
+    read = read_diff(entry)
+    assert read == DiffKeys((), (), {"not UTF-8": 1})
 
 
 def test_an_object_whose_headers_differ_is_named_and_not_copied_again() -> None:

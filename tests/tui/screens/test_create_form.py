@@ -31,6 +31,7 @@ from slurper_tui.tui.screens.create_form import (
 )
 from slurper_tui.tui.screens.send import SendPage, Stage
 from slurper_tui.tui.widgets.form_fields import SOURCE, TARGET, FieldRow, SecretInput
+from tests.api.odd import level_of
 from tests.cli.logs import plan
 from tests.tui.jobs import ACCOUNT, harmless, snapshot, view
 from tests.tui.makers import S3_WORDS, SECRET_WORDS, WHOLE, Workbench, workbench
@@ -998,13 +999,28 @@ async def test_what_a_list_of_prefixes_leaves_out_is_what_the_source_holds() -> 
         )
 
 
-async def test_a_source_that_cannot_be_listed_is_told_at_the_foot() -> None:
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Fault(operation="objects", status=404, code=10006), "the source cannot be listed"),
+        (level_of("a/", "a/b/", "c/"), "not split: 'a/b/' is within 'a/'"),
+        (level_of("a\x1b[1m/", "c/"), "contains the control character U+001B"),
+        (level_of("a\xff/", "c/"), "contains the control character U+D800"),
+        (level_of("a/", "c/", key="k\xff"), "not split: key 1 is not UTF-8: k\\xff"),
+        (level_of("[/a]/"), "not split: there are no prefixes below '[/a]/'"),
+    ],
+)
+async def test_a_source_that_cannot_be_listed_is_told_at_the_foot(
+    fault: Fault | bytes, said: str
+) -> None:
     account = owner("2022/", "2024/")
-    account.faults.add(Fault(operation="objects", status=404, code=10006))
+    if isinstance(fault, bytes):
+        fault = Fault(Kind.BODY, operation="objects", status=200, body=fault)
+    account.faults.add(fault)
     async with workbench(account=account) as bench:
         await bench.create(**R2_WORDS, listing="split")
         await bench.go_on()
-        await bench.see("the source cannot be listed")
+        await bench.see(said)
         assert isinstance(bench.app.screen, CreateForm)
         assert bench.writes == []
 

@@ -23,12 +23,14 @@ from textual.pilot import Pilot
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.api.models import Source, Target
+from slurper_tui.api.models import Source, Target, mark_invalid_bytes
 from slurper_tui.cli.context import resolve
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.model.selection import ALL_JOBS
+from slurper_tui.monitor.model.verification import Outcome
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.session import Session
+from slurper_tui.monitor.verify.compare import Difference
 from slurper_tui.monitor.verify.diff import read_diff
 from slurper_tui.monitor.verify.plan import VerifyPlan
 from slurper_tui.monitor.verify.verifier import Verifier
@@ -40,9 +42,11 @@ from slurper_tui.tui.screens.confirm import ConfirmDialog
 from slurper_tui.tui.screens.dialogs import TextDialog
 from slurper_tui.tui.screens.retry_draft import DraftPage
 from slurper_tui.tui.screens.verify import VerifyForm
+from slurper_tui.tui.screens.verify_run import again
 from slurper_tui.tui.state import ScreenOptions, ViewState
 from tests.monitor.inline_history import InlineHistory
 from tests.patience import until
+from tests.tui.jobs import view
 
 OBJECTS = 3000
 FAULTS: dict[str, Any] = {"lost": 37, "resized": 5, "emptied": 2, "changed": 11}
@@ -212,6 +216,15 @@ async def test_a_retry_is_drafted_of_exactly_these_keys_and_says_that_it_overwri
         assert {parent.job_id for parent in draft.pending.retry_of} == {"first"}
         await one.see("18 objects differ: copied with overwrite", "see each job below")
         assert {request.method for request in one.requests} == {"GET"}
+
+
+def test_keys_that_are_not_utf_8_are_in_no_draft_and_that_is_said() -> None:
+    keys = {Outcome.MISSING: ["a", mark_invalid_bytes(b"\xff")], Outcome.SIZE: ["c"]}
+    wanted = again(
+        [view()], lambda outcomes: (Difference(o, k) for o in outcomes for k in keys.get(o, ()))
+    )
+    assert [*wanted.missing.values(), *wanted.differing.values()] == [("a",), ("c",)]
+    assert wanted.doubts[-1].startswith("1 key contains bytes that are not UTF-8")
 
 
 async def test_the_cost_is_asked_about_before_the_first_listing() -> None:
