@@ -10,6 +10,7 @@ import asyncio
 import random
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -24,7 +25,6 @@ from slurper_tui.api.errors import (
     Unreachable,
 )
 from slurper_tui.api.models import Count
-from slurper_tui.format import parse_time
 
 MOST_LISTED = 1000
 """The most objects that one page of a listing holds, in R2's own API and with S3."""
@@ -135,7 +135,7 @@ class R2Object(msgspec.Struct, frozen=True):
     def listed(self) -> ListedObject:
         """The object as in a listing. The ETag of one that is encrypted is no MD5 and left out."""
         etag = None if self.ssec or self.etag is None else self.etag.strip('"')
-        return ListedObject(self.key or "", self.size, etag, parse_time(self.last_modified))
+        return ListedObject(self.key or "", self.size, etag, utc_seconds(self.last_modified))
 
     @property
     def headers(self) -> ObjectHeaders:
@@ -176,6 +176,20 @@ class R2Page(msgspec.Struct, frozen=True):
             cursor if isinstance(cursor, str) and cursor else None,
             None if truncated is None else truncated is not False,
         )
+
+
+END_OF_TIMES = 253_402_128_000.0
+"""Two days before the year 10000, which no zone can show, in UTC seconds."""
+
+
+def utc_seconds(text: str | None) -> float | None:
+    """Parse the time of an object, in ISO 8601; None for anything else, and before 1970."""
+    try:
+        at = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    return seconds if 0 < seconds < END_OF_TIMES else None
 
 
 class FoundPrefix(msgspec.Struct, frozen=True):

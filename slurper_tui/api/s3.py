@@ -47,8 +47,8 @@ from slurper_tui.api.objects import (
     read_level,
     read_pages,
     repeated,
+    utc_seconds,
 )
-from slurper_tui.format import parse_time
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -383,7 +383,7 @@ def _object(key: str, row: Mapping[str, str]) -> ListedObject:
         key,
         int(size) if _SIZE.fullmatch(size) else None,
         row.get("ETag", "").strip('" ') or None,
-        parse_time(row.get("LastModified")),
+        utc_seconds(row.get("LastModified")),
     )
 
 
