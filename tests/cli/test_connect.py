@@ -19,12 +19,15 @@ from slurper_tui.config import Config, Flags, load
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import memory_store, open_file
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.job import Counts, State
 from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, StoredJob
+from slurper_tui.monitor.model.selection import ALL_JOBS
+from slurper_tui.monitor.session import snapshot_from_history
 from slurper_tui.simulated.account import SimulatedAccount, together
 from tests.cli.program import Ran, environment, perform
 from tests.monitor.history.samples import ACCOUNT, key
 from tests.monitor.history.test_damage import DAMAGE, damage, fill, tables
+from tests.monitor.verifications import verified
 
 URL, NOW = "https://api.example/v4", 1_790_000_000.0
 LOGIN = Login(SlurperClient(token_credentials("t"), URL), ("acc0",), URL, "a token")
@@ -55,6 +58,23 @@ async def test_recorded_jobs_are_remembered(tmp_path: Path) -> None:
     opened = history_of(CONNECTION, OPTIONS, tmp_path, NOW)
     assert ([job.last for job in opened.jobs], opened.away_since) == ([sample], sample.at)
     await opened.close()
+
+
+async def test_the_first_picture_shows_what_was_verified(tmp_path: Path) -> None:
+    store, _ = open_file(tmp_path / FILE, URL)
+    jobs = [StoredJob("acc0", Job(f"job{n}", status="completed"), closed=True) for n in (1, 2)]
+    sample = Recorded(NOW - 3600.0, Counts(1000, 1000, 0, 0), "completed")
+    store.write(jobs, [(job.key, sample) for job in jobs])
+    store.notes.keep((), {}, (), [verified("job1", account_id="acc0")])
+    store.close()
+    opened = history_of(CONNECTION, OPTIONS, tmp_path, NOW)
+    first = snapshot_from_history(opened.jobs, ["acc0"], ALL_JOBS, 5.0, NOW)
+    await opened.close()
+    assert first is not None
+    assert {view.key.job_id: view.state for view in first.jobs} == {
+        "job1": State.VERIFIED,
+        "job2": State.COMPLETED,
+    }
 
 
 COMMANDS = ("jobs", "history --json", "history", "history --csv", "digest", "create --go-on")

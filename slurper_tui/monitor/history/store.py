@@ -53,6 +53,7 @@ from slurper_tui.monitor.model.samples import (
     superfluous,
     to_ms,
 )
+from slurper_tui.monitor.model.verification import by_job
 
 _ALWAYS = 2**62
 """Milliseconds; later than any sample."""
@@ -195,8 +196,13 @@ class Store:
             values,
         )
         logs = self.notes.counts(accounts)
-        jobs = readable(rows, stored_job_of)
-        return tuple(replace(job, log=logs[job.key]) if job.key in logs else job for job in jobs)
+        proofs = by_job(self.notes.verifications(accounts))
+        return tuple(
+            replace(job, log=logs.get(job.key), verification=proofs.get(job.key))
+            if job.key in logs or job.key in proofs
+            else job
+            for job in readable(rows, stored_job_of)
+        )
 
     def keys(self, accounts: Sequence[str] = ()) -> tuple[JobKey, ...]:
         """Return the keys of all stored jobs, in the order they were first seen."""

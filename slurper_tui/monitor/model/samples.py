@@ -19,6 +19,7 @@ from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import STEADY_SECONDS, JobKey
 from slurper_tui.monitor.model.job import Counts, has_ended
 from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.verification import Verification
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
@@ -44,7 +45,7 @@ class StoredJob(msgspec.Struct, frozen=True):
     job: as last listed, without its source's keys. last: its newest sample; None if there is none.
     closed: it has ended for good and needs no further request.
     gone: the API no longer knows it, so later runs leave it out.
-    log: row counts of its log; None if it was not read.
+    log: row counts of its log; None if it was not read. verification: the one that counts.
     """
 
     account_id: str
@@ -53,6 +54,7 @@ class StoredJob(msgspec.Struct, frozen=True):
     closed: bool = False
     gone: bool = False
     log: LogCounts | None = None
+    verification: Verification | None = None
 
     @property
     def key(self) -> JobKey:

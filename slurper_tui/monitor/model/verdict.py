@@ -99,7 +99,8 @@ def stored_view(stored: StoredJob) -> JobView:
     job, last = stored.job, stored.last
     status = last.status if last else job.status
     ended = has_ended(job, status)
-    view = JobView(stored.account_id, job, status=status, ended=ended)
+    proof = stored.verification
+    view = JobView(stored.account_id, job, status=status, ended=ended, verification=proof)
     if last is None:
         return view
     stalled = Phase.STALLED if last.stalled and status == "running" else None

@@ -36,6 +36,7 @@ from slurper_tui.monitor.reports.verification_text import LISTS_ONLY, cost_rows
 from slurper_tui.tui.keys import VERIFY_KEYS, Hint, may_confirm
 from slurper_tui.tui.render.columns import source_text
 from slurper_tui.tui.render.lines import Line, Piece, fill, shorten
+from slurper_tui.tui.render.problem_text import blocked_words, problem_of_all_accounts
 from slurper_tui.tui.render.verify_text import (
     fact,
     progress_lines,
@@ -376,6 +377,8 @@ class VerifyPage(JobPage):
             if run.progress is not None:
                 objects = run.plan.objects if run.plan else None
                 yield from progress_lines(run.progress, objects, look, width, airy=airy)
+            if words := self._waits_for():
+                yield from fact("waits", words, look, width, "warning")
             yield ()
             yield from sentences([run.unread] if run.unread else (), look, width, "warning")
             yield from sentences([GOES_ON], look, width, "faint")
@@ -390,6 +393,14 @@ class VerifyPage(JobPage):
                 yield from sentences([kept], look, width, "accent")
         else:
             yield from sentences([f"not verified: {run.problem}"], look, width, "error")
+
+    def _waits_for(self) -> str:
+        """Return why nothing arrives: the API has asked to wait, or does not answer; "" else."""
+        snapshot = self.main.state.snapshot
+        if snapshot is None:
+            return ""
+        problem = problem_of_all_accounts(snapshot)
+        return blocked_words(snapshot, self.look) or (problem.error.message if problem else "")
 
     def _cost_lines(self, width: int) -> Iterator[Line]:
         if self.run.plan is None:

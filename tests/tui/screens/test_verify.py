@@ -415,6 +415,18 @@ async def test_the_result_of_an_earlier_program_is_shown_and_leads_on(tmp_path: 
         await one.until(lambda: isinstance(one.app.screen, VerifyForm))
 
 
+async def test_nothing_arrives_while_the_api_asks_to_wait_and_that_is_said() -> None:
+    async with bench() as one:
+        await one.started()
+        one.account.faults.add(Fault(operation="progress", status=429, retry_after=200))
+        one.account.faults.add(Fault(operation="list", status=429, retry_after=200))
+        await one.press("R")
+        await one.see("rate limited (429): next request at")
+        one.account.faults.clear()
+        one.listing.set()
+        await one.see("verified: all 3,000 objects")
+
+
 async def test_leaving_while_it_runs_asks_and_says_whether_it_can_go_on(tmp_path: Path) -> None:
     for file, said in ((tmp_path / "history.sqlite3", "is kept"), (None, "is lost")):
         async with bench(file=file) as one:
