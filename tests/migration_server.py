@@ -57,9 +57,12 @@ _HOSTILE = (
     *("line\nbreak ", "end\r\n", "tab\t", "\x01", "\x7f", "\ufffd", "\uffff", "\ue000", "\u2028"),
     *("e\u0301 ", "\u00e9 ", "\u202e", "\U0001f600 ", "\U0010fffd", "\\ud83d\\ude00"),
 )
-"""Every eighth key has one of these."""
+"""Every eighth name begins with one of these."""
+
+_PLAIN = "IMG_"
 
 _DIGITS = len("00000000.jpg")
+"""How a key ends."""
 _DAY = 86_400.0
 
 
@@ -111,16 +114,16 @@ class Migration:
         self.faults = self._draw()
 
     def _draw(self) -> Mapping[int, Outcome]:
-        """Draw the objects with faults; every second one has a hostile key."""
-        plain, hostile = list[int](), list[int]()
+        """Draw the objects with faults; with hostile keys of every kind among them."""
+        rng, kinds = random.Random(7), dict[str, list[int]]()
         for number, key in enumerate(self.keys):
             if not key.startswith(OTHER):
-                (plain if "IMG_" in key else hostile).append(number)
+                kinds.setdefault(_kind(int(key[-_DIGITS:-4])), []).append(number)
         outcomes = [outcome for outcome, many in FAULTS.items() for _ in range(many)]
-        rng = random.Random(7)
-        half = len(outcomes) // 2
-        numbers = [*rng.sample(hostile, half), *rng.sample(plain, len(outcomes) - half)]
-        rng.shuffle(numbers)
+        drawn = [each for hostile in _HOSTILE for each in (hostile, _PLAIN)]
+        drawn += [_PLAIN] * (len(outcomes) - len(drawn))
+        pools = (kinds[kind] for kind in rng.sample(drawn, len(outcomes)))
+        numbers = [pool.pop(rng.randrange(len(pool))) for pool in pools]
         return dict(zip(numbers, outcomes, strict=True))
 
     def listed(self, side: int, number: int) -> Listed:
@@ -231,9 +234,13 @@ class Migration:
                 file.write(json.dumps(record) + "\n")
 
 
+def _kind(number: int) -> str:
+    """Return how the name of an object begins."""
+    return _PLAIN if number % 8 else _HOSTILE[number // 8 % len(_HOSTILE)]
+
+
 def _key(prefix: str, number: int) -> str:
-    what = "IMG_" if number % 8 else _HOSTILE[number // 8 % len(_HOSTILE)]
-    return f"{prefix}{number // _FOLDER:03}/{what}{number:08}.jpg"
+    return f"{prefix}{number // _FOLDER:03}/{_kind(number)}{number:08}.jpg"
 
 
 def _iso(listed: Listed) -> str:
@@ -260,13 +267,14 @@ class Served(NamedTuple):
 class Pages:
     """Makes the pages of both sides, and counts them.
 
-    most: objects of a page at most, whatever a request asks for.
+    most: objects of a page at most, whatever a request asks for. latency: seconds before each one.
     on_page: called with the number of pages so far before each one is sent.
     """
 
     def __init__(self, migration: Migration, most: int = 1000) -> None:
         self.migration = migration
         self.served: list[Served] = []
+        self.latency = 0.0
         self.on_page: Callable[[int], None] = lambda number: None
         self._most = most
         self._lock = threading.Lock()
@@ -279,20 +287,26 @@ class Pages:
             self.served.append(Served(side, (numbers[0], numbers[-1]) if numbers else None))
             number = len(self.served)
         self.on_page(number)
+        if self.latency:
+            time.sleep(self.latency)
         return found
 
     def requests(self, side: int) -> int:
         """Return how many pages of a side were asked for."""
         return sum(each.side == side for each in self.served)
 
-    def repeated(self, side: int) -> int:
-        """Return how many objects of a side were listed more than once, counted each time."""
-        spans = sorted(each.span for each in self.served if each.side == side and each.span)
-        twice, covered = 0, -1
-        for first, last in spans:
-            twice += max(0, min(last, covered) - first + 1)
+    def listed(self, side: int) -> int:
+        """Return how many objects of a side were listed, each counted once."""
+        found, covered = 0, -1
+        for first, last in sorted(e.span for e in self.served if e.side == side and e.span):
+            found += max(0, last - max(first, covered + 1) + 1)
             covered = max(covered, last)
-        return twice
+        return found
+
+    def repeated(self, side: int) -> int:
+        """Return how many objects of a side were listed again, counted each time."""
+        spans = [each.span for each in self.served if each.side == side and each.span]
+        return sum(last - first + 1 for first, last in spans) - self.listed(side)
 
 
 class MigrationServer(LoopbackServer):

@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx
 
+from tests.benchmarks import million
 from tests.benchmarks.api import Address, serving
 from tests.benchmarks.estimators import figures as estimators
 from tests.benchmarks.figure import Figure, absolute
@@ -400,6 +401,7 @@ MEASURES: Mapping[str, Callable[[Effort], Iterator[Figure]]] = {
     "forecast": forecast,
     "history": history,
     "verify": verification,
+    "million": lambda effort: million.figures(effort.home),
 }
 """Measurements by the names for `--only`; some yield several figures."""
 

@@ -100,18 +100,20 @@ class PtyProgram:
             self.screen.resize(rows, columns)
             fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+    def wait_for(
+        self, condition: Callable[[], bool], what: str, patience: float = PATIENCE
+    ) -> None:
         """Wait for a condition; it is checked whenever the program writes."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while not condition():
             left = deadline - time.monotonic()
             assert left > 0, f"{what} did not come:\n{self.text}\n{self.raw[-400:]!r}"
             with self._news:
                 self._news.wait(min(left, 0.05))
 
-    def see(self, text: str) -> None:
+    def see(self, text: str, patience: float = PATIENCE) -> None:
         """Wait until a text is on the screen."""
-        self.wait_for(lambda: text in self.text, repr(text))
+        self.wait_for(lambda: text in self.text, repr(text), patience)
 
     def see_no(self, text: str) -> None:
         """Wait until a text has left the screen."""
