@@ -114,7 +114,7 @@ def receipt(place: Place, home: Path) -> str:
     done = subprocess.run(
         [PROGRAM, "report", "--migration", SOURCE_BUCKET],
         env=environment(home, **place.environ),
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
         timeout=PATIENCE,

@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks`: measure every figure of the budget beside its reference.
 
 From the root of the repository, where the project is installed with its `test` extra. Takes about
-six minutes on an idle machine, a minute of which is the CPU figure's by definition.
+eight minutes on an idle machine, a minute of which is the CPU figure's by definition.
 """
 
 from __future__ import annotations
