@@ -131,6 +131,12 @@ class Job(msgspec.Struct, frozen=True, gc=False, rename="camel"):
         return (self.source and self.source.bucket) or ""
 
     @property
+    def place(self) -> str:
+        """`BUCKET/PREFIX` of the source, or its bucket alone; "" if the bucket is unknown."""
+        bucket = self.source_bucket
+        return f"{bucket}/{self.prefix}" if bucket and self.prefix else bucket
+
+    @property
     def target_bucket(self) -> str:
         """Name of the target bucket; "" if unknown."""
         return (self.target and self.target.bucket) or ""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from slurper_tui.api.models import DEFAULT_BASE_URL, Job
+from slurper_tui.api.models import DEFAULT_BASE_URL
 from slurper_tui.cli.connect import base_urls, fill_for_demo
 from slurper_tui.cli.parser import COMMANDS, COMMON, OF_MONITOR, make_parser
 from slurper_tui.config import ConfigError, Flags, load
@@ -162,17 +162,10 @@ def _words_of(kind: str, stored: StoredJob) -> Iterable[tuple[str, str]]:
     source, target = job.source_bucket, job.target_bucket
     if kind == "jobs" and job.id:
         status = (stored.last.status if stored.last else None) or job.status or ""
-        yield job.id, f"{_name(job)} to {target or '?'}, {status}"
-        yield _name(job), f"job {job.id[:8]}, {status}"
+        yield job.id, f"{job.place} to {target or '?'}, {status}"
+        yield job.place, f"job {job.id[:8]}, {status}"
     elif kind == "migrations" and source:
         yield source, f"migration to {target or '?'}"
     elif kind == "buckets":
         yield source, "source"
         yield target, "target"
-
-
-def _name(job: Job) -> str:
-    """Return `BUCKET/PREFIX`, "" without a source."""
-    if not job.source_bucket:
-        return ""
-    return f"{job.source_bucket}/{job.prefix}" if job.prefix else job.source_bucket

@@ -195,10 +195,7 @@ def migration(view: JobView, out: Output) -> str:
 
 def source_name(view: JobView) -> str:
     """Return the source bucket, with the prefix if the job has one; a dash if unknown."""
-    job = view.job
-    if not job.source_bucket:
-        return fmt.DASH
-    return f"{job.source_bucket}/{job.prefix}" if job.prefix else job.source_bucket
+    return view.job.place or fmt.DASH
 
 
 def target_name(view: JobView) -> str:

@@ -263,7 +263,7 @@ def spoken(view: JobView) -> str:
     runs, and a slash at the end of the prefix.
     """
     job, unknown = view.job, "an unknown bucket"
-    source = f"{job.source_bucket}/{job.prefix}".rstrip("/") if job.source_bucket else unknown
+    source = job.place.rstrip("/") or unknown
     parts = [] if view.state is State.RUNNING else [_SPOKEN_STATES.get(view.state, view.word)]
     if view.percent is not None:
         parts.append(f"{'about ' if view.provisional else ''}{view.percent} percent")
