@@ -104,6 +104,11 @@ class AccountView(msgspec.Struct, frozen=True):
     errors: int = 0
     token_expires: float | None = None
 
+    @property
+    def down(self) -> bool:
+        """Whether the account does not answer, and not for a moment only."""
+        return self.problem is not None and self.problem.lasting
+
     def expires_soon(self, now: float) -> bool:
         """Whether its API token expires within `EXPIRES_SOON`. now: UTC seconds."""
         return self.token_expires is not None and self.token_expires - now < EXPIRES_SOON

@@ -12,7 +12,6 @@ from itertools import groupby, pairwise
 from operator import itemgetter
 
 import msgspec
-from msgspec.structs import replace
 
 from slurper_tui.api.models import Job
 from slurper_tui.format import parse_time
@@ -61,19 +60,18 @@ class StoredJob(msgspec.Struct, frozen=True):
         """Identity of the job."""
         return JobKey(self.account_id, self.job.id or "")
 
+    @property
+    def over(self) -> bool:
+        """Whether its last sample holds its final counts.
 
-def final(stored: StoredJob) -> StoredJob | None:
-    """Return the job marked as closed if its last sample holds its final counts, else None.
-
-    The last answer of a completed job is final. After an abort, objects in flight still finish, so
-    the last sample must be at least `STEADY_SECONDS` after the end.
-    """
-    if stored.last is None or stored.last.counts.done is None:
-        return None
-    finished = parse_time(stored.job.finished_at)
-    steady = finished is not None and stored.last.at >= finished + STEADY_SECONDS
-    over = stored.closed or (steady and has_ended(stored.job, stored.last.status))
-    return replace(stored, closed=True) if over else None
+        The last answer of a completed job is final. After an abort, objects in flight still finish,
+        so the last sample must be at least `STEADY_SECONDS` after the end.
+        """
+        if self.last is None or self.last.counts.done is None:
+            return False
+        finished = parse_time(self.job.finished_at)
+        steady = finished is not None and self.last.at >= finished + STEADY_SECONDS
+        return self.closed or (steady and has_ended(self.job, self.last.status))
 
 
 class Keeping(StrEnum):

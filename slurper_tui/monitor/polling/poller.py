@@ -17,9 +17,10 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.monitor.model.job import JobView, Snapshot
-from slurper_tui.monitor.model.samples import final
 from slurper_tui.monitor.model.selection import ALL_JOBS, Selection
 from slurper_tui.monitor.polling.account_group import AccountGroup, budget_of_all
 from slurper_tui.monitor.polling.budget import GRANTED, UNLIMITED, Metered
@@ -133,8 +134,9 @@ class Monitor:
         ]
         self.job_store.add_stored(self._stored_jobs if history.shown else ())
         if skip_ended:
-            ended = filter(None, map(final, self._stored_jobs))
-            self._answers.ends = {job.key: job for job in ended}
+            self._answers.ends = {
+                job.key: replace(job, closed=True) for job in self._stored_jobs if job.over
+            }
 
     def _make_groups(self, clients: Mapping[str, SlurperClient]) -> list[AccountGroup]:
         """Group the accounts by their clients."""

@@ -38,7 +38,6 @@ from slurper_tui.monitor.reports.migrations import (
     jobs_to_come,
     migration_of,
 )
-from slurper_tui.monitor.reports.totals import is_down
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.events import RetryLink
@@ -316,7 +315,7 @@ def _down(known: Known, accounts: Iterable[AccountView]) -> Mapping[str, str]:
     return {
         account.account_id: known.down.get(account.account_id, account.problem.error.message)
         for account in accounts
-        if account.problem is not None and account.answered and is_down(account)
+        if account.problem is not None and account.answered and account.down
     }
 
 

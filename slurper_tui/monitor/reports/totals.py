@@ -17,7 +17,6 @@ from slurper_tui import format as fmt
 from slurper_tui.eta_format import eta_long
 from slurper_tui.monitor.model.job import (
     SIGNS,
-    AccountView,
     JobView,
     Snapshot,
     State,
@@ -148,7 +147,7 @@ def summary(
     if not live:
         return Summary(f"{_sign(State.COMPLETED, ascii_only)} all ended" if jobs else NO_JOB)
     state = next(filter(live.__contains__, _STATES), State.OTHER)
-    down = bool(snapshot.accounts) and all(map(is_down, snapshot.accounts))
+    down = bool(snapshot.accounts) and all(account.down for account in snapshot.accounts)
     words = [_sign(State.OTHER if down else state, ascii_only)]
     if down:
         words.append("no answer")
@@ -166,11 +165,6 @@ def summary(
     elif state is State.FAILING:
         tab = TabState.ERROR
     return Summary(title.translate(_PLAIN) if ascii_only else title, tab, total.percent or 0)
-
-
-def is_down(account: AccountView) -> bool:
-    """Whether an account does not answer, and not for a moment only."""
-    return account.problem is not None and account.problem.lasting
 
 
 def _sign(state: State, ascii_only: bool) -> str:
