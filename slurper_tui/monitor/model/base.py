@@ -1,7 +1,8 @@
-"""Job identity, an instant on two clocks, a chart's period, and limits of a plausible clock."""
+"""Job identity, instants on two clocks, a chart's period, a plausible clock's limits, and sums."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
@@ -77,3 +78,13 @@ def is_too_early(at: float, created_at: float | None) -> bool:
     at, created_at: UTC seconds. created_at: the job's creation; None when unknown.
     """
     return at < EARLIEST or (created_at is not None and at < created_at - CREATED_SLACK)
+
+
+def total(numbers: Iterable[int | None]) -> int | None:
+    """Return the sum; None if a number is unknown."""
+    result = 0
+    for number in numbers:
+        if number is None:
+            return None
+        result += number
+    return result

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.model.base import STEADY_SECONDS, JobKey
+from slurper_tui.monitor.model.base import STEADY_SECONDS, JobKey, total
 
 FAILED_TYPE = "importErrorRetryExhaustion"
 """Type of the row for an object that could not be copied after all retries."""
@@ -255,7 +255,7 @@ class FailuresView(msgspec.Struct, frozen=True):
         One job's log cannot make up for another's.
         """
         if self.jobs:
-            return _total(job.unnamed for job in self.jobs)
+            return total(job.unnamed for job in self.jobs)
         return None if self.failed_objects is None else max(0, self.failed_objects - self.named)
 
     @property
@@ -274,7 +274,7 @@ class FailuresView(msgspec.Struct, frozen=True):
     def unexplained(self) -> int | None:
         """Number of skipped objects without a row; None while the counter is unknown."""
         if self.jobs:
-            return _total(job.unexplained for job in self.jobs)
+            return total(job.unexplained for job in self.jobs)
         if self.skipped_objects is None:
             return None
         return max(0, self.skipped_objects - self.not_copied)
@@ -283,7 +283,7 @@ class FailuresView(msgspec.Struct, frozen=True):
     def harmless(self) -> int | None:
         """Number of skipped objects that the target already has; None unless the log proves it."""
         if self.jobs:
-            return _total(job.harmless for job in self.jobs)
+            return total(job.harmless for job in self.jobs)
         proved = self.accounts_for_failures or (self.counts.whole and self.unexplained == 0)
         return self.unexplained if proved else None
 
@@ -301,8 +301,8 @@ def all_failures(jobs: Sequence[FailuresView], groups: tuple[FailureGroup, ...])
         JobKey(jobs[0].key.account_id, ""),
         groups,
         all_counts([job.counts for job in jobs]),
-        _total(job.failed_objects for job in jobs),
-        _total(job.skipped_objects for job in jobs),
+        total(job.failed_objects for job in jobs),
+        total(job.skipped_objects for job in jobs),
         sum(job.rows_read for job in jobs),
         next((job.problem for job in jobs if job.problem), None),
         any(job.waiting for job in jobs),
@@ -325,12 +325,6 @@ def all_counts(logs: Sequence[LogCounts]) -> LogCounts:
         first_seen={kind: span.first for kind, span in spans.items() if span.first},
         last_seen={kind: span.last for kind, span in spans.items() if span.last},
     )
-
-
-def _total(numbers: Iterable[int | None]) -> int | None:
-    """Return the sum; None if a number is unknown."""
-    known = [*numbers]
-    return None if None in known else sum(number or 0 for number in known)
 
 
 class Span:

@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
-from slurper_tui.monitor.model.base import SHORT_ID, SLOTS, JobKey
+from slurper_tui.monitor.model.base import SHORT_ID, SLOTS, JobKey, total
 from slurper_tui.monitor.model.job import (
     Failing,
     Forecast,
@@ -44,7 +44,6 @@ from slurper_tui.monitor.reports.retries import (
     scope_of,
     superseded,
     together,
-    total,
 )
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import NotFound
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import JobKey, total
 from slurper_tui.monitor.model.events import MOST_EVENTS, Event, RetryLink
 from slurper_tui.monitor.model.job import (
     Counts,
@@ -33,7 +33,7 @@ from slurper_tui.monitor.model.samples import Recorded, Span, SpanKind, last_of_
 from slurper_tui.monitor.model.verdict import with_log
 from slurper_tui.monitor.model.verification import Verification, by_job
 from slurper_tui.monitor.reports.migrations import Migration, family
-from slurper_tui.monitor.reports.retries import of_skips, total
+from slurper_tui.monitor.reports.retries import of_skips
 from slurper_tui.monitor.reports.verification_text import outdated_words, proof_words
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import JobKey, total
 from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import Counts, JobView, job_time
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, cause_of
@@ -59,7 +59,7 @@ def _left(link: RetryLink, parent: JobView | None) -> int | None:
         return None
     skips = parent.counts.skipped if parent.not_copied is None else parent.not_copied
     kinds = [parent.counts.failed] * of_failures(link) + [skips] * of_skips(link)
-    return None if None in kinds else sum(kind or 0 for kind in kinds)
+    return total(kinds)
 
 
 class _Tried:
@@ -157,16 +157,6 @@ def together(roots: Sequence[JobView], retries: Iterable[Retry]) -> Together:
             left = total([max(0, left - retried), _not_copied(child) if again else 0])
         counts = moved.applied(counts)
     return Together(counts, left, least)
-
-
-def total(numbers: Iterable[int | None]) -> int | None:
-    """Return the sum; None if a number is unknown."""
-    result = 0
-    for number in numbers:
-        if number is None:
-            return None
-        result += number
-    return result
 
 
 def _not_copied(view: JobView) -> int | None:
