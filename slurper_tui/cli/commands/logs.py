@@ -308,16 +308,61 @@ def _print_left(
 
     found: objects of the target by key; None if they were not looked up.
     """
-    types = context.options.type or [FAILED_TYPE]
+    options, out = context.options, context.out
+    types = options.type or [FAILED_TYPE]
     left = keys_left(jobs, reading, view, types)
     retried = number_retried(jobs, reading, left, types)
     if found is not None:
-        left = leave_out(left, looked_up(jobs, reading, types, found), context.out)
+        left = leave_out(left, looked_up(jobs, reading, types, found), out)
     keys = [key for keys in left.values() for key in keys]
-    _print_keys(keys, jobs[0], context.options, context.out)
-    context.out.notes(retried_words(retried))
-    whole = note_missing(view, reading, types, context.out)
+    out.notes(_doubts_about(keys, options))
+    if options.json:
+        out.line(fmt.as_json(keys))
+    elif options.null or not out.on_terminal:
+        end = "\0" if options.null else "\n"
+        out.exact("".join(f"{key}{end}" for key in keys))
+    else:
+        for key in keys:
+            out.line(key)
+    if not options.json:
+        out.notes(_advice_about(keys, jobs[0], options, out))
+    out.notes(retried_words(retried))
+    whole = note_missing(view, reading, types, out)
     return ExitCode.OK if whole else ExitCode.OBJECTS_LOST
+
+
+def _doubts_about(keys: Sequence[str], options: argparse.Namespace) -> list[str]:
+    """Return why another program may not take keys as they are printed.
+
+    They are a JSON array, have NUL after each key, or stand one a line.
+    """
+    if options.json:
+        number, most = fmt.count(len(keys)), fmt.count(MOST_KEYS)
+        return [f"{number} keys; one job takes at most {most}"] if len(keys) > MOST_KEYS else []
+    doubts = []
+    broken = 0 if options.null else sum("\n" in key for key in keys)
+    if broken:
+        doubts.append(
+            f"{keys_contain(broken)} a newline, so one key a line is ambiguous: use --null"
+        )
+    if keys and keys[0].startswith("\ufeff"):
+        doubts.append(
+            "the first key begins with U+FEFF, which programs drop from a file: use --json"
+        )
+    return doubts
+
+
+def _advice_about(
+    keys: Sequence[str], job: JobView, options: argparse.Namespace, out: Output
+) -> Iterator[str]:
+    """Yield what to do with keys that were printed as lines; to a terminal, sanitised ones."""
+    if options.null:
+        return
+    changed = sum(out.sanitise(key) != key for key in keys) if out.on_terminal else 0
+    if changed:
+        yield f"{keys_contain(changed)} characters that no terminal shows: write them to a file"
+    if keys:
+        yield f"with these lines in FILE, {rclone_line('FILE', job)} fetches them"
 
 
 async def _read(
@@ -378,38 +423,6 @@ def leave_out(
     needed = less_those_there(left, found.values())
     out.notes(left_out_words(sum(map(len, left.values())) - sum(map(len, needed.values()))))
     return needed
-
-
-def _print_keys(
-    keys: Sequence[str], job: JobView, options: argparse.Namespace, out: Output
-) -> None:
-    """Print exact keys: as a JSON array, with NUL after each key, or one a line.
-
-    A newline or a byte order mark in a key is reported. To a terminal, lines are sanitised.
-    """
-    if options.json:
-        if len(keys) > MOST_KEYS:
-            out.note(f"{fmt.count(len(keys))} keys; one job takes at most {fmt.count(MOST_KEYS)}")
-        out.line(fmt.as_json(keys))
-        return
-    broken = 0 if options.null else sum("\n" in key for key in keys)
-    if broken:
-        out.note(f"{keys_contain(broken)} a newline, so one key a line is ambiguous: use --null")
-    if keys and keys[0].startswith("\ufeff"):
-        out.note("the first key begins with U+FEFF, which programs drop from a file: use --json")
-    if options.null or not out.on_terminal:
-        end = "\0" if options.null else "\n"
-        out.exact("".join(f"{key}{end}" for key in keys))
-    else:
-        for key in keys:
-            out.line(key)
-        changed = sum(out.sanitise(key) != key for key in keys)
-        if changed:
-            out.note(
-                f"{keys_contain(changed)} characters that no terminal shows: write them to a file"
-            )
-    if keys and not options.null:
-        out.note(f"with these lines in FILE, {rclone_line('FILE', job)} fetches them")
 
 
 def note_missing(
