@@ -159,7 +159,7 @@ SELECTION = (_JOBS, _MIGRATION)
 """Which jobs a command is about."""
 
 _DEADLINE = _value("--deadline", "TIME", 'compare each job with a deadline: "Fri 18:00"')
-_TOLD_DEADLINE = _value("--deadline", "TIME", "notify where jobs have not ended by then")
+_NOTICE_DEADLINE = _value("--deadline", "TIME", "notify where jobs have not ended by then")
 
 OF_MONITOR = (
     _MIGRATION,
@@ -333,7 +333,7 @@ COMMANDS: Mapping[str, Command] = {
     "watch": Command(
         "a plain line whenever something changes",
         *SELECTION,
-        _TOLD_DEADLINE,
+        _NOTICE_DEADLINE,
         _flag("--json", "JSON Lines", exclusive=True),
         _flag("--plain", "sentences for a screen reader, without symbols", exclusive=True),
         usage=_OF_ANY_JOBS,
@@ -347,7 +347,7 @@ COMMANDS: Mapping[str, Command] = {
         *SELECTION,
         Argument("--timeout", dest="limit", metavar="S", help="wait at most S seconds"),
         _value("--max-failed", "N", "end with 0 though N objects failed, over all jobs (0)"),
-        _TOLD_DEADLINE,
+        _NOTICE_DEADLINE,
         _flag("--progress", "meanwhile print each change to stderr, as watch does"),
         _json("JSON Lines, one job each"),
         usage=_OF_ANY_JOBS,

@@ -160,7 +160,7 @@ def show(
         Session(make_monitor, selection, partial(resolve, names=connection.names), from_history),
         _options(config, load_view(saved, default), options, process, connection),
         partial(save_view, saved, default=default),
-        _teller(notifier, ascii_only=config.ascii_only),
+        _notify_function(notifier, ascii_only=config.ascii_only),
         main_screen,
     )
     app.copy_beside = tmux_copy(process.environ)
@@ -177,18 +177,20 @@ def show(
     return _outcome(app, guard, process)
 
 
-def _teller(notifier: Notifier, *, ascii_only: bool) -> Callable[[Snapshot, ScreenState], None]:
-    """Return a function that tells about changes and keeps the terminal's title up to date."""
+def _notify_function(
+    notifier: Notifier, *, ascii_only: bool
+) -> Callable[[Snapshot, ScreenState], None]:
+    """Return a function that notifies of changes and keeps the terminal's title up to date."""
     titled = ScreenState()
 
-    def tell(snapshot: Snapshot, state: ScreenState) -> None:
+    def notify(snapshot: Snapshot, state: ScreenState) -> None:
         nonlocal titled
         notifier.update(snapshot, state.deadline)
         if notifier.shows_summary and not state.same_jobs(titled):
             titled = state
             notifier.show(title_of(state, ascii_only=ascii_only))
 
-    return tell
+    return notify
 
 
 def _default_view(config: Config) -> ViewState:

@@ -36,7 +36,7 @@ class SlurperApp(CopyingApp):
     """The monitor as a full-screen app.
 
     fatal: the error of the first account when all accounts were rejected, else None.
-    tell: called with each snapshot and the state that shows it, for what is told off the screen.
+    notify_user: called with each snapshot and the state that shows it.
     main_screen: its class; another one for a replay.
     """
 
@@ -55,7 +55,7 @@ class SlurperApp(CopyingApp):
         session: Session,
         options: ScreenOptions,
         save_view: Callable[[ViewState], None],
-        tell: Callable[[Snapshot, ScreenState], None] = lambda snapshot, state: None,
+        notify_user: Callable[[Snapshot, ScreenState], None] = lambda snapshot, state: None,
         main_screen: type[MainScreen] = MainScreen,
     ) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class SlurperApp(CopyingApp):
         self._buffered: list[Event] = []
         self._session = session
         self._options = options
-        self._tell = tell
+        self._notify_user = notify_user
         look = Look(options.ascii_only, options.zone, options.names)
         self.main = main_screen(session, options, look, save_view)
         for theme in THEMES:
@@ -99,7 +99,7 @@ class SlurperApp(CopyingApp):
         async for snapshot in self._session.snapshots():
             if not snapshot.rejected:
                 self.main.take(snapshot)
-                self._tell(snapshot, self.main.state)
+                self._notify_user(snapshot, self.main.state)
                 continue
             problems = (account.problem for account in snapshot.accounts if account.problem)
             self.fatal = next(problems).error

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 Sample = tuple[JobKey, Recorded]
 
-_NOBODYS: Sample = (JobKey("", ""), Recorded(0.0, Counts(), None))
+_EMPTY: Sample = (JobKey("", ""), Recorded(0.0, Counts(), None))
 """A sample with every field, for the CSV header."""
 
 
@@ -212,7 +212,7 @@ def _csv(samples: Iterable[Sample], out: Output, *, one: bool) -> Iterator[str]:
         writer.writerow([out.sanitise(cell) if isinstance(cell, str) else cell for cell in cells])
         return line.getvalue()
 
-    yield written(_record(*_NOBODYS, one=one))
+    yield written(_record(*_EMPTY, one=one))
     for key, sample in samples:
         yield written(_record(key, sample, one=one).values())
 

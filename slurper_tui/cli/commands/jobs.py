@@ -428,8 +428,8 @@ async def watch(context: CommandContext) -> ExitCode:
         if not context.session.resolved:
             return None
         for view in _changed(snapshot, printed):
-            out.line(_said(view, snapshot, context))
-        _tell(context, snapshot)
+            out.line(_change_line(view, snapshot, context))
+        _notify(context, snapshot)
         if named:
             _note_undocumented(undocumented, snapshot, out)
             if _all_ended(snapshot, context):
@@ -441,8 +441,8 @@ async def watch(context: CommandContext) -> ExitCode:
     return await context.until(take)
 
 
-def _said(view: JobView, snapshot: Snapshot, context: CommandContext) -> str:
-    """Return what is printed of a change: JSON, a sentence for a screen reader, or a line."""
+def _change_line(view: JobView, snapshot: Snapshot, context: CommandContext) -> str:
+    """Return what `watch` prints of a change: JSON, a sentence for a screen reader, or a line."""
     if context.options.json:
         return record_line(view)
     if context.options.plain:
@@ -450,8 +450,8 @@ def _said(view: JobView, snapshot: Snapshot, context: CommandContext) -> str:
     return _line(view, snapshot, context)
 
 
-def _tell(context: CommandContext, snapshot: Snapshot) -> None:
-    """Tell about what changed in the ways that the user has configured.
+def _notify(context: CommandContext, snapshot: Snapshot) -> None:
+    """Notify of what changed in the ways that the user has configured.
 
     The end of a selected job is not one of many because of planned jobs that were not selected.
     """
@@ -558,7 +558,7 @@ async def _ended(context: CommandContext, last: list[Snapshot], most_failed: int
         if not last:
             _note_waiting(snapshot, context)
         last[:] = [snapshot]
-        _tell(context, snapshot)
+        _notify(context, snapshot)
         context.session.look_at(None, frozenset(view.key for view in snapshot.jobs))
         _note_undocumented(undocumented, snapshot, context.out)
         if context.options.progress:

@@ -92,11 +92,11 @@ def digest_lines(digest: Digest, look: Look, width: int) -> Iterator[Line]:
         yield ()
         yield from _text(text, look, width, "muted")
     yield ()
-    if not (todo := jobs_with_advice(digest)):
+    if not (advised := jobs_with_advice(digest)):
         yield (Piece("Nothing to do now.", "success"),)
         return
     yield (Piece("To do now", "strong"),)
-    for job in todo:
+    for job in advised:
         sign = f"{look.sign(job.view.state)} "
         name = migration(job.view, DrawContext(look, digest.until), width - len(sign))
         yield (Piece(sign, style_of(job.view)), *name)

@@ -407,8 +407,8 @@ def _rates(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
 def _eta(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the forecast and the reason for its uncertainty."""
     forecast, look = shown_forecast(view), context.look
-    told = view.state is State.STALLED and not view.parts  # by the line above
-    reason = "" if told or view.from_history else view.reason
+    above = view.state is State.STALLED and not view.parts  # the line above says why
+    reason = "" if above or view.from_history else view.reason
     words = if_resumed_words(view)
     if forecast is not None:
         low, high, at_least = forecast.low, forecast.high, forecast.at_least
