@@ -136,11 +136,8 @@ def detail_lines(
         newest += event_lines(own[-NEWEST:], context, column)
         earlier += event_lines(own[:-NEWEST], context, width)
     identity = _identity(view, context, column)
-    charts: tuple[Line, ...] = ()
-    if trace is not None and trace.key == view.key and trace.points:
-        from slurper_tui.tui.render.charts import chart_lines
-
-        charts = chart_lines(view, trace, context, width, key=key, beside=roomy)
+    its_trace = trace if trace is not None and trace.key == view.key else None
+    charts = _charts(view, its_trace, context, width, key)
     failing, why = [*_failing(view, context, column)], [*_newest_reasons(view, context, width)]
     rows, below = [*_newest_rows((view,), context, width)], [*identity, *earlier]
     proof = _verification(view, context, width)
@@ -164,32 +161,26 @@ def migration_lines(
 
     The arguments are those of `detail_lines`; the trace is the sum of the migration's jobs.
     """
-    width = max(8, width)
+    width, view = max(8, width), one.view
     roomy = width >= TWO_COLUMNS
     column = width // 2 - 2 if roomy else width
-    heading, numbers = [*_heading(one.view, context, width)], [*_numbers(one.view, context, column)]
-    rest = [*_pace(one.view, context, column), ()]
+    heading, numbers = [*_heading(view, context, width)], [*_numbers(view, context, column)]
+    rest = [*_pace(view, context, column), ()]
     if one.overlaps:
         rest += [*_overlaps(one, context, column), ()]
     rest += _jobs(one, context, column)
-    charts: tuple[Line, ...] = ()
-    if trace is not None and trace.of and trace.of == one.charted and trace.points:
-        from slurper_tui.tui.render.charts import chart_lines
-
-        charts = chart_lines(one.view, trace, context, width, key=key, beside=roomy)
+    its_trace = trace if trace is not None and trace.of and trace.of == one.charted else None
+    charts = _charts(view, its_trace, context, width, key)
     happened: list[Line] = []
     if own := [event for event in events if event.key in one.keys]:
         from slurper_tui.tui.render.job_text import event_lines
 
-        names = {view.key: part_name(view, context.look) for view in one.jobs}
+        names = {job.key: part_name(job, context.look) for job in one.jobs}
         happened += event_lines(own[-MOST_EVENTS:], context, column, names)
-    identity = [*_identity(one.view, context, column)]
+    identity = [*_identity(view, context, column)]
     reasons = [*_reasons(one, context, column)]
-    failing, why = (
-        [*_failing(one.view, context, column)],
-        [*_newest_reasons(one.view, context, width)],
-    )
-    rows, proof = [*_newest_rows(one.jobs, context, width)], _verification(one.view, context, width)
+    failing, why = [*_failing(view, context, column)], [*_newest_reasons(view, context, width)]
+    rows, proof = [*_newest_rows(one.jobs, context, width)], _verification(view, context, width)
     if not roomy:
         above = [*failing, *why, *rest]
         return _in_one_column(
@@ -199,6 +190,17 @@ def migration_lines(
     rest = [*failing, *rest]
     middle = [proof, charts, why]
     return _in_two_columns(heading, numbers, rest, middle, identity, right, rows, column)
+
+
+def _charts(
+    view: JobView, trace: Trace | None, context: DrawContext, width: int, key: str
+) -> tuple[Line, ...]:
+    """Return the charts of a job or of a migration; none without its history."""
+    if trace is None or not trace.points:
+        return ()
+    from slurper_tui.tui.render.charts import chart_lines
+
+    return chart_lines(view, trace, context, width, key=key, beside=width >= TWO_COLUMNS)
 
 
 def _in_one_column(*parts: Sequence[Line]) -> tuple[Line, ...]:
