@@ -21,7 +21,6 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job
-from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.codecs import (
     LATEST_MS,
     SAMPLE_COLUMNS,
@@ -43,7 +42,7 @@ from slurper_tui.monitor.history.files import Ownership, identity_of
 from slurper_tui.monitor.history.notes import Notes
 from slurper_tui.monitor.history.schema import transaction, version_of
 from slurper_tui.monitor.model.base import AHEAD_SECONDS, CREATED_SLACK, EARLIEST, JobKey
-from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.job import Counts, job_time
 from slurper_tui.monitor.model.samples import (
     STEP_SECONDS,
     WHOLE_SECONDS,
@@ -406,7 +405,7 @@ class Store:
         block = self._block(job, first)
         last, floor = block[-1].at, to_ms(EARLIEST)
         try:
-            created = parse_time(job_of(job_json).created_at)
+            created = job_time(job_of(job_json).created_at)
         except UNREADABLE:
             created = None
         # A creation time after the last sample is wrong and ignored.

@@ -15,11 +15,10 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, BucketKeysRefused, Conflict
 from slurper_tui.api.models import PAGE_SIZE, Answer, Connectivity, Job
-from slurper_tui.format import parse_time
 from slurper_tui.monitor.jobs.target import TargetBucket, inspect
 from slurper_tui.monitor.model.base import MOST_PAGES, SLOTS, JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink, What
-from slurper_tui.monitor.model.job import JobView, has_ended
+from slurper_tui.monitor.model.job import JobView, has_ended, job_time
 from slurper_tui.monitor.model.plans import Draft, Secrets, new_job, new_source, new_target
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class WantedJob(NamedTuple):
 
     def matches(self, job: Job) -> bool:
         """Whether a job is new and has the draft's source, prefix, keys and target."""
-        created = parse_time(job.created_at)
+        created = job_time(job.created_at)
         is_new = self.existing.complete if created is None else created >= self.since - CLOCK_SLACK
         if not is_new or not job.id or job.id in self.existing.ids:
             return False

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
-from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.job import job_time
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.model.plans import MOST_KEYS, VENDORS, Draft, Plan, StepState
@@ -350,12 +349,12 @@ def _alike(job: JobView | None, others: Iterable[JobView], keys: frozenset[str])
     source, target = (job.job.source, job.job.target) if job else (None, None)
     if job is None or source is None or target is None:
         return
-    begun = parse_time(job.job.created_at)
+    begun = job_time(job.job.created_at)
     for other in others:
         its, to = other.job.source, other.job.target
         if its is None or to is None or not its.keys or other.account_id != job.account_id:
             continue
-        created = parse_time(other.job.created_at)
+        created = job_time(other.job.created_at)
         before = begun is not None and created is not None and created < begun
         same = (its.vendor, its.bucket, to.bucket) == (source.vendor, source.bucket, target.bucket)
         if same and not before and (number := len(keys.intersection(its.keys))):

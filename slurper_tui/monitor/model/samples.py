@@ -14,9 +14,8 @@ from operator import itemgetter
 import msgspec
 
 from slurper_tui.api.models import Job
-from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import STEADY_SECONDS, JobKey
-from slurper_tui.monitor.model.job import Counts, has_ended
+from slurper_tui.monitor.model.job import Counts, has_ended, job_time
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.verification import Verification
 
@@ -69,7 +68,7 @@ class StoredJob(msgspec.Struct, frozen=True):
         """
         if self.last is None or self.last.counts.done is None:
             return False
-        finished = parse_time(self.job.finished_at)
+        finished = job_time(self.job.finished_at)
         steady = finished is not None and self.last.at >= finished + STEADY_SECONDS
         return self.closed or (steady and has_ended(self.job, self.last.status))
 

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
-from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey, Moment, Window
-from slurper_tui.monitor.model.job import has_ended
+from slurper_tui.monitor.model.job import has_ended, job_time
 from slurper_tui.monitor.model.timeline import (
     Trace,
     extended,
@@ -236,9 +235,9 @@ class HistorySync:
         views = [view for view in map(self._job_store.view, self._keys) if view is not None]
         if not views:
             return
-        times = (parse_time(view.job.created_at) for view in views)
+        times = (job_time(view.job.created_at) for view in views)
         begun = min((at for at in times if at is not None), default=None)
-        ends = [parse_time(view.job.finished_at) if view.ended else None for view in views]
+        ends = [job_time(view.job.finished_at) if view.ended else None for view in views]
         known = [at for at in ends if at is not None]
         ended = max(known) if len(known) == len(ends) else None
         now = now if ended is None else ended

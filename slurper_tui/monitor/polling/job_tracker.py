@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, NotFound
-from slurper_tui.format import parse_time
 from slurper_tui.monitor.estimate.forecast import if_resumed, reason
 from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.model.base import STEADY_SECONDS, Moment
@@ -31,6 +30,7 @@ from slurper_tui.monitor.model.job import (
     Total,
     counts_of,
     has_ended,
+    job_time,
     percent_of,
 )
 from slurper_tui.monitor.model.logs import LogCounts, NewestFailures, newest_rows
@@ -345,7 +345,7 @@ class JobTrack:
             status,
             now,
             period=interval if status == "running" else interval * PAUSED_ROUNDS,
-            created_at=parse_time(self._created_at),
+            created_at=job_time(self._created_at),
             clock_jumped=clock_jumped,
         )
         self.mode = self._mode_after(counts, status, now)
@@ -372,8 +372,8 @@ class JobTrack:
         forecast = None if ended else self.series.forecast
         total = Total.GROWING if estimate.growing else Total.PROVISIONAL
         # The lifetime rate lasts from `createdAt` to the end, or to now.
-        begun = parse_time(self._created_at)
-        end = parse_time(before.job.finished_at) if ended else now.wall
+        begun = job_time(self._created_at)
+        end = job_time(before.job.finished_at) if ended else now.wall
         lifetime_rate = None
         if begun is not None and end is not None and counts.done is not None and end > begun:
             lifetime_rate = counts.done / (end - begun)
@@ -420,7 +420,7 @@ class JobTrack:
 
     def seed(self, history: Sequence[Recorded], now: Moment) -> None:
         """Add samples from the history to the series, unless it has answers already."""
-        self.series.seed(history, now, parse_time(self._created_at))
+        self.series.seed(history, now, job_time(self._created_at))
         for earlier, later in pairwise(history):
             if earlier.counts != later.counts and later.at <= now.wall:
                 self._moved_at = now.mono - (now.wall - later.at)
@@ -432,7 +432,7 @@ class JobTrack:
                 self.view,
                 total=Total.GROWING if estimate.growing else self.view.total,
                 failing=estimate.failures.as_failing(now.wall - now.mono),
-                if_resumed=if_resumed(estimate, now, parse_time(self._created_at)),
+                if_resumed=if_resumed(estimate, now, job_time(self._created_at)),
                 status_since=_on_wall_clock(self.series.since, now),
                 stalled_since=_on_wall_clock(estimate.stalled_since, now),
             )
@@ -604,4 +604,4 @@ def _differ(before: str | None, after: str | None) -> bool:
     """Return whether two times differ, not only in notation; False if either is None."""
     if before is None or after is None:
         return False
-    return (parse_time(before) or before) != (parse_time(after) or after)
+    return (job_time(before) or before) != (job_time(after) or after)
