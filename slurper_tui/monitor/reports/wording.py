@@ -1,8 +1,8 @@
-"""Sentences about requests, events, logs and plans that the screen and the command line share.
+"""Sentences about jobs, requests, events, logs and plans that screen and command line share.
 
-The digest's are in `digest`, a verification's in `verification`, verdicts in `model.verdict`,
+The digest's are in `digest`, a verification's in `verification_text`, verdicts in `model.verdict`,
 reasons for a missing ETA in `estimate.forecast`, deadlines in `estimate.deadline`, numbers and
-times in `format` and `eta`.
+times in `format` and `eta_format`.
 
 All functions return plain text that is not sanitised: what comes from the API is unchanged. Screen
 and command line add their own names, colours and line breaks. Where several texts are returned for
