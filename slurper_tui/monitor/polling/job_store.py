@@ -34,6 +34,7 @@ from slurper_tui.monitor.model.events import (
     gone_event,
     status_event,
 )
+from slurper_tui.monitor.model.plans import Plan, counted_jobs, unstarted
 from slurper_tui.monitor.model.selection import Selection, fits
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
 from slurper_tui.monitor.polling.budget import backoff
@@ -42,7 +43,6 @@ from slurper_tui.monitor.polling.job_tracker import JobTrack
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.job import Counted, JobView, Unstarted
     from slurper_tui.monitor.model.logs import LogCounts
-    from slurper_tui.monitor.model.plans import Plan
     from slurper_tui.monitor.model.samples import Recorded, StoredJob
     from slurper_tui.monitor.model.verification import Verification
     from slurper_tui.monitor.polling.scheduler import Poll
@@ -320,8 +320,6 @@ class JobStore:
     def plans(self, plans: Mapping[int, Plan]) -> None:
         self._plans = plans
         if plans:
-            from slurper_tui.monitor.model.plans import counted_jobs  # only needed with a plan
-
             self._counted = counted_jobs(plans.values())
 
     def views(self) -> tuple[JobView, ...]:
@@ -412,8 +410,4 @@ class JobStore:
     @property
     def unstarted(self) -> tuple[Unstarted, ...]:
         """The jobs that plans have not started yet."""
-        if not self.plans:
-            return ()
-        from slurper_tui.monitor.model.plans import unstarted  # only needed if there is a plan
-
-        return unstarted(self.plans.values())
+        return unstarted(self.plans.values()) if self.plans else ()
