@@ -23,6 +23,7 @@ from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, Conflict
 from slurper_tui.monitor.jobs.create import FRESH_KEYS, NO_ID, Check, CreateResult, Prechecks
 from slurper_tui.monitor.model.job import State
+from slurper_tui.monitor.model.verification import BY_VERIFICATION
 from slurper_tui.monitor.reports.wording import (
     NOT_DURABLE,
     bucket_words,
@@ -161,7 +162,9 @@ def _pairs(pending: PendingRequest, look: Look) -> Iterator[tuple[str, str]]:
         number = len(set(pending.retry_of))
         one = short_id(pending.retry_of[0].job_id, look, 16)
         yield "retry of", f"{number} jobs" if number > 1 else one
-    if pending.log_types:
+    if pending.log_types == (BY_VERIFICATION,):
+        yield "found by", "a verification"
+    elif pending.log_types:
         yield "log rows", ", ".join(pending.log_types)
     yield from _source_pairs(first)
     if first.keys is not None:

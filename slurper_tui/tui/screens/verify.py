@@ -51,6 +51,7 @@ from slurper_tui.tui.screens.job_page import JobPage, save_differences, title_li
 from slurper_tui.tui.screens.verify_run import (
     VerifyRun,
     again,
+    explained_words,
     last_run,
     make_run,
 )
@@ -506,14 +507,18 @@ class VerifyPage(JobPage):
 
     async def action_retry(self) -> None:
         """Draft jobs that copy exactly the missing and the different objects again."""
-        if self._has("nothing to copy again", self._faults):
+        none = "nothing to copy again"
+        if self._explained:
+            show, copy = self.main.sign("show.failures"), self.main.sign("failures.retry")
+            none = f"the log explains them: {show} in the list shows, {copy} there copies them"
+        if self._has(none, self._faults):
             self.run_worker(self._retry(), group="retry", exclusive=True)
 
     async def _retry(self) -> None:
         wanted = await asyncio.to_thread(again, self.jobs, self.run.differences)
-        new_jobs = self.main.new_jobs
-        await new_jobs.draft_retry(
-            wanted.owners, wanted.missing, (BY_VERIFICATION,), wanted.doubts, wanted.differing
+        doubts = (*wanted.doubts, *explained_words(self._explained, self.main.sign))
+        await self.main.new_jobs.draft_retry(
+            wanted.owners, wanted.missing, (BY_VERIFICATION,), doubts, wanted.differing
         )
         if self.is_current and self.main.note:  # the main screen has refused to draft it
             self.show_note(self.main.note)
@@ -522,6 +527,11 @@ class VerifyPage(JobPage):
     def _faults(self) -> int:
         """The number of missing and different objects of the result."""
         return self.run.result.tally.faults if self.run.result else 0
+
+    @property
+    def _explained(self) -> int:
+        """The number of objects that are missing as the log says; `c` in the list copies them."""
+        return self.run.result.tally.of(Outcome.EXPECTED) if self.run.result else 0
 
     @property
     def _lists(self) -> int:

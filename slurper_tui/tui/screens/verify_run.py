@@ -280,6 +280,18 @@ def again(
     )
 
 
+def explained_words(number: int, sign: Callable[[str], str]) -> tuple[str, ...]:
+    """Return that objects which the log explains are left out of a draft, if there are any.
+
+    sign: returns the key of a binding.
+    """
+    if not number:
+        return ()
+    objects = "1 object is" if number == 1 else f"{fmt.count(number)} objects are"
+    keys = f"{sign('show.failures')} and {sign('failures.retry')}"
+    return (f"{objects} missing as the log says, and left out: {keys} in the list copy these",)
+
+
 def overwrite_words(number: int) -> tuple[str, ...]:
     """Return that objects are overwritten, if there are any."""
     if not number:

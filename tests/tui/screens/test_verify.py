@@ -205,7 +205,7 @@ async def test_every_difference_is_counted_by_class_and_written_exactly(
 
 
 async def test_a_retry_is_drafted_of_exactly_these_keys_and_says_that_it_overwrites() -> None:
-    async with bench(job(overwrite=False, **FAULTS)) as one:
+    async with bench(job(overwrite=False, failed=3, **FAULTS)) as one:
         await one.verified()
         await one.press("c")
         await one.until(lambda: isinstance(one.app.screen, DraftPage))
@@ -215,6 +215,9 @@ async def test_a_retry_is_drafted_of_exactly_these_keys_and_says_that_it_overwri
         assert sizes == [(37, False), (18, True)]
         assert {parent.job_id for parent in draft.pending.retry_of} == {"first"}
         await one.see("18 objects differ: copied with overwrite", "see each job below")
+        await one.see("found by", "a verification")
+        said = "3 objects are missing as the log says, and left out: e and c in the list copy these"
+        assert said in " ".join(one.text.split())
         assert {request.method for request in one.requests} == {"GET"}
 
 
@@ -338,6 +341,8 @@ async def test_a_stop_while_the_log_is_read_lists_nothing() -> None:
         await one.see("y start")
         await one.press("y")
         await one.see("not verified: 3 missing as the log says, of 3,000 objects")
+        await one.press("c")
+        await one.see("the log explains them: e in the list shows, c there copies them")
 
 
 async def test_a_log_that_is_not_read_is_told() -> None:
