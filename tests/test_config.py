@@ -1,6 +1,5 @@
 import os
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -130,8 +129,11 @@ def test_any_invalid_file_is_a_config_error(data: bytes, mark: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.toml"
         file.write_bytes(b"\xef\xbb\xbf" * mark + b"[keys]\n" + data)
-        with suppress(ConfigError):
-            config.load(Flags(), UTF8, file)
+        try:
+            said = str(file) if config.load(Flags(), UTF8, file) else ""
+        except ConfigError as error:
+            said = str(error)
+        assert str(file) in said
 
 
 @pytest.mark.parametrize(

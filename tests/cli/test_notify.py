@@ -320,7 +320,11 @@ async def test_a_command_that_fails(words: Sequence[str], said: str) -> None:
 
 
 async def test_a_command_that_reads_nothing_is_fine() -> None:
-    await Command((sys.executable, "-c", ""), dict[str, str]).run(b"x" * 10**6)
+    command = Command((sys.executable, "-c", ""), dict[str, str])
+    await command.run(b"x" * 10**6)  # a broken pipe would raise NotDelivered
+    failing = Command((sys.executable, "-c", "raise SystemExit(3)"), dict[str, str])
+    with pytest.raises(NotDelivered, match="it ended with 3"):
+        await failing.run(b"x" * 10**6)
 
 
 HANG = """

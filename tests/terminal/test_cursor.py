@@ -27,7 +27,7 @@ def program(environ: dict[str, str]) -> Iterator[PtyProgram]:
         running.assert_restored()
 
 
-def see_on_row(program: PtyProgram, text: str) -> int:
+def assert_on_row(program: PtyProgram, text: str) -> int:
     """Wait until the cursor is on the mark of a row with this text; return its line."""
 
     def is_there() -> bool:
@@ -39,7 +39,7 @@ def see_on_row(program: PtyProgram, text: str) -> int:
     return int(program.screen.cursor.y)
 
 
-def see_at(program: PtyProgram, text: str) -> None:
+def assert_at(program: PtyProgram, text: str) -> None:
     """Wait until the cursor is on the first cell of this text."""
 
     def is_there() -> bool:
@@ -49,7 +49,7 @@ def see_at(program: PtyProgram, text: str) -> None:
     program.wait_for(is_there, f"the cursor at {text!r}")
 
 
-def see_after(program: PtyProgram, text: str) -> None:
+def assert_after(program: PtyProgram, text: str) -> None:
     """Wait until the cursor is on the cell after this text."""
 
     def is_there() -> bool:
@@ -60,74 +60,74 @@ def see_after(program: PtyProgram, text: str) -> None:
 
 
 def test_in_the_list_it_follows_the_highlight(program: PtyProgram) -> None:
-    first = see_on_row(program, "→")
+    first = assert_on_row(program, "→")
     program.type("j")
     program.wait_for(lambda: program.screen.cursor.y == first + 1, "the second row")
-    see_on_row(program, "→")
+    assert_on_row(program, "→")
     program.resize(90, 20)
     program.see("412k/412k")
-    see_on_row(program, "→")
+    assert_on_row(program, "→")
     program.type("j")
     program.wait_for(lambda: program.screen.cursor.y == first + 2, "the third row")
-    see_on_row(program, "→")
+    assert_on_row(program, "→")
     program.type("\x1a")  # without job control it continues at once
     program.wait_for(lambda: program.raw.count(HIDDEN) == 2, "our screen again")
-    see_on_row(program, "→")
+    assert_on_row(program, "→")
     program.wait_for(lambda: 25 in program.modes(), "the cursor")
     assert program.raw.count(SHOWN) == 3  # at the start, on leaving and on coming back
 
 
 def test_it_stands_at_the_heading_of_details_and_dialogs(program: PtyProgram) -> None:
     program.type("\t")
-    see_at(program, "»")
+    assert_at(program, "»")
     program.type("?")
-    see_at(program, "Keys and signs")
+    assert_at(program, "Keys and signs")
     program.type("\x1b")
     program.see_no("Keys and signs")
     program.type("\t")
-    see_on_row(program, "→")
+    assert_on_row(program, "→")
 
 
 def test_in_a_log_and_in_failures_it_follows_the_highlight(program: PtyProgram) -> None:
     program.type("G")
-    see_on_row(program, "video-masters")
+    assert_on_row(program, "video-masters")
     program.type("k")
-    see_on_row(program, "thumbs")
+    assert_on_row(program, "thumbs")
     program.type("l")
     program.see("22 rows")
-    first = see_on_row(program, "completed")
+    first = assert_on_row(program, "completed")
     program.type("j")
     program.wait_for(lambda: program.screen.cursor.y == first + 1, "the second row")
     program.type("/started\r")
-    see_on_row(program, "started")
+    assert_on_row(program, "started")
     program.type("e")
     program.see("the log lists 10 of 10 failures")
-    see_on_row(program, "")
+    assert_on_row(program, "")
 
 
 def test_without_plans_it_stands_at_the_text(program: PtyProgram) -> None:
     program.type(":plans\r")
-    see_at(program, "There are no plans.")
+    assert_at(program, "There are no plans.")
 
 
 def test_in_inputs_it_stands_where_text_is_typed(program: PtyProgram) -> None:
     program.type(":new migration")
-    see_after(program, "new migration")
+    assert_after(program, "new migration")
     program.type("\r")
     program.see("Copy from")
-    see_at(program, "[s3]")
+    assert_at(program, "[s3]")
     program.type(f"{DOWN}qwerty")
-    see_after(program, "qwerty")
+    assert_after(program, "qwerty")
     program.type("\x1b[D")
-    see_after(program, "qwert")
+    assert_after(program, "qwert")
     program.type(f"{DOWN * 3}2030/\r2031/")
-    see_after(program, "2031/")
+    assert_after(program, "2031/")
     program.type("\x1b")
-    see_on_row(program, "→")
+    assert_on_row(program, "→")
     program.type("/thumbs")
-    see_after(program, " / thumbs")
+    assert_after(program, " / thumbs")
     program.type("\r")
-    see_on_row(program, "thumbs")
+    assert_on_row(program, "thumbs")
 
 
 def test_the_plain_driver_shows_it_too(server: LoopbackServer, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_the_plain_driver_shows_it_too(server: LoopbackServer, tmp_path: Path) -
     changed = ["-m", "tests.tui.other_textual", renamed]
     with PtyProgram([sys.executable, *changed, "slurper_tui.cli.main"], environ) as running:
         running.see("running")
-        first = see_on_row(running, "→")
+        first = assert_on_row(running, "→")
         running.type("j")
         running.wait_for(lambda: running.screen.cursor.y == first + 1, "the second row")
         assert 25 in running.modes()

@@ -123,6 +123,7 @@ def test_polling_continues_on_a_stalled_terminal_and_the_screen_recovers(
         program.see("Keys")
         program.type("q")
         program.see_no("Keys")
+        assert "completed" in program.text
         quit_at_once(program)
 
 
@@ -160,6 +161,7 @@ def test_sizes_that_end_at_the_painted_one_repaint_the_screen(environ: dict[str,
                 program.resize(20, 10)
                 program.resize(80, 24)
             program.see(row)
+        assert program.text.count(row) == 1
         quit_at_once(program)
 
 

@@ -150,6 +150,7 @@ def test_reading_a_log_is_retried(program: PtyProgram, server: LoopbackServer, k
     account.faults.clear()
     program.see("22 rows")
     program.see_no("trying again")
+    assert sum("/logs" in asked for asked in map(str, server.requests)) > 1
 
 
 def test_a_refusal_is_shown_with_the_message_of_the_api(
@@ -174,3 +175,4 @@ def test_any_size(program: PtyProgram) -> None:
         program.resize(columns, 24)
         program.wait_for(lambda: "Esc back" in program.text.splitlines()[23], "the last line")
         program.wait_for(lambda: "thumbs → previews" in head(program), "the head")
+        assert len(program.text.splitlines()) == 24

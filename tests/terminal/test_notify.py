@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -18,7 +19,7 @@ import pytest
 from slurper_tui.api.models import Source, Target
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 from tests.receiver import receive
 from tests.server import LoopbackServer
 from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
@@ -288,10 +289,7 @@ def test_a_pipe_never_gets_an_escape_but_the_command_runs(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        deadline = time.monotonic() + PATIENCE
-        while not _polled(person, JOB):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        asyncio.run(until(lambda: _polled(person, JOB), asyncio.sleep))
         person.abort(JOB)
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 5

@@ -40,3 +40,4 @@ def test_a_job_is_opened_by_one_burst_of_keys(program: PtyProgram) -> None:
     program.type(":go to photos-prod/2022\r")
     program.wait_for(lambda: "photos-prod/2022" in program.text.splitlines()[2][82:], "its details")
     program.wait_for(lambda: below_its_migration(program.text, "photos-prod"), "its row")
+    assert program.text.splitlines()[2][82:].startswith("photos-prod/2022")

@@ -386,9 +386,11 @@ async def test_a_verifier_that_is_closed_while_it_runs_stops(tmp_path: Path) -> 
     progress = made.run()
     while not hangs.hanging:
         await anext(progress)
+    with pytest.raises(Busy):
+        WorkFile(tmp_path / "work")
     await made.close()
     await progress.aclose()
-    WorkFile(tmp_path / "work").close()
+    WorkFile(tmp_path / "work").close()  # Busy no more
 
 
 @pytest.mark.parametrize("workers", [1, 2])

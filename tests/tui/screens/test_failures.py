@@ -471,6 +471,7 @@ async def test_a_failed_save_shows_the_reason(folder: Path) -> None:
         os.rmdir(folder)
         await program.press("E")
         await program.see("not saved: No such file or directory")
+        assert " saved to" not in program.text
 
 
 @pytest.fixture

@@ -177,6 +177,7 @@ async def test_a_question_is_in_view_after_the_terminal_has_become_smaller() -> 
             lambda: any("Pause this" in line for line in stage.text.splitlines()[:12])
         )
         await stage.until(lambda: len(stage.text.splitlines()) == 12)
+        assert stage.control.asked == []
 
 
 async def test_while_it_is_waited_for_it_is_not_sent_again() -> None:
@@ -268,6 +269,7 @@ async def test_a_request_that_was_not_sent_is_reported() -> None:
         await stage.ask("P")
         await stage.press("y")
         await stage.until(lambda: "nothing was sent: it completed meanwhile" in stage.status)
+        assert len(stage.control.asked) == 1
 
 
 async def test_a_note_shows_that_a_request_is_being_sent() -> None:
@@ -278,6 +280,7 @@ async def test_a_note_shows_that_a_request_is_being_sent() -> None:
         await stage.until(lambda: "sending pause …" in stage.status)
         stage.control.held.set()
         await stage.until(lambda: WAITING in stage.status)
+        assert "sending" not in stage.text
 
 
 # Several jobs ---------------------------------------------------------------------------------
@@ -434,7 +437,8 @@ async def test_new_migrations_and_plans_are_in_the_palette(
             monkeypatch.setattr(type(stage.app.main.new_jobs), name, ran_as(ran, name))
         await stage.choose("new")
         await stage.choose("plans")
-        await stage.until(lambda: ran == ["open_form", "open_plans"])
+        await stage.until(lambda: len(ran) == 2)
+        assert ran == ["open_form", "open_plans"]
 
 
 def ran_as(ran: list[str], name: str) -> Callable[[object], None]:

@@ -101,6 +101,7 @@ async def test_an_unreadable_log_shows_the_reason() -> None:
     async with opened("l") as program:
         program.logs.pushed.push(NotFound("no such job"))
         await program.see("no such job · the API no longer knows this job")
+        assert isinstance(program.page, LogPage)
 
 
 async def test_the_wait_for_the_request_budget_is_shown() -> None:
@@ -514,6 +515,7 @@ async def test_a_failed_save_shows_the_reason(folder: Path) -> None:
         os.rmdir(folder)
         await program.press("s")
         await program.see("not saved: No such file or directory")
+        assert " saved to" not in program.text
 
 
 async def test_a_note_without_room_opens_a_dialog(folder: Path) -> None:

@@ -134,6 +134,7 @@ async def test_the_palette_finds_the_plans() -> None:
         await bench.see("Show the jobs that wait to be started")
         await bench.press("enter")
         await bench.see("There are no plans.")
+        assert bench.writes == []
 
 
 # Leaving ---------------------------------------------------------------------------------------
@@ -165,15 +166,16 @@ async def test_leaving_asks_while_jobs_wait_for_this_program() -> None:
         assert bench.app.return_code == 0
 
 
-@pytest.mark.parametrize("how", ["ctrl+c", "signal"])
-async def test_ctrl_c_and_signals_leave_without_a_question(how: str) -> None:
+@pytest.mark.parametrize(("how", "code"), [("ctrl+c", 0), ("signal", 143)])
+async def test_ctrl_c_and_signals_leave_without_a_question(how: str, code: int) -> None:
     async with workbench(account=SimulatedAccount(jobs=0, slots=1)) as bench:
         await split(bench)
         if how == "signal":
-            bench.app.exit_for_signal(143)
+            bench.app.exit_for_signal(code)
         else:
             await bench.press(how)
         await bench.until(lambda: not bench.app.is_running)
+        assert bench.app.return_code == code
 
 
 async def test_leaving_does_not_ask_where_nothing_waits_for_this_program() -> None:
@@ -181,6 +183,7 @@ async def test_leaving_does_not_ask_where_nothing_waits_for_this_program() -> No
         await bench.see("2 planned jobs need bucket keys")
         await bench.press("q")
         await bench.until(lambda: not bench.app.is_running)
+        assert bench.app.return_code == 0
 
 
 # What is shown --------------------------------------------------------------------------------
@@ -216,6 +219,7 @@ async def test_a_job_started_meanwhile_is_shown() -> None:
         await bench.creation.plan(bench.account.account_id, drafts, SECRETS)
         await opened(bench)
         await bench.see("✔ started", "waits for a free slot")
+        assert len(bench.account.jobs()) == 1
 
 
 # What is done ---------------------------------------------------------------------------------

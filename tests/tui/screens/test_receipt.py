@@ -277,6 +277,7 @@ async def test_a_failed_save_shows_the_reason(
         await o.until(lambda: "w saves" in o.text)
         await o.press("w")
         await o.until(lambda: "not saved: No such file or directory" in o.text)
+    assert not gone.exists()
 
 
 async def test_a_folded_migration_has_one_receipt_of_all_its_jobs() -> None:

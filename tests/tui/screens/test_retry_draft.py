@@ -355,6 +355,7 @@ async def test_an_unwritable_folder_is_reported(
         await drafted(bench)
         await bench.press("w")
         await bench.see("not written: No such file or directory")
+    assert not gone.exists()
 
 
 def test_several_drafts_have_numbered_names_and_all_or_none_is_written(tmp_path: Path) -> None:

@@ -257,6 +257,7 @@ async def test_a_job_that_still_runs_can_be_verified_and_the_question_says_what_
     async with bench(job(seconds=10**6, listing=10.0)) as one:
         await one.asked()
         await one.see("A job still runs: objects that are newer than the beginning")
+        assert one.listings == 0
 
 
 async def test_the_palette_offers_it_and_the_help_explains_its_page() -> None:
@@ -270,6 +271,7 @@ async def test_the_palette_offers_it_and_the_help_explains_its_page() -> None:
         await one.see("y start")
         await one.press("question_mark")
         await one.see("Pause the verification", "Stop it; what was")
+        assert one.listings == 0
 
 
 @pytest.mark.parametrize("how", ["noisy", "early"])
@@ -316,6 +318,9 @@ async def test_a_pause_sends_nothing_until_it_goes_on() -> None:
         await one.press("p")
         one.listing.set()
         await one.see("verification paused at", "p go on")
+        sent = one.listings
+        await one.pilot.pause()
+        assert one.listings == sent
         await one.press("p")
         await one.see("all 8,000 objects are in the target")
 
