@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import tzinfo
 
 from slurper_tui.monitor.model.base import JobKey, Window
@@ -34,7 +34,7 @@ class FakeFeed(Session):
         """Wait until every pushed snapshot is processed."""
         await asyncio.wait_for(self._queue.join(), PATIENCE)
 
-    async def snapshots(self) -> AsyncIterator[Snapshot]:
+    async def snapshots(self) -> AsyncGenerator[Snapshot, None]:
         while True:
             item = await self._queue.get()
             if isinstance(item, Exception):

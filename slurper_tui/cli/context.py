@@ -75,7 +75,7 @@ class CommandContext(NamedTuple):
 
         Raises CliError when every account rejects the credentials, and what `take` raises.
         """
-        async with aclosing(self.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+        async with aclosing(self.session.snapshots()) as snapshots:
             async for snapshot in snapshots:
                 self.progress_output.update(snapshot)
                 if (found := take(snapshot)) is not None:

@@ -7,7 +7,7 @@ and verifications) when they are first used.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import tzinfo
 from typing import TYPE_CHECKING, NamedTuple
@@ -90,7 +90,7 @@ class Session:
                 call(self._monitor)
         return self._monitor
 
-    async def snapshots(self) -> AsyncIterator[Snapshot]:
+    async def snapshots(self) -> AsyncGenerator[Snapshot, None]:
         """Make the monitor and yield its snapshots endlessly.
 
         Meanwhile the logs of ended jobs and of those that are looked at are read, and the sizes of
@@ -100,7 +100,7 @@ class Session:
         monitor = self.start()
         reading: asyncio.Task[None] | None = None
         try:
-            async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+            async with aclosing(monitor.snapshots()) as snapshots:
                 async for snapshot in snapshots:
                     if not self.resolved and self._can_resolve(snapshot):
                         keys = self._resolve(self._selection, snapshot.jobs)

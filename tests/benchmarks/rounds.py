@@ -11,15 +11,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, Sequence
-from typing import cast
+from collections.abc import Sequence
 
 import httpx
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Answer, Progress
-from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.polling.poller import WORKERS, Monitor
 from tests.monitor.inline_history import InlineHistory
@@ -39,7 +37,7 @@ async def ours(client: Stopwatch, account_id: str, jobs: int) -> float:
     """Return the seconds from the first progress request to the complete snapshot."""
     client.first = 0.0
     monitor = Monitor({account_id: client}, StoredHistory(InlineHistory()), eager=True)
-    snapshots = cast("AsyncGenerator[Snapshot, None]", monitor.snapshots())
+    snapshots = monitor.snapshots()
     async for snapshot in snapshots:
         if snapshot.complete:
             took = time.perf_counter() - client.first

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -50,7 +50,7 @@ class Bench:
         self.accounts = accounts
         self.account = accounts[0]
         self.requests: list[Request] = []
-        self.snapshots = cast("AsyncGenerator[Snapshot, None]", self.session.snapshots())
+        self.snapshots = self.session.snapshots()
         self.last = Snapshot(EPOCH, 5.0)
 
     async def until(self, condition: Callable[[Snapshot], bool], within: float = 900.0) -> Snapshot:

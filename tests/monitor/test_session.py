@@ -47,7 +47,7 @@ async def test_services_and_digest_wait_for_the_monitor_and_are_made_on_first_us
         await asyncio.sleep(1)
         assert not digest.done()
         assert not services.done()
-        async with aclosing(cast("Any", session.snapshots())) as snapshots:
+        async with aclosing(session.snapshots()) as snapshots:
             await anext(snapshots)
             assert (await digest).since == EPOCH - 3600.0
             assert await session.services() is await services

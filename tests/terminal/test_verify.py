@@ -6,6 +6,7 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from slurper_tui.simulated.jobs import Plan
 from tests.server import LoopbackServer
 from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
 
-FAULTS = {"lost": 37, "resized": 5, "emptied": 2, "changed": 11}
+FAULTS: dict[str, Any] = {"lost": 37, "resized": 5, "emptied": 2, "changed": 11}
 
 
 def test_the_demo_is_verified_from_the_key_to_the_list_of_differences(tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def account() -> SimulatedAccount:
         listing=1.0,
         source=Source("r2", "photos"),
         target=Target("r2", "media"),
-        **FAULTS,  # type: ignore[arg-type]  # numbers
+        **FAULTS,
     )
     return SimulatedAccount(plans=[plan])
 

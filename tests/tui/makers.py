@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
@@ -156,7 +157,11 @@ class Workbench:
     async def see(self, *texts: str) -> None:
         """Wait until the screen shows all texts."""
         for text in texts:
-            await self.until(lambda text=text: text in self.text)  # type: ignore[misc]  # bound now
+            await self.until(partial(self.shows, text))
+
+    def shows(self, text: str) -> bool:
+        """Whether the screen shows a text."""
+        return text in self.text
 
     @property
     def text(self) -> str:

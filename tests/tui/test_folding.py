@@ -33,7 +33,8 @@ NESTED = view(6, "paused", source="backups", prefix="a/b/")
 def retry(parent: JobView, done: int = 4) -> tuple[JobView, RetryLink]:
     """A running job of ten keys that failed in another, and how they are tied."""
     child = view(7, source=(parent.job.source and parent.job.source.bucket) or "")
-    source = replace(child.job.source, keys=tuple(map(str, range(10))))  # type: ignore[type-var]  # known
+    assert child.job.source is not None
+    source = replace(child.job.source, keys=tuple(map(str, range(10))))
     counts = Counts(10, done, 0, 0)
     child = replace(child, job=replace(child.job, source=source), counts=counts, percent=done * 10)
     return child, RetryLink(child.key, parent.key, 10, ("importErrorRetryExhaustion",))
@@ -361,7 +362,8 @@ async def test_a_migration_with_a_match_is_unfolded_with_just_the_matching_jobs(
 async def test_a_filter_that_hides_the_highlighted_migration_highlights_a_line(
     endpoint: str,
 ) -> None:
-    source = replace(LOGS.job.source, endpoint=endpoint or None)  # type: ignore[type-var]  # known
+    assert LOGS.job.source is not None
+    source = replace(LOGS.job.source, endpoint=endpoint or None)
     logs = replace(LOGS, job=replace(LOGS.job, source=source))
     others = [replace(logs, job=replace(logs.job, id=f"job{n:04}")) for n in (8, 9)]
     async with staged(snapshot(*JOBS[:3], *others)) as stage:

@@ -69,7 +69,7 @@ async def control(context: CommandContext) -> ExitCode:
     action = _action(context)
     if not options.yes and not prompts.can_ask():
         raise CliError(f"{options.command}: {prompts.NOBODY_TO_ASK}")
-    async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+    async with aclosing(context.session.snapshots()) as snapshots:
         change, problems = await _find(action, snapshots, context)
         single = len(change.views) + len(problems) == 1
         if not await _agreed(change, context):

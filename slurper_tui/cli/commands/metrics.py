@@ -98,7 +98,7 @@ async def _once(
 
     An error ends it too, but not before it is written that nothing is known.
     """
-    async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+    async with aclosing(context.session.snapshots()) as snapshots:
         async for snapshot in snapshots:
             collector.latest = snapshot
             try:
@@ -117,7 +117,7 @@ async def _follow(
 ) -> ExitCode:
     """Write after every round until a signal ends it. Raises CliError if every account rejects."""
     rounds = 0
-    async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+    async with aclosing(context.session.snapshots()) as snapshots:
         async for snapshot in snapshots:
             collector.latest = snapshot
             if snapshot.rounds > rounds or snapshot.rejected:

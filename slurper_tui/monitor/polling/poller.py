@@ -13,7 +13,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -204,7 +204,7 @@ class Monitor:
         samples = (track.series.last for track in self.job_store.tracks())
         return max(self._clock(), 0.0, *(sample.at for sample in samples if sample))
 
-    async def snapshots(self) -> AsyncIterator[Snapshot]:
+    async def snapshots(self) -> AsyncGenerator[Snapshot, None]:
         """Yield a snapshot at once, after every round, and while a first list is being read."""
         await self._history_sync.load(self._stored_jobs, self._answers.unlisted, self._now)
         groups = [group for group in self._groups for _ in range(WORKERS)]

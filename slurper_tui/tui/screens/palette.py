@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.text import Text
 from textual import on
@@ -75,7 +75,7 @@ class Everything(Provider):
             text, action = self._deadline(typed.strip())
             yield Hit(FIRST, _prompt(text), action, text=text)
             return
-        main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
+        main = cast("MainScreen", self.screen)  # it alone opens the palette
         if word.casefold() == AT and main.options.replay is not None:
             text, action = _jump(main, main.options.replay, typed.strip())
             yield Hit(FIRST, _prompt(text), action, text=text)
@@ -87,7 +87,7 @@ class Everything(Provider):
                 yield Hit(score, _prompt(text), action, text=text)
 
     def _entries(self) -> Iterator[Entry]:
-        main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
+        main = cast("MainScreen", self.screen)  # it alone opens the palette
         reasons = main.reasons()
         for binding in main.KEYS:
             if (binding.id or "").startswith("move."):
@@ -114,7 +114,7 @@ class Everything(Provider):
 
     def _deadline(self, typed: str) -> Entry:
         """Return an entry that sets the typed deadline, or one that shows why it is invalid."""
-        main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
+        main = cast("MainScreen", self.screen)  # it alone opens the palette
         if typed.casefold() == "off":
             return _off(main)
         if not main.state.now or not typed:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ from tests.cli.logs import plan
 from tests.cli.making import KEYS, S3, SECRET, Person
 from tests.cli.program import environment, perform
 
-REQUEST = {
+REQUEST: dict[str, Any] = {
     "source": {
         "vendor": "s3",
         "bucket": "photos",
@@ -81,7 +82,7 @@ def test_json_uses_the_api_s_field_names() -> None:
     [
         'overwrite = true\n[source]\nvendor = "s3"\nbucket = "other"\nregion = "eu-1"\n'
         'endpoint = "https://s3.example.com"\n[target]\nbucket = "media"\n',
-        json.dumps({**REQUEST, "source": {**REQUEST["source"], "bucket": "other"}}),  # type: ignore[dict-item]  # a table
+        json.dumps({**REQUEST, "source": {**REQUEST["source"], "bucket": "other"}}),
     ],
 )
 def test_a_file_makes_a_job_and_flags_win_over_it(text: str) -> None:

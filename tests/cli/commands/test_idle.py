@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -110,10 +109,9 @@ def _edited(envelope: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
     return envelope
 
 
-LATER: Callable[[Any], Any] = lambda envelope: {  # noqa: E731
-    **envelope,
-    "result_info": {"total_count": 99},
-}
+def _longer(envelope: Any) -> Any:
+    return {**envelope, "result_info": {"total_count": 99}}
+
 
 UNCERTAIN = {
     "no connection": [Fault(Kind.CONNECT_ERROR)],
@@ -122,7 +120,7 @@ UNCERTAIN = {
     "truncated": [Fault(Kind.TRUNCATED)],
     "a foreign result": [Fault(Kind.WRONG_TYPES)],
     "429": [Fault(status=429, code=971, retry_after=3600)],
-    "rows are missing": [Fault(Kind.EDITED, operation="list", edit=LATER)],
+    "rows are missing": [Fault(Kind.EDITED, operation="list", edit=_longer)],
     "the second page fails": [Fault(status=500, path="jobs", after=1)],
     "the second reading fails": [Fault(Kind.RESET, path="jobs", after=2)],
 }

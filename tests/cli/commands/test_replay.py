@@ -75,7 +75,7 @@ async def test_a_replay_shows_what_was_shown_at_the_same_times() -> None:
     clock, replayed, history = connection.replay.clock, Seen(), InlineHistory()
     connection.open()
     monitor = Monitor(connection.clients, StoredHistory(history, shown=False), timer=clock)
-    async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]
+    async with aclosing(monitor.snapshots()) as snapshots:
         async for snapshot in snapshots:
             note(replayed, snapshot)
             if snapshot.taken_at >= clock.end:

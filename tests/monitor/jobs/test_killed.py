@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -24,9 +26,9 @@ SHORT = (2_000, 9_000)
 """Objects of jobs that hold a slot for at most 95 s: three or four refusals of the next step."""
 
 
-async def run_until_killed(program: Program, work: object) -> None:
+async def run_until_killed(program: Program, work: Coroutine[Any, Any, object]) -> None:
     """Run until the program is done or killed; a killed program cleans up nothing."""
-    task = asyncio.ensure_future(work)  # type: ignore[call-overload]  # a coroutine
+    task = asyncio.create_task(work)
     killed = asyncio.ensure_future(program.dead.wait())
     await asyncio.wait({task, killed}, return_when=asyncio.FIRST_COMPLETED)
     killed.cancel()

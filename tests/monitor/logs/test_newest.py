@@ -29,8 +29,9 @@ def ended(name: str) -> Plan:
 
 
 def accounts(*plans: Plan, oldest_first: bool = False) -> list[SimulatedAccount]:
-    options = {"clock": wall, "token": "t0ken", "plans": plans}
-    return [SimulatedAccount(oldest_rows_first=oldest_first, **options)]  # type: ignore[arg-type]
+    return [
+        SimulatedAccount(oldest_rows_first=oldest_first, clock=wall, token="t0ken", plans=plans)
+    ]
 
 
 def read(b: Bench) -> list[str]:
@@ -61,7 +62,9 @@ async def test_the_newest_rows_of_the_highlighted_job_are_read_and_then_once_a_m
         await b.seconds(REFRESH_SECONDS / 2)
         assert len(read(b)) == requests
         await b.seconds(REFRESH_SECONDS)
-        assert b.job("a").newest_rows[0].created_at > times[0]  # type: ignore[operator]  # times
+        newest = b.job("a").newest_rows[0].created_at
+        assert newest is not None
+        assert newest > times[0]
         assert requests < len(read(b)) <= 3 * requests
 
 

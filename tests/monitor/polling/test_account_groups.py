@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -87,7 +88,7 @@ async def watched(
     *users: list[SimulatedAccount], answer: Answer = at_once, **options: Any
 ) -> AsyncGenerator[tuple[Several, Callable[[Callable[[Snapshot], bool]], Awaitable[Snapshot]]]]:
     several = Several([*users], answer, **options)
-    async with aclosing(several.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+    async with aclosing(several.monitor.snapshots()) as snapshots:
 
         async def until(condition: Callable[[Snapshot], bool]) -> Snapshot:
             deadline = asyncio.get_running_loop().time() + 20_000
@@ -207,7 +208,7 @@ async def test_the_services_use_the_credential_of_the_job() -> None:
             view = next(v for v in snapshot.jobs if v.account_id == account.account_id)
             own = metered.of(account.account_id)
             key = JobKey(*view.key)
-            progress = await own.at_once(lambda own=own, key=key: own.api.progress(*key))  # type: ignore[misc]  # bound for this turn
+            progress = await own.at_once(partial(own.api.progress, *key))
             assert progress.id == view.key.job_id
         metered.unlock()
         clients = {metered.of(account.account_id).api for account in several.accounts}

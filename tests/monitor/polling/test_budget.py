@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -76,20 +77,20 @@ STEPS = st.one_of(
 
 @settings(max_examples=150)
 @given(st.lists(STEPS, max_size=25))
-def test_the_budget_holds_under_any_sequence_of_events(steps: list[tuple[str, object]]) -> None:
+def test_the_budget_holds_under_any_sequence_of_events(steps: list[tuple[str, Any]]) -> None:
     now, budget, sent, blocked = EPOCH, Budget(), [], -math.inf
     for step, value in steps:
         if step == "pass":
-            now += float(value)  # type: ignore[arg-type]  # a number in these steps
+            now += float(value)
         elif step == "spend":
-            number = min(int(value), budget.available(now))  # type: ignore[call-overload]  # a number too
+            number = min(int(value), budget.available(now))
             assert not number or now >= blocked
             spend(budget, number, now)
             sent += [now] * number
         elif step == "hear":
-            budget.record_headers(value, now)  # type: ignore[arg-type]  # a limit
+            budget.record_headers(value, now)
         elif step == "block":
-            budget.block(now, value)  # type: ignore[arg-type]  # seconds or None
+            budget.block(now, value)
             blocked = max(blocked, now + 1)
         else:
             ready = budget.ready_at(now)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -92,8 +94,10 @@ async def test_the_seconds_since_a_change_are_those_since_a_counter_moved() -> N
         assert since == pytest.approx(wall() - moved, abs=6)
 
 
-def frozen(counts: Counts):  # type: ignore[no-untyped-def]  # an edit of a JSON envelope
-    def edit(envelope):  # type: ignore[no-untyped-def]
+def frozen(counts: Counts) -> Callable[[Any], Any]:
+    """An edit of a JSON envelope: the counts stay these."""
+
+    def edit(envelope: Any) -> Any:
         envelope["result"].update(
             objects=counts.objects,
             transferredObjects=counts.transferred,

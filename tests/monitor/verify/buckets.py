@@ -5,20 +5,22 @@ from __future__ import annotations
 import bisect
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.objects import FoundPrefix, ListedObject, ListingCost, ObjectHeaders
+from slurper_tui.monitor.verify.compare import Difference
 from slurper_tui.monitor.verify.scope import JobScope, Scope
 
 CREATED = 1_900_000_000.0
 STARTED = CREATED + 10_000.0
 
 
-def an_object(key: str, size: int | None = 5, **fields: object) -> ListedObject:
+def an_object(key: str, size: int | None = 5, **fields: Any) -> ListedObject:
     """Return an object as a listing tells it, older than the job; its MD5 follows from the size."""
     digest = hashlib.md5(str(size).encode(), usedforsecurity=False).hexdigest()
-    told: dict[str, object] = {"etag": digest, "modified": CREATED - 100.0, **fields}
-    return ListedObject(key, size, **told)  # type: ignore[arg-type]
+    told: dict[str, Any] = {"etag": digest, "modified": CREATED - 100.0, **fields}
+    return ListedObject(key, size, **told)
 
 
 def objects(*keys: str) -> list[ListedObject]:
@@ -108,5 +110,5 @@ def fails_at(*numbers: int) -> Callable[[int], None]:
     return fail
 
 
-def by_key(differences: Iterable[object]) -> Mapping[str, str]:
-    return {d.key: str(d.outcome) for d in differences}  # type: ignore[attr-defined]
+def by_key(differences: Iterable[Difference]) -> Mapping[str, str]:
+    return {d.key: str(d.outcome) for d in differences}

@@ -49,7 +49,10 @@ def listing_of(
     demo: bool = False,
 ) -> R2Listing:
     client = SlurperClient(token_credentials(token), transport=httpx.MockTransport(answer))
-    moment = lambda: Moment(now(), now())  # noqa: E731 - a clock
+
+    def moment() -> Moment:
+        return Moment(now(), now())
+
     budget = Budget()
     metered = Metered(
         client,

@@ -9,6 +9,7 @@ import stat
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -47,7 +48,7 @@ def verifier(
     of: Scope | None = None,
     work: WorkFile | None = None,
     workers: int = 1,
-    **options: object,
+    **options: Any,
 ) -> Verifier:
     made_of = of or scope()
     return Verifier(
@@ -57,7 +58,7 @@ def verifier(
         work=work,
         workers=workers,
         clock=lambda: STARTED,
-        **options,  # type: ignore[arg-type]
+        **options,
     )
 
 
@@ -313,7 +314,9 @@ class HangingBucket(MemoryBucket):
         self.hanging = False
         self._at = at
 
-    async def pages(self, prefix: str = "", after: str | None = None):  # type: ignore[no-untyped-def]
+    async def pages(
+        self, prefix: str = "", after: str | None = None
+    ) -> AsyncGenerator[Sequence[ListedObject], None]:
         async for page in super().pages(prefix, after):
             if self.requests == self._at:
                 self.hanging = True
@@ -537,11 +540,11 @@ async def test_a_checkpoint_that_fails_is_not_counted_twice(
     work, calls = WorkFile(path), list[int]()
     checkpoint = work.checkpoint
 
-    def full(*args: object) -> None:
+    def full(*args: Any) -> None:
         calls.append(1)
         if len(calls) == 3:
             raise sqlite3.OperationalError("database or disk is full")
-        checkpoint(*args)  # type: ignore[arg-type]
+        checkpoint(*args)
 
     monkeypatch.setattr(work, "checkpoint", full)
     made = verifier(MemoryBucket(objects(*FOLDERS)), MemoryBucket(objects("a/00")), work=work)
@@ -636,11 +639,11 @@ async def test_a_sample_is_the_same_after_a_fault_in_the_middle(stop: int, tmp_p
 
 
 async def test_another_sample_begins_anew_and_the_same_goes_on(tmp_path: Path) -> None:
-    async def resumes(**options: object) -> tuple[int, int]:
+    async def resumes(**options: Any) -> tuple[int, int]:
         source = MemoryBucket(objects(*FOLDERS), "source", before_page=fails_at(6))
         target = MemoryBucket(objects(*FOLDERS), "target")
         work = WorkFile(tmp_path / "work")
-        made = verifier(source, target, work=work, **options)  # type: ignore[arg-type]
+        made = verifier(source, target, work=work, **options)
         found = (await made.plan()).resumes
         await run(made)
         result = made.result()

@@ -49,8 +49,8 @@ def sorted_jobs(jobs: Iterable[JobView], sort: str | None, inverted: bool) -> li
     return sorted(sorted(jobs, key=default_order), key=key, reverse=reverse)
 
 
-def row(job: object, width: int = 100, context: DrawContext = CONTEXT) -> str:
-    return text_of(cells(job, fit(width), context))  # type: ignore[arg-type]  # a JobView
+def row(job: JobView, width: int = 100, context: DrawContext = CONTEXT) -> str:
+    return text_of(cells(job, fit(width), context))
 
 
 def names(

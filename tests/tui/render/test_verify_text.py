@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from msgspec.structs import replace
 
@@ -9,7 +11,7 @@ from slurper_tui.monitor.model.verification import HeaderSample, Outcome, Tally,
 from slurper_tui.monitor.reports.verification_text import cost_rows, price_words, time_words
 from slurper_tui.monitor.verify.plan import SideCost, VerifyPlan, VerifyProgress
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import text_of, width_of
+from slurper_tui.tui.render.lines import Piece, text_of, width_of
 from slurper_tui.tui.render.verify_text import (
     count_style,
     fact,
@@ -44,8 +46,8 @@ R2 = SideCost("R2 bucket media, through the API", 1_013, in_r2=True, lists_heade
 PLAN = VerifyPlan(1_000_037, S3, R2, 240.0)
 
 
-def words(lines: object) -> str:
-    return " ".join(" ".join(text_of(line) for line in lines).split())  # type: ignore[attr-defined]  # lines
+def words(lines: Iterable[Iterable[Piece]]) -> str:
+    return " ".join(" ".join(text_of(line) for line in lines).split())
 
 
 @pytest.mark.parametrize("width", [30, 38, 60, 78, 118, 148, 198])

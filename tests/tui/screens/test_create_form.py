@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from tests.tui.jobs import ACCOUNT, harmless, snapshot, view
 from tests.tui.makers import S3_WORDS, SECRET_WORDS, WHOLE, Workbench, workbench
 
 CHECKS = ["source/connectivity-precheck", "target/connectivity-precheck"]
-WHOLE_BODY = {
+WHOLE_BODY: dict[str, Any] = {
     "source": {
         "vendor": "s3",
         "bucket": "photos-prod",
@@ -648,7 +649,7 @@ async def test_a_secret_is_taken_from_the_environment_and_shown_as_that() -> Non
         await bench.go_on()
         await bench.asked()
         source, target = (sent.body["secret"] for sent in bench.writes)
-        assert source == WHOLE_BODY["source"]["secret"]  # type: ignore[index]  # it is a table
+        assert source == WHOLE_BODY["source"]["secret"]
         assert target["secretAccessKey"] == "typed instead"
         assert target["accessKeyId"] == S3_WORDS["target_access_key_id"]
 
@@ -940,7 +941,7 @@ async def test_the_focused_field_its_fault_and_the_button_are_always_visible(
         assert here(bench) == "bucket"
         for row in [row for row in form.query(FieldRow) if row.display]:
             form.set_focus(row.entry)
-            await bench.until(lambda row=row: seen(bench, row))  # type: ignore[misc]  # bound now
+            await bench.until(partial(seen, bench, row))
         for other in ((30, 8), size):
             await bench.pilot.resize_terminal(*other)
             await bench.until(lambda: seen(bench, form.row("target_secret_access_key")))

@@ -290,8 +290,7 @@ async def test_a_folded_migration_has_one_receipt_of_all_its_jobs() -> None:
 async def test_a_migration_of_which_a_job_runs_has_an_interim_receipt() -> None:
     live = view(2, source="photos")
     result = receipt(JobReceipt(JOB, NOW - 1001, NOW - 1, log=LOG), JobReceipt(live, NOW - 900))
-    options = {"view": ViewState(migrations=True), "result": result}
-    async with opened(JOB, live, **options) as o:  # type: ignore[arg-type]  # any
+    async with opened(JOB, live, view=ViewState(migrations=True), result=result) as o:
         await o.until(lambda: "Interim receipt" in o.text)
         assert {*o.receipts.asked[0]} == {JOB.key, live.key}
         await o.until(lambda: "Jobs: 2 jobs, 1 of them not ended" in o.text)
@@ -299,7 +298,8 @@ async def test_a_migration_of_which_a_job_runs_has_an_interim_receipt() -> None:
 
 async def test_hostile_names_and_letters_alone_do_no_harm() -> None:
     nasty = ended(1, id="\x1b[31m|`x", log=LOG)
-    source = replace(nasty.job.source, bucket="[/red]`|\u202e", path_prefix="[b]\n")  # type: ignore[type-var]  # known
+    assert nasty.job.source is not None
+    source = replace(nasty.job.source, bucket="[/red]`|\u202e", path_prefix="[b]\n")
     nasty = replace(nasty, job=replace(nasty.job, source=source))
     result = receipt(JobReceipt(nasty, NOW - 1001, NOW - 1, log=LOG))
     async with opened(nasty, result=result, size=(100, 80), ascii_only=True) as o:

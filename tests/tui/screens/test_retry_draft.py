@@ -307,8 +307,10 @@ async def test_while_locked_a_retry_sends_nothing() -> None:
         await bench.press("enter")
         await bench.until(lambda: isinstance(bench.app.screen, RetryKeys))
         await bench.pilot.pause()
+        form = bench.app.screen
+        assert isinstance(form, RetryKeys)
         for name, word in S3_WORDS.items():
-            bench.app.screen.row(name).value = word  # type: ignore[attr-defined]  # a form
+            form.row(name).value = word
         await bench.go_on()
         await bench.see("read-only now: nothing was sent")
         await bench.press("y", "r")

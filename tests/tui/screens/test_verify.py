@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,17 @@ class Bench:
 
     async def see(self, *texts: str) -> None:
         for text in texts:
-            await self.until(lambda text=text: text in self.text)  # type: ignore[misc]  # bound now
+            await self.until(partial(self.shows, text))
+
+    def shows(self, text: str) -> bool:
+        return text in self.text
+
+    def complete(self) -> bool:
+        snapshot = self.app.main.state.snapshot
+        return snapshot is not None and snapshot.complete
+
+    def asks(self) -> bool:
+        return isinstance(self.app.screen, ConfirmDialog)
 
     async def form(self, **given: str) -> VerifyForm:
         """Open the form and fill it in."""
@@ -157,7 +168,7 @@ async def bench(
     try:
         async with one.app.run_test(size=size) as one.pilot:
             await one.until(lambda: one.app.main.state.snapshot is not None)
-            await one.until(lambda: one.app.main.state.snapshot.complete)  # type: ignore[union-attr]
+            await one.until(one.complete)
             yield one
     finally:
         if one.app.main.verify_run is not None:
@@ -442,7 +453,7 @@ async def test_leaving_while_it_runs_asks_and_says_whether_it_can_go_on(tmp_path
         async with bench(file=file) as one:
             await one.started()
             await one.press("escape", "q")
-            await one.until(lambda one=one: isinstance(one.app.screen, ConfirmDialog))  # type: ignore[misc]  # bound now
+            await one.until(one.asks)
             await one.see("Leave while verifying 0 %?", said)
             await one.press("n")
             assert one.app.screen is one.app.main
