@@ -330,9 +330,11 @@ def outage_notice(who: str, problem: Problem, at: float) -> str:
     return f"{who} has not answered for {fmt.duration(at - since)}: {problem.error.message}"
 
 
-def back_words(outage: PastOutage) -> str:
+def back_words(outage: PastOutage, *, short: bool = False) -> str:
     """Return that an outage is over, how long it was, and what was done meanwhile."""
     span = fmt.duration(outage.until - outage.since)
+    if short:
+        return f"back after {span}" + (f": {fmt.count(outage.moved)} moved" if outage.moved else "")
     more = f": {fmt.count(outage.moved)} objects moved meanwhile" if outage.moved else ""
     return f"back after {span} without an answer{more}"
 

@@ -121,24 +121,21 @@ def _status_parts(state: ScreenState, note: str, look: Look, room: int) -> Itera
     if snapshot is None:
         yield (Piece(look.to_ascii("connecting …"), "muted"),)
         return
-    yield from _replay(state, look)
-    yield from _problem(snapshot, look, room)
-    yield from _request(state, note, look)
+    before = [*_replay(state, look), *_problem(snapshot, look, room), *_request(state, note, look)]
     if state.writing:
-        yield (Piece("unlocked", "warning"),)
-    yield from _verifying(state)
+        before.append((Piece("unlocked", "warning"),))
+    before += _verifying(state)
     if state.marked:
-        yield (Piece(f"{len(state.marked)} marked", "accent"),)
-    if snapshot.history_note:
-        history = look.sentence(snapshot.history_note)
-        style = "muted" if history.startswith("history shared") else "warning"
-        # without its reason if that leaves too little room for the other facts
-        shown = history if len(history) + ROOM_BESIDE <= room else history.partition(":")[0]
-        yield (Piece(shown, style),)
+        before.append((Piece(f"{len(state.marked)} marked", "accent"),))
+    yield from before
     if state.news:
         from slurper_tui.monitor.reports.wording import back_words  # only after an outage
 
-        yield (Piece(back_words(state.news), "accent"),)
+        words = back_words(state.news)
+        if (note or before) and len(words) + ROOM_BESIDE > room:
+            words = back_words(state.news, short=True)
+        yield (Piece(words, "accent"),)
+    yield from _history(snapshot, look, room)
     if state.frozen:
         yield (Piece(f"frozen since {fmt.clock(snapshot.taken_at, look.zone)}", "warning"),)
     if state.filter_text:
@@ -148,6 +145,15 @@ def _status_parts(state: ScreenState, note: str, look: Look, room: int) -> Itera
     if stretch > 1.05:
         text = f"slowed \N{MULTIPLICATION SIGN}{stretch:.1f}: request budget"
         yield (Piece(look.to_ascii(text), "warning"),)
+
+
+def _history(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
+    """Yield the history note, without its reason if that leaves too little room for other facts."""
+    if snapshot.history_note:
+        history = look.sentence(snapshot.history_note)
+        style = "muted" if history.startswith("history shared") else "warning"
+        shown = history if len(history) + ROOM_BESIDE <= room else history.partition(":")[0]
+        yield (Piece(shown, style),)
 
 
 def _verifying(state: ScreenState) -> Iterator[Line]:
