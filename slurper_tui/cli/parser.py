@@ -596,7 +596,8 @@ COMMANDS: Mapping[str, Command] = {
         "should hold. Only lists: nothing is changed. First tells how many requests that takes, "
         "and asks.",
         epilog="Ends with 0 if every expected object is there, 4 if one is missing or differs, 7 "
-        "if a side was not listed to its end, 3 if its keys are refused.\n\n"
+        "if a side was not listed to its end or no object was expected, 3 if its keys are "
+        "refused.\n\n"
         "An S3 or GCS source needs its keys (GCS: HMAC keys), R2 buckets are listed through the "
         "API unless their keys are given. " + _WHERE_LISTING_KEYS + "\n\n"
         f"What is compared, and the formats of a manifest: {PROG} help verify",

@@ -128,8 +128,8 @@ def _check_new(path: str) -> None:
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         raise CliError(f"{path}: cannot write it: there is no folder {folder}")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise CliError(f"{path}: cannot write it: the folder cannot be written")
+    _write_new(Path(path), iter(()))
+    os.unlink(path)
 
 
 def _number(flag: str, text: str | None, default: Any, least: int, most: int) -> Any:
@@ -425,6 +425,8 @@ def _code(verifier: Verifier, result: Verification) -> ExitCode:
         return _problem_code(verifier.problem)
     if result.problem is not None or (result.headers and result.headers.problem):
         return ExitCode.API
+    if not result.tally.judged:
+        return ExitCode.API  # which proves nothing, as with a mistake in a prefix
     lost = result.tally.faults or result.tally.of(Outcome.EXPECTED)
     differs = result.headers is not None and result.headers.differing
     return ExitCode.OBJECTS_LOST if lost or differs else ExitCode.OK

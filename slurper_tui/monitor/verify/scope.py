@@ -154,8 +154,12 @@ def _nested(one: str, other: str) -> bool:
 def scope_of(
     account_id: str, bucket: str, jobs: Sequence[Job], prefixes: Sequence[str] = ()
 ) -> Scope:
-    """Return the scope of some jobs with the same source and target. prefixes: limits to these."""
-    return Scope(account_id, bucket, tuple(map(_job_scope, jobs)), tuple(sorted(set(prefixes))))
+    """Return the scope of some jobs with the same source and target.
+
+    prefixes: limits to these; none if it is empty or has an empty one.
+    """
+    limits = () if "" in prefixes else tuple(sorted(set(prefixes)))
+    return Scope(account_id, bucket, tuple(map(_job_scope, jobs)), limits)
 
 
 def _job_scope(job: Job) -> JobScope:
@@ -163,7 +167,7 @@ def _job_scope(job: Job) -> JobScope:
     return JobScope(
         job.id or "",
         (source and source.path_prefix) or "",
-        None if source is None or not source.keys else tuple(source.keys),
+        None if source is None or not source.keys else tuple(filter(None, source.keys)),
         parse_time(job.created_at),
         job.overwrite is not False,
         has_ended(job),

@@ -178,7 +178,7 @@ def test_a_prefix_limits_it_and_is_no_proof_of_everything() -> None:
     assert (ran.code, ran.out) == (2, [])
     assert ran.err[-1].endswith("--prefix: the jobs copy nothing with such a prefix")
     ran = someone.run("verify", "a1", "--yes", "--prefix", "2024/none/")
-    assert ran.out[0].endswith(": no object was expected")
+    assert (ran.code, ran.out[0].endswith(": no object was expected")) == (7, True)
 
 
 def test_a_side_that_cannot_be_listed_to_its_end_is_7() -> None:
@@ -327,11 +327,14 @@ def test_the_list_has_exactly_the_keys_by_outcome_and_is_private() -> None:
     assert found == DIFFERENT
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert f"slurper-tui retry {PLAN.id} --keys-from {file}" in ran.err[-1]
-    again = someone.run("verify", "a1", "--yes", "--diff", str(file))
-    assert (again.code, again.err) == (
-        2,
-        [f"slurper-tui: {file}: it exists already and is not overwritten"],
-    )
+    for place, said in (
+        (file, "it exists already and is not overwritten"),
+        (someone.folder / "no" / "diff", f"cannot write it: there is no folder {file.parent}/no"),
+        (someone.folder / ("x" * 300), "cannot write it: File name too long"),
+        ("/proc/diff", "cannot write it: No such file or directory"),
+    ):
+        again = someone.run("verify", "a1", "--yes", "--diff", str(place))
+        assert (again.code, again.err) == (2, [f"slurper-tui: {place}: {said}"])
 
 
 def test_a_list_that_cannot_be_written_costs_no_result_and_leaves_no_part(

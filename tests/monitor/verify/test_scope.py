@@ -148,3 +148,6 @@ def test_the_scope_of_jobs() -> None:
     )
     assert made.live
     assert made.prefixes == ("a", "b")
+    assert scope_of("account", "bucket", jobs, ["a", ""]).prefixes == ()
+    odd = Job("1", source=Source(keys=("", "k")))
+    assert scope_of("account", "bucket", [odd]).ranges() == (Range(keys=("k",)),)
