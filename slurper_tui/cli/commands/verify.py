@@ -46,7 +46,7 @@ from slurper_tui.monitor.reports.verification_text import (
     verdict_words,
 )
 from slurper_tui.monitor.reports.wording import inexact_words
-from slurper_tui.monitor.verify.diff import DiffForm, diff_entry, in_list_order
+from slurper_tui.monitor.verify.diff import DiffForm, diff_entry, in_list_order, new_file
 from slurper_tui.monitor.verify.headers import MOST_SAMPLED, HeaderDifference
 from slurper_tui.monitor.verify.manifest import STDIN
 
@@ -343,14 +343,9 @@ def _write_diff(
 def _write_new(path: Path, entries: Iterator[str]) -> None:
     """Write entries to a new file; none is left that is cut short. Raises CliError."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with open(descriptor, "wb") as file:
-                for entry in entries:
-                    file.write(entry.encode("utf-8", "surrogatepass"))
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        with new_file(path) as file:
+            for entry in entries:
+                file.write(entry.encode("utf-8", "surrogatepass"))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CliError(f"{path}: cannot write it: {reason}") from None

@@ -9,6 +9,7 @@ overwritten. File contents are exact; only file names are sanitised.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -24,7 +25,7 @@ from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView, LogView
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.records import row_record
 from slurper_tui.monitor.reports.wording import WAITING, next_step, rclone_line
-from slurper_tui.monitor.verify.diff import DiffForm, diff_entry
+from slurper_tui.monitor.verify.diff import DiffForm, diff_entry, new_file
 from slurper_tui.tui.keys import Hint, key_hint
 from slurper_tui.tui.render.columns import DrawContext, migration
 from slurper_tui.tui.render.lines import Line, Piece, hint_line, shorten, spread, width_of
@@ -286,18 +287,12 @@ def _name(what: str, jobs: Sequence[JobView]) -> str:
 
 
 def _write(folder: Path, name: str, suffix: str, lines: Iterable[str]) -> Path:
-    """Write lines to a new file and delete the file again if writing fails. Raises OSError."""
+    """Write lines to a new file; none is left that is cut short. Raises OSError."""
     for number in range(1, MOST_NAMES + 1):
         path = folder / (f"{name}{suffix}" if number == 1 else f"{name}-{number}{suffix}")
-        try:
-            file = path.open("x", encoding="utf-8", newline="")
-        except FileExistsError:
+        if os.path.lexists(path):
             continue
-        try:
-            with file:
-                file.writelines(line + "\n" for line in lines)
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise
+        with new_file(path, 0o666) as file:
+            file.writelines(f"{line}\n".encode() for line in lines)
         return path
     raise FileExistsError(f"there are {MOST_NAMES} files of this name already")

@@ -18,6 +18,7 @@ from slurper_tui.cli.output import Output, OutputClosed
 from slurper_tui.monitor.model.verification import CannotVerify, VerifyOptions
 from slurper_tui.monitor.reports.verifications import Verifications
 from slurper_tui.monitor.verify import buckets
+from slurper_tui.monitor.verify import diff as diff_module
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan, incident_key
 from slurper_tui.simulated.objects import Contents
@@ -347,13 +348,14 @@ def test_a_list_that_cannot_be_written_costs_no_result_and_leaves_no_part(
         os.close(number)
         return open("/dev/full", "wb", buffering=0)
 
-    monkeypatch.setattr(verify_command, "open", lambda number, mode: full(number), raising=False)
+    monkeypatch.setattr(diff_module, "open", lambda number, mode: full(number), raising=False)
     ran = someone.run("verify", "a1", "--yes", "--diff", str(file))
     assert ran.code == 2
     assert ran.out[0].startswith("not verified: 4 missing")
     assert ran.err[-1].endswith(f"{file}: cannot write it: No space left on device")
     assert not any("copies them again" in line for line in ran.err)
     assert not file.exists()
+    assert not [*someone.folder.glob("*.part")]
 
 
 @pytest.mark.parametrize("words", [[], ["--json"], ["--diff", "-"]])
