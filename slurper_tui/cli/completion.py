@@ -11,18 +11,16 @@ from __future__ import annotations
 import argparse
 import re
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from slurper_tui.api.models import DEFAULT_BASE_URL
-from slurper_tui.cli.connect import base_urls, fill_for_demo
+from slurper_tui.cli.connect import base_urls, demo_store
 from slurper_tui.cli.parser import COMMANDS, COMMON, OF_MONITOR, make_parser
 from slurper_tui.config import ConfigError, Flags, load
 from slurper_tui.format import safe
 from slurper_tui.monitor.history.files import FILE
-from slurper_tui.monitor.history.opening import memory_store, read_store
+from slurper_tui.monitor.history.opening import read_store
 from slurper_tui.monitor.history.schema import HistoryError
 from slurper_tui.monitor.model.logs import LOG_TYPES
 
@@ -123,7 +121,7 @@ def words(kind: str, options: argparse.Namespace, process: Process) -> Iterator[
     Yields nothing where the configuration or the history cannot be read.
     """
     try:
-        jobs = _demo_jobs() if options.demo else _stored_jobs(options, process)
+        jobs = _stored_jobs(options, process)
     except (ConfigError, HistoryError, OSError, ValueError, sqlite3.Error):
         return
     described: dict[str, str] = {}
@@ -136,24 +134,19 @@ def words(kind: str, options: argparse.Namespace, process: Process) -> Iterator[
 
 
 def _stored_jobs(options: argparse.Namespace, process: Process) -> Sequence[StoredJob]:
-    """Return the jobs of the accounts in use.
+    """Return the jobs of the accounts in use, or of the demo.
 
     Raises ConfigError, HistoryError, OSError and sqlite3.Error.
     """
+    if options.demo:
+        with closing(demo_store()) as store:
+            return store.jobs(())
     if process.state is None:
         return ()
     flags = Flags(accounts=options.account, file=options.config)
     config = load(flags, process.environ, process.config_file)
     with closing(read_store(process.state / FILE, base_urls(config), unlocked=True)) as store:
         return store.jobs(config.accounts)
-
-
-def _demo_jobs() -> Sequence[StoredJob]:
-    from slurper_tui.simulated.account import SimulatedAccount  # httpx
-
-    with closing(memory_store(DEFAULT_BASE_URL)) as store:
-        fill_for_demo(store, SimulatedAccount(), time.time())
-        return store.jobs(())
 
 
 def _words_of(kind: str, stored: StoredJob) -> Iterable[tuple[str, str]]:

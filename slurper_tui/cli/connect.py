@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -402,6 +403,15 @@ _EARLIER_RUNS = (
     (600.0, 5.0, 5.0),
 )
 """Simulated earlier runs in the demo's history: (start in seconds ago, end, sample interval)."""
+
+
+def demo_store() -> Store:
+    """Return a history in memory as the demo finds it at its start."""
+    from slurper_tui.simulated.account import SimulatedAccount  # httpx
+
+    store = memory_store(DEFAULT_BASE_URL)
+    fill_for_demo(store, SimulatedAccount(), time.time())
+    return store
 
 
 def fill_for_demo(store: Store, account: SimulatedAccount, now: float) -> None:

@@ -52,6 +52,11 @@ class CliError(Exception):
         self.more = more
 
 
+def api_failed(error: ApiError, what: str = "") -> CliError:
+    """Return the error for a request that failed. what: a clause before its message."""
+    return CliError(f"{what}: {error}" if what else str(error), exit_code(error.exit_code))
+
+
 PERMISSION = "a token needs the permission Workers R2 Storage Read"
 
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.cli import prompts
-from slurper_tui.cli.errors import CliError, ExitCode, exit_code
+from slurper_tui.cli.errors import CliError, ExitCode, api_failed, exit_code
 from slurper_tui.cli.output import Output, migration
 from slurper_tui.cli.prompts import NOBODY_TO_ASK, decode, parse_toml, read_secrets
 from slurper_tui.monitor.jobs.create import FRESH_KEYS, NO_ID, CreateResult, Prechecks
@@ -255,7 +255,7 @@ async def secrets_for(
         try:
             r2 = await services.creation.r2_keys(account_id)
         except ApiError as error:
-            raise CliError(str(error), exit_code(error.exit_code)) from None
+            raise api_failed(error) from None
     return await read_secrets(
         draft.vendor, options.secrets, context.environ, context.out, context.scrubber, r2
     )

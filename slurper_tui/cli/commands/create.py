@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Bucket
-from slurper_tui.cli.errors import CliError, ExitCode, exit_code
+from slurper_tui.cli.errors import CliError, ExitCode, api_failed, exit_code
 from slurper_tui.cli.job_start import (
     FLAGS,
     NO_ORIGIN,
@@ -150,7 +150,7 @@ class SourceOfDraft:
 
 
 def _unlisted(error: ApiError) -> CliError:
-    return CliError(f"the source cannot be listed: {error}", exit_code(error.exit_code))
+    return api_failed(error, "the source cannot be listed")
 
 
 COUNT_STEP = 100

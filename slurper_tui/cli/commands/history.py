@@ -12,7 +12,6 @@ import csv
 import io
 import os
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, tzinfo
@@ -26,8 +25,8 @@ from msgspec.structs import replace
 from slurper_tui import format as fmt
 from slurper_tui.api.client import SlurperClient, without_click
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.api.models import DEFAULT_BASE_URL, Job, Progress
-from slurper_tui.cli.connect import Connection, Login, OpenHistory, base_urls, fill_for_demo
+from slurper_tui.api.models import Job, Progress
+from slurper_tui.cli.connect import Connection, Login, OpenHistory, base_urls, demo_store
 from slurper_tui.cli.context import resolve, seconds_option, selection_of
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output, distinct_width
@@ -98,11 +97,7 @@ def _open_recorded(path: Path | None, config: Config) -> Store:
     path: None for the demo. Raises HistoryError, OSError and sqlite3.Error.
     """
     if path is None:
-        from slurper_tui.simulated.account import SimulatedAccount
-
-        store = memory_store(DEFAULT_BASE_URL)
-        fill_for_demo(store, SimulatedAccount(), time.time())
-        return store
+        return demo_store()
     urls = base_urls(config)
     try:
         return read_store(path, urls)

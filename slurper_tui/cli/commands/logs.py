@@ -21,7 +21,7 @@ from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.api.models import LogRow, is_exact
 from slurper_tui.cli import prompts
 from slurper_tui.cli.context import chosen, is_one_job
-from slurper_tui.cli.errors import CliError, ExitCode, exit_code
+from slurper_tui.cli.errors import CliError, ExitCode, api_failed
 from slurper_tui.cli.output import Output, distinct_width
 from slurper_tui.monitor.logs.reader import FailingObjects, is_transient
 from slurper_tui.monitor.model.logs import (
@@ -103,8 +103,7 @@ def log_faults(views: Sequence[JobView]) -> Iterator[None]:
         yield
     except ApiError as error:
         of = f"of job {views[0].key.job_id}" if len(views) == 1 else f"of one of {len(views)} jobs"
-        line = f"the log {of} could not be read: {error}"
-        raise CliError(line, exit_code(error.exit_code)) from None
+        raise api_failed(error, f"the log {of} could not be read") from None
 
 
 REPORTED_ROWS = 1_000
@@ -411,8 +410,7 @@ async def look_up(
                     reported = lookup.requests
                     out.note(f"{checked:,} of {lookup.price.keys:,} keys looked up")
     except ApiError as error:
-        line = f"the target could not be listed: {error}"
-        raise CliError(line, exit_code(error.exit_code)) from None
+        raise api_failed(error, "the target could not be listed") from None
     return lookup.found
 
 

@@ -20,7 +20,7 @@ from slurper_tui.cli.context import (
     unstarted_jobs,
     whole,
 )
-from slurper_tui.cli.errors import CliError, ExitCode, exit_code
+from slurper_tui.cli.errors import ExitCode, api_failed
 from slurper_tui.cli.output import Output, failed, migration, to_ascii
 from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.reports.records import counts_record, job_record, record
@@ -81,7 +81,7 @@ async def _receipt(context: CommandContext, selection: Selection, snapshot: Snap
     try:
         receipt = await services.receipts.receipt(keys, on_progress, unstarted)
     except ApiError as error:
-        raise CliError(f"no receipt: {error}", exit_code(error.exit_code)) from None
+        raise api_failed(error, "no receipt") from None
     if receipt.interim:
         name = (*selection.migrations, *selection.jobs)[0]
         context.out.note(f"{name}: the receipt is interim: not every job has ended")

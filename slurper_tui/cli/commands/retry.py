@@ -16,7 +16,7 @@ from slurper_tui.cli import prompts
 from slurper_tui.cli.commands.create import planned
 from slurper_tui.cli.commands.logs import LogProgress, leave_out, look_up, note_missing
 from slurper_tui.cli.context import chosen
-from slurper_tui.cli.errors import CliError, ExitCode, exit_code
+from slurper_tui.cli.errors import CliError, ExitCode, api_failed, exit_code
 from slurper_tui.cli.job_start import (
     Origin,
     check,
@@ -111,7 +111,7 @@ async def _drafts(
         details = await services.creation.details(key)
         return repair_drafts(details, keys, context.options.region)
     except ApiError as error:
-        raise CliError(f"job {key.job_id}: {error}", exit_code(error.exit_code)) from None
+        raise api_failed(error, f"job {key.job_id}") from None
     except NoRetry as error:
         raise CliError(f"job {key.job_id}: {error}") from None
 
