@@ -25,10 +25,8 @@ from slurper_tui.monitor.history.schema import HistoryError
 from slurper_tui.monitor.model.logs import LOG_TYPES
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.model.samples import StoredJob
-
-if TYPE_CHECKING:
     from slurper_tui.cli.context import Process
+    from slurper_tui.monitor.model.samples import StoredJob
 
 _SAFE_WORD = re.compile(r"[A-Za-z0-9._/][A-Za-z0-9._/-]{0,255}")
 """Words of these characters mean themselves in every shell, and are no options."""
