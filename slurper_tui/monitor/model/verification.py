@@ -61,9 +61,6 @@ CLASS_A_USD, CLASS_B_USD = 4.50 / 10**6, 0.36 / 10**6
 """R2's price of an operation in US dollars, as of 28 November 2026: writing and listing are Class
 A, HEAD is Class B."""
 
-FREE_A, FREE_B = 10**6, 10**7
-"""Operations of R2 that are free in a month."""
-
 
 class CannotVerify(Exception):
     """A verification that cannot be made; the message is one clear line."""

@@ -34,6 +34,7 @@ from slurper_tui.monitor.reports.verifications import (
 from slurper_tui.monitor.verify.scope import JobScope
 from slurper_tui.simulated.account import Fault
 from slurper_tui.simulated.jobs import incident_key
+from slurper_tui.simulated.objects import Contents
 from tests.monitor.bench import EPOCH, Bench, bench, most_in_window, now
 from tests.monitor.inline_history import InlineHistory
 from tests.monitor.reports.ended import account, key_of, plan, watch_to_end
@@ -125,17 +126,22 @@ async def test_the_logs_that_are_read_are_those_of_jobs_with_losses() -> None:
     assert (with_losses([unknown]), log_requests([unknown])) == ([unknown.key], None)
 
 
-@timeless
-async def test_polls_keep_their_pace_while_both_sides_are_listed_through_the_api(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Cloudflare's API, not a simulated one, list many pages of few objects."""
     whole = SlurperClient.r2_objects
 
     def short(client: SlurperClient, *of: Any, **query: Any) -> Any:
         return whole(client, *of, **query | {"per_page": 20})
 
     monkeypatch.setattr(SlurperClient, "is_simulated", False)
-    monkeypatch.setattr(SlurperClient, "r2_objects", short)  # many pages of few objects
+    monkeypatch.setattr(SlurperClient, "r2_objects", short)
+
+
+@timeless
+async def test_polls_keep_their_pace_while_both_sides_are_listed_through_the_api(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    short_pages(monkeypatch)
     big: dict[str, Any] = {"objects": 40_000, "source": Source("r2", "photos")}
     jobs = [plan(f"job-{number}", **big) for number in range(1, 7)]
     async with bench(account(*jobs)) as b:
@@ -161,6 +167,26 @@ async def test_polls_keep_their_pace_while_both_sides_are_listed_through_the_api
     assert most_in_window(listings, 300.0) <= 450 + READ_BURST
     for times in polls.values():
         assert max(later - earlier for earlier, later in pairwise(times)) <= 5.1
+
+
+@timeless
+async def test_looking_keys_up_in_the_target_leaves_half_of_the_budget_to_the_polls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    short_pages(monkeypatch)
+    copied = plan(**SHORT | {"objects": 4_000})
+    keys = [Contents(copied).key(number) for number in range(0, 4_000, 25)]
+    async with bench(account(copied)) as b:
+        await watch_to_end(b)
+        lookup = (await b.session.services()).buckets.lookup(b.job("job-1"), keys)
+        assert lookup is not None
+        began = now()
+        async for _ in lookup.run():
+            pass
+        seconds = now() - began
+    assert len(lookup.found) == len(keys) == lookup.price.requests
+    assert lookup.requests > READ_BURST + 100
+    assert (lookup.requests - READ_BURST) / seconds <= 1.5
 
 
 @timeless
