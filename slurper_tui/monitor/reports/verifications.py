@@ -26,9 +26,7 @@ from slurper_tui.monitor.model.verification import (
 )
 from slurper_tui.monitor.reports.migrations import key_of
 from slurper_tui.monitor.verify.buckets import r2_side, source_side
-from slurper_tui.monitor.verify.manifest import Manifest
 from slurper_tui.monitor.verify.scope import Scope, scope_of
-from slurper_tui.monitor.verify.verifier import Verifier, differences, differing_headers_in
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Job
@@ -41,6 +39,8 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.verify.buckets import ObjectListing
     from slurper_tui.monitor.verify.compare import Difference
     from slurper_tui.monitor.verify.headers import HeaderDifference
+    from slurper_tui.monitor.verify.manifest import Manifest
+    from slurper_tui.monitor.verify.verifier import Verifier
 
 
 async def _check_manifest(manifest: Manifest, scope: Scope, job: Job) -> None:
@@ -66,10 +66,14 @@ class LastVerification(NamedTuple):
 
     def differences(self, outcomes: Sequence[Outcome]) -> Iterator[Difference]:
         """Yield the differences of some outcomes in the order of their keys."""
+        from slurper_tui.monitor.verify.verifier import differences  # only for a verification
+
         return differences(self.work, outcomes)
 
     def differing_headers(self) -> list[HeaderDifference]:
         """Return the objects of the sample whose headers differ, in the order of their keys."""
+        from slurper_tui.monitor.verify.verifier import differing_headers_in  # likewise
+
         return differing_headers_in(self.work)
 
     def close(self) -> None:
@@ -163,6 +167,8 @@ class Verifications:
         Raises HistoryError (`Busy` if another program verifies the same jobs), OSError and
         sqlite3.Error of the work file.
         """
+        from slurper_tui.monitor.verify.verifier import Verifier  # likewise
+
         return Verifier(
             expected,
             actual,
@@ -196,6 +202,8 @@ class Verifications:
         runs. on_manifest: called in another thread with the number of entries read so far. Raises
         ApiError, and CannotVerify where the jobs or the work file do not allow it.
         """
+        from slurper_tui.monitor.verify.manifest import Manifest  # only for a verification
+
         try:
             scope = await self.scope(keys, options.prefixes)
         except ValueError as error:  # jobs of several migrations
@@ -226,6 +234,8 @@ class Verifications:
         self, account_id: str, job: Job, options: VerifyOptions
     ) -> tuple[ObjectListing, ObjectListing]:
         """Return what should be in the target, a manifest or the source; and the target."""
+        from slurper_tui.monitor.verify.manifest import Manifest  # only for a verification
+
         source, target = job.source or Source(), job.target or Target()
         of_source, of_target = options.secrets or (None, None)
         own = self._metered.of(account_id)
