@@ -96,6 +96,8 @@ async def verify(context: CommandContext) -> ExitCode:
             with suppress(OutputClosed):  # the exit code tells the result all the same
                 _report(context, verifier, result, headers)
             return _code(verifier, result)
+        except CannotVerify as error:
+            raise CliError(f"{error}; what was compared before is kept") from None
         finally:
             await verifier.close()
 

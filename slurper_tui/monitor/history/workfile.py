@@ -16,7 +16,7 @@ import heapq
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -164,6 +164,15 @@ def cannot_use(error: Exception) -> str:
     return f"the work file cannot be used: {reason_of(error)}"
 
 
+@contextmanager
+def named_errors() -> Iterator[None]:
+    """Raise CannotVerify, with one clause, instead of any error of a work file."""
+    try:
+        yield
+    except WORK_FILE_ERRORS as error:
+        raise CannotVerify(cannot_use(error)) from None
+
+
 class WorkThread(OneThread):
     """The thread that uses the files of a verification."""
 
@@ -173,13 +182,12 @@ class WorkThread(OneThread):
         Raises CannotVerify.
         """
         future = asyncio.wrap_future(self.submit(work))
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            await asyncio.wait({future})
-            raise
-        except WORK_FILE_ERRORS as error:
-            raise CannotVerify(cannot_use(error)) from None
+        with named_errors():
+            try:
+                return await asyncio.shield(future)
+            except asyncio.CancelledError:
+                await asyncio.wait({future})
+                raise
 
 
 class Busy(HistoryError):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.history.workfile import WorkFile, WorkThread
+from slurper_tui.monitor.history.workfile import WorkFile, WorkThread, named_errors
 from slurper_tui.monitor.model.verification import (
     DIFFERS,
     FAULTS,
@@ -471,16 +471,24 @@ class Verifier:
 
 
 def differences(work: WorkFile, outcomes: Sequence[Outcome] = _DIFFERENT) -> Iterator[Difference]:
-    """Yield the differences that a work file holds in the order of their keys."""
-    for one in work.differences(outcomes):
-        known = (one.size, one.actual_size, one.modified, one.log_type)
-        yield Difference(Outcome(one.outcome), one.key, *known)
+    """Yield the differences that a work file holds in the order of their keys.
+
+    Raises CannotVerify.
+    """
+    with named_errors():
+        for one in work.differences(outcomes):
+            known = (one.size, one.actual_size, one.modified, one.log_type)
+            yield Difference(Outcome(one.outcome), one.key, *known)
 
 
 def differing_headers_in(work: WorkFile) -> list[HeaderDifference]:
-    """Return the objects of the sample whose headers differ, in the order of their keys."""
+    """Return the objects of the sample whose headers differ, in the order of their keys.
+
+    Raises CannotVerify.
+    """
     rows = tuple[tuple[str, str | None, str | None], ...]
-    return [
-        HeaderDifference(key, msgspec.json.decode(found, type=rows))
-        for key, found in work.headers()
-    ]
+    with named_errors():
+        return [
+            HeaderDifference(key, msgspec.json.decode(found, type=rows))
+            for key, found in work.headers()
+        ]

@@ -27,6 +27,7 @@ from slurper_tui.monitor.logs.paging import log_requests
 from slurper_tui.monitor.model.plans import Draft, FieldFault, secret_faults
 from slurper_tui.monitor.model.verification import (
     BY_VERIFICATION,
+    CannotVerify,
     Outcome,
     Through,
     VerifyOptions,
@@ -495,9 +496,12 @@ class VerifyPage(JobPage):
             self.run_worker(self._export(), group="saving", exclusive=True)
 
     async def _export(self) -> None:
-        saved = await self.save(
-            partial(save_differences, Path(), self.jobs, self.run.entries), "not written"
-        )
+        write = partial(save_differences, Path(), self.jobs, self.run.entries)
+        try:
+            saved = await self.save(write, "not written")
+        except CannotVerify as error:
+            self.show_note(f"not written: {error}")
+            return
         if saved is None:
             return
         if self.is_current:
@@ -515,7 +519,11 @@ class VerifyPage(JobPage):
             self.run_worker(self._retry(), group="retry", exclusive=True)
 
     async def _retry(self) -> None:
-        wanted = await asyncio.to_thread(again, self.jobs, self.run.differences)
+        try:
+            wanted = await asyncio.to_thread(again, self.jobs, self.run.differences)
+        except CannotVerify as error:
+            self.show_note(f"not drafted: {error}")
+            return
         doubts = (*wanted.doubts, *explained_words(self._explained, self.main.sign))
         await self.main.new_jobs.draft_retry(
             wanted.owners, wanted.missing, (BY_VERIFICATION,), doubts, wanted.differing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import stat
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from slurper_tui.api.models import Source, Target
 from slurper_tui.cli.commands import verify as verify_command
 from slurper_tui.cli.output import Output, OutputClosed
+from slurper_tui.monitor.history.workfile import WorkFile
 from slurper_tui.monitor.model.verification import CannotVerify, VerifyOptions
 from slurper_tui.monitor.reports.verifications import Verifications
 from slurper_tui.monitor.verify import buckets
@@ -274,6 +276,21 @@ def test_a_work_file_that_cannot_be_used_is_named_in_one_line() -> None:
     ran = someone.run("verify", "a1", "--yes")
     words = f"slurper-tui: the work file {file} cannot be used: Is a directory"
     assert (ran.code, ran.out, ran.err[-1]) == (2, [], words)
+
+
+@pytest.mark.parametrize("when", ["while it compares", "while the list is written"])
+def test_a_work_file_that_fails_later_is_named_in_one_line(
+    when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(WorkFile, "checkpoint" if "compares" in when else "differences", full)
+    someone = person()
+    ran = someone.run("verify", "a1", "--yes", "--diff", str(someone.folder / "diff"))
+    assert ran.code == 2
+    assert ran.err[-1].startswith("slurper-tui: the work file cannot be used: ")
+    assert not (someone.folder / "diff").exists()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Source, Target, mark_invalid_bytes
 from slurper_tui.cli.context import resolve
 from slurper_tui.monitor.history.opening import open_history
+from slurper_tui.monitor.history.workfile import WorkFile
 from slurper_tui.monitor.model.selection import ALL_JOBS
 from slurper_tui.monitor.model.verification import Outcome
 from slurper_tui.monitor.polling.poller import Monitor
@@ -230,6 +232,22 @@ async def test_a_retry_is_drafted_of_exactly_these_keys_and_says_that_it_overwri
         said = "3 objects are missing as the log says, and left out: e and c in the list copy these"
         assert said in " ".join(one.text.split())
         assert {request.method for request in one.requests} == {"GET"}
+
+
+@pytest.mark.parametrize(("key", "said"), [("E", "not written"), ("c", "not drafted")])
+async def test_a_work_file_that_fails_after_the_end_is_told_in_a_note(
+    key: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def damaged(*_: object) -> None:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    monkeypatch.chdir(tmp_path)
+    async with bench(job(**FAULTS)) as one:
+        await one.verified()
+        monkeypatch.setattr(WorkFile, "differences", damaged)
+        await one.press(key)
+        await one.see(f"{said}: the work file cannot be used")
+    assert not os.listdir(tmp_path)
 
 
 def test_keys_that_are_not_utf_8_are_in_no_draft_and_that_is_said() -> None:
