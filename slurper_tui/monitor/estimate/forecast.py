@@ -22,6 +22,7 @@ from slurper_tui.monitor.model.job import Counts, Forecast, Phase, Prospect
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.estimate.estimator import Estimate
+    from slurper_tui.monitor.estimate.sharing import Share
     from slurper_tui.monitor.model.base import Moment
 
 FIRST_CHANGES = 3
@@ -56,14 +57,19 @@ class Guess(msgspec.Struct, frozen=True):
 
 
 def forecast(
-    estimate: Estimate, now: Moment, created_at: float | None, shown: Forecast | None
+    estimate: Estimate,
+    now: Moment,
+    created_at: float | None,
+    shown: Forecast | None,
+    share: Share | None = None,
 ) -> Forecast | None:
     """Return the range to display, or None if the data does not support one.
 
     created_at: UTC seconds; None when unknown.
+    share: the job among those with which it shares a bandwidth; None if it shares none.
     shown: the range displayed now; it is kept while it is still valid (see `_is_valid`).
     """
-    guess = guessed(estimate, now, created_at)
+    guess = guessed(estimate, now, created_at, share)
     if guess is None:
         return None
     if shown is not None and _is_valid(shown, guess, now):
@@ -75,7 +81,9 @@ def forecast(
     return Forecast(low, high, now.wall, guess.at_least, guess.seeded)
 
 
-def guessed(estimate: Estimate, now: Moment, created_at: float | None) -> Guess | None:
+def guessed(
+    estimate: Estimate, now: Moment, created_at: float | None, share: Share | None = None
+) -> Guess | None:
     """Return the forecast before rounding and hysteresis; None if the data does not support one."""
     last = estimate.last
     if last is None or estimate.phase in {Phase.STALLED, Phase.PAUSED, Phase.ENDED, None}:
@@ -86,6 +94,8 @@ def guessed(estimate: Estimate, now: Moment, created_at: float | None) -> Guess 
     ahead, seeded = _time_left(estimate, now, created_at, remaining, estimate.idle)
     if ahead is None:
         return None
+    if share is not None and not seeded and not estimate.growing:
+        ahead = share.time_left(remaining) or ahead
     waited = 0.0 if seeded else estimate.ran - estimate.progress.at - estimate.idle
     part = max(0.0, 1 - waited / ahead.seconds) if ahead.seconds > 0 else 0.0
     return Guess(

@@ -14,6 +14,7 @@ from slurper_tui.monitor.model.base import AHEAD_SECONDS, EARLIEST, Moment, is_t
 from slurper_tui.monitor.model.samples import Recorded
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.estimate.sharing import Share
     from slurper_tui.monitor.model.job import Counted, Counts, Forecast
 
 GAP_ROUNDS = 3
@@ -119,11 +120,13 @@ class Series:
         period: float,
         created_at: float | None,
         clock_jumped: bool,
+        share: Share | None = None,
     ) -> Recorded:
         """Add a successful poll and return the sample to store.
 
         period: seconds between two polls of this job. created_at: UTC seconds; None when unknown.
-        clock_jumped: the time since the previous poll is unknown.
+        clock_jumped: the time since the previous poll is unknown. share: the job among those with
+        which it shares a bandwidth; None if it shares none.
         """
         at = self._time_of(now, created_at)
         set_back = self.last is not None and at < self.last.at
@@ -135,20 +138,22 @@ class Series:
         after_gap = clock_jumped or self._is_gap(at, period)
         age = None if created_at is None else now.wall - created_at
         sample = Sample(now.mono, counts, status, after_gap, clock_jumped=clock_jumped, age=age)
-        self._take(sample, now, created_at)
+        self._take(sample, now, created_at, share)
         stalled = self.estimate.stalled_since is not None
         stored = Recorded(at, counts, status, after_gap, stalled, set_back)
         self._note(stored, now.mono)
         return stored
 
-    def _take(self, sample: Sample, now: Moment, created_at: float | None) -> None:
+    def _take(
+        self, sample: Sample, now: Moment, created_at: float | None, share: Share | None = None
+    ) -> None:
         before = self.estimate
         if self.counted is not None:  # a total that fell would restart the estimate
             objects = max(sample.counts.objects or 0, self.counted.objects)
             sample = replace(sample, counts=replace(sample.counts, objects=objects))
         self.estimate = advance(before, sample)
         self.since = _since(self.since, before, self.estimate, sample)
-        self.forecast = forecast(self.estimate, now, created_at, self.forecast)
+        self.forecast = forecast(self.estimate, now, created_at, self.forecast, share)
 
     def _time_of(self, now: Moment, created_at: float | None) -> float:
         """Return the time to store a sample under, UTC seconds."""

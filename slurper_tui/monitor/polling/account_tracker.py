@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, BadAnswer
 from slurper_tui.api.models import PAGE_SIZE, Job
+from slurper_tui.monitor.estimate.sharing import Share, Sharing, marked
 from slurper_tui.monitor.model.base import MOST_PAGES, Moment
 from slurper_tui.monitor.model.job import AccountView, PastOutage, Problem
 from slurper_tui.monitor.polling.job_tracker import STALE_POLLS, JobTrack, PollMode
@@ -235,6 +236,7 @@ class AccountTrack:
         self.lazy_turn = 0
         self.failures = 0
         self.misses = 0
+        self._sharing = Sharing()
         self._last_good: Moment | None = None
         self._done_before: dict[str, int] = {}
         self._recovered: tuple[Problem, Moment] | None = None
@@ -350,16 +352,34 @@ class AccountTrack:
     def round_begins(self, now: float, interval: float, *, blocked: bool) -> None:
         """Count a missed poll for jobs that cannot be polled or have not answered.
 
+        Also compare the rates of the jobs that run.
+
         now: monotonic seconds.
         interval: seconds between rounds.
         blocked: the request budget is blocked.
         """
-        for track in self.jobs.values():
+        jobs = dict[str, tuple[float, int]]()
+        for job_id, track in self.jobs.items():
             if track.rests:
                 continue
+            estimate = track.series.estimate
+            if estimate.running and estimate.last is not None and not track.view.stale:
+                jobs[job_id] = estimate.last.at, estimate.last.counts.done or 0
             track.round_begins()
             if blocked or track.sent_at < now - interval / 2:
                 track.missed()
+        self._sharing = marked(self._sharing, jobs, now)
+
+    def share_of(self, job_id: str) -> Share | None:
+        """Return a job among those with which it shares a bandwidth; None if it shares none."""
+        if not self._sharing.shared:
+            return None
+        others = {
+            other: None if track.series.estimate.growing else track.view.counts.remaining
+            for other, track in self.jobs.items()
+            if other != job_id and track.series.estimate.running and not track.over
+        }
+        return Share(self._sharing, job_id, others)
 
     def round_is_over(self, begun: Moment) -> None:
         """Set the view's past outage after the first whole round that began after the recovery."""

@@ -174,7 +174,13 @@ class AnswerApplier:
         clock_jumped, track.gaps = track.gaps != self._gaps, self._gaps
         before, confirmed = track.view, track.confirmed
         was_failing = track.series.estimate.failures.failing  # the view of a stale job lacks it
-        changed = track.update(progress, now, interval=interval, clock_jumped=clock_jumped)
+        changed = track.update(
+            progress,
+            now,
+            interval=interval,
+            clock_jumped=clock_jumped,
+            share=account.share_of(track.job_id),
+        )
         if track.series.last is not None:
             self.unsaved.samples.append((track.key, track.series.last))
         self._store(track)

@@ -39,6 +39,7 @@ from slurper_tui.monitor.model.verdict import end_of, stored_view, with_log
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Job, LogRow, Progress
+    from slurper_tui.monitor.estimate.sharing import Share
     from slurper_tui.monitor.model.verification import Verification
 
 NOTHING_YET_POLLS = 3
@@ -327,12 +328,19 @@ class JobTrack:
             self._update_request()
 
     def update(
-        self, progress: Progress, now: Moment, *, interval: float, clock_jumped: bool = False
+        self,
+        progress: Progress,
+        now: Moment,
+        *,
+        interval: float,
+        clock_jumped: bool = False,
+        share: Share | None = None,
     ) -> bool:
         """Apply a progress answer; return whether the status changed.
 
         interval: seconds between rounds.
         clock_jumped: the time since the last sample is unknown.
+        share: the job among those with which it shares a bandwidth; None if it shares none.
         """
         before, counts = self.view, counts_of(progress)
         status = progress.status or before.job.status
@@ -347,6 +355,7 @@ class JobTrack:
             period=interval if status == "running" else interval * PAUSED_ROUNDS,
             created_at=job_time(self._created_at),
             clock_jumped=clock_jumped,
+            share=share,
         )
         self.mode = self._mode_after(counts, status, now)
         if not self.answered or (counts, status) != (self._counts, before.status):

@@ -21,6 +21,7 @@ from tests.benchmarks.estimators.families import EVERY, FAMILIES
 from tests.benchmarks.estimators.figures import PUBLISHED, bounded, calibrated
 from tests.benchmarks.estimators.judge import Point, Score, factor, ours, pooled, score, theirs
 from tests.benchmarks.estimators.peers import PEERS, REFERENCES
+from tests.benchmarks.estimators.together import BANDWIDTH, judged, trio
 from tests.benchmarks.estimators.traces import HOUR, KINDS, Poll, Trace, polled_every
 
 HELP = files("slurper_tui") / "help" / "forecast.txt"
@@ -167,3 +168,14 @@ def test_the_table_has_a_row_for_each_estimator_on_each_family() -> None:
     assert len(list(table(contest, each_kind=True))) == len(rows) + 2 * (1 + len(REFERENCES))
     assert len(list(words(contest))) == 5
     assert [line.split()[0] for line in summary(contest)] == ["the", "one", "all"]
+
+
+def test_three_jobs_at_a_time_are_judged_alone_and_together() -> None:
+    for shared in (True, False):
+        jobs = trio(7, shared=shared)
+        total = sum(job.polls[-1].counts.objects or 0 for job in jobs)
+        mean = total / max(job.finish for job in jobs)
+        assert (mean == pytest.approx(BANDWIDTH, rel=0.25)) is shared
+        few = [polled_every(job, 300.0) for job in jobs]
+        for together in (True, False):
+            assert all(any(one.held) for one in judged(few, together=together))
