@@ -19,16 +19,20 @@ import msgspec
 
 from slurper_tui.api.client import SlurperClient, without_click
 from slurper_tui.api.credentials import (
-    CredentialError,
-    Credentials,
-    key_credentials,
     token_credentials,
 )
 from slurper_tui.api.errors import BadBaseUrl, BadSetting
 from slurper_tui.api.models import DEFAULT_BASE_URL, Job, parse
 from slurper_tui.api.scrub import Scrubber
-from slurper_tui.cli.credentials import Source, source_of, stop_commands
-from slurper_tui.cli.errors import PERMISSION, CliError, ExitCode
+from slurper_tui.cli.credentials import (
+    WHERE_ACCOUNT,
+    Source,
+    credential_of,
+    read_credentials,
+    stop_commands,
+    variable_words,
+)
+from slurper_tui.cli.errors import CliError
 from slurper_tui.config import (
     ACCOUNT_VARIABLE,
     BASE_URL_VARIABLE,
@@ -58,19 +62,8 @@ if TYPE_CHECKING:
     from slurper_tui.simulated.jobs import Course
 
 
-TOKEN, EMAIL, KEY = "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY"
-
-SECRET_VARIABLES = (
-    *(TOKEN, KEY, EMAIL),
-    *("SLURPER_SOURCE_ACCESS_KEY_ID", "SLURPER_SOURCE_SECRET_ACCESS_KEY"),
-    *("SLURPER_SOURCE_CLIENT_EMAIL", "SLURPER_SOURCE_PRIVATE_KEY"),
-    *("SLURPER_TARGET_ACCESS_KEY_ID", "SLURPER_TARGET_SECRET_ACCESS_KEY"),
-)
-
 _FOR_HTTPX = frozenset({"https_proxy", "all_proxy", "ssl_cert_file", "ssl_cert_dir"})
 """Environment variables, in lower case, whose values only httpx can check."""
-
-WHERE_ACCOUNT = "the account id is in the dashboard's address, dash.cloudflare.com/<account id>"
 
 
 class Login(NamedTuple):
@@ -164,7 +157,7 @@ def make_connection(
             client = make(Source(credentials), urls[""])
         except BadBaseUrl as error:
             raise setting_error(error) from None
-        words, is_token = _unnamed_words(environ)
+        words, is_token = variable_words(environ)
         logins.append(Login(client, unnamed, urls[""], words, is_token))
     for names in _by_credential(config):
         url = urls[config.named[names[0]].id]
@@ -236,29 +229,11 @@ def _refuse_mistyped(config: Config, unnamed: Sequence[str]) -> None:
             raise CliError(f"{config.accounts_from}: no account has one of these names{near}")
 
 
-def _unnamed_words(environ: Mapping[str, str]) -> tuple[str, bool]:
-    """Return which credential the environment has, and whether it is a token."""
-    if not environ.get(TOKEN, "").strip():
-        return f"global API key of {EMAIL} and {KEY}", False
-    ignored = f" ({KEY} is not used beside it)" if environ.get(KEY, "").strip() else ""
-    return f"API token of {TOKEN}{ignored}", True
-
-
 def base_urls(config: Config) -> dict[str, str]:
     """Return the address of the API for each account of the file, and as "" for all others."""
     general = config.base_url or DEFAULT_BASE_URL
     own = {account.id: account.base_url or general for account in config.named.values()}
     return {"": general, **own}
-
-
-def credential_of(config: Config, name: str, environ: Mapping[str, str]) -> Source:
-    """Return the credential of a named account. Raises CliError."""
-    folder = config.file.parent if config.file is not None else Path()
-    try:
-        return source_of(config.named[name], environ, folder)
-    except CredentialError as error:
-        where = place_before(config, "accounts", name)
-        raise CliError(f"{where}accounts.{name}: {error}", ExitCode.CREDENTIALS) from None
 
 
 def _bad_address(config: Config, name: str, error: BadBaseUrl) -> CliError:
@@ -277,32 +252,6 @@ def setting_error(error: BadSetting) -> CliError:
 def has_network_settings(environ: Mapping[str, str]) -> bool:
     """Whether the environment names a proxy or certificates, which only httpx can check."""
     return not _FOR_HTTPX.isdisjoint(map(str.lower, environ))
-
-
-def secrets_in(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the secrets in the environment, stripped."""
-    values = [environ.get(name, "").strip() for name in SECRET_VARIABLES]
-    return tuple(value for value in values if value)
-
-
-def read_credentials(environ: Mapping[str, str]) -> Credentials:
-    """Return the token, else the email and key. Raises CliError without any value in it."""
-    token, email, key = (environ.get(name, "").strip() for name in (TOKEN, EMAIL, KEY))
-    names = TOKEN if token else f"{EMAIL}, {KEY}"
-    try:
-        if token:
-            return token_credentials(token)
-        if email and key:
-            return key_credentials(email, key)
-    except ValueError as error:
-        raise CliError(f"{names}: {error}", ExitCode.CREDENTIALS) from None
-    if email or key:
-        missing, there = (KEY, EMAIL) if email else (EMAIL, KEY)
-        raise CliError(f"{there} is set, but {missing} is not", ExitCode.CREDENTIALS)
-    raise CliError(
-        f"no credentials: set {TOKEN} ({PERMISSION}), or {EMAIL} and {KEY}; {WHERE_ACCOUNT}",
-        ExitCode.CREDENTIALS,
-    )
 
 
 ABSENCE = 600.0

@@ -1,7 +1,8 @@
-"""Reads the credentials that the configuration names: variables, files, and programs' output.
+"""Reads the credentials: those of the environment, and those that the configuration names.
 
-A file and a program are read again while the monitor runs, when the API rejects a token. No message
-contains any part of a credential or of a program's output.
+The configuration names variables, files, and programs that print a token. A file and a program are
+read again while the monitor runs, when the API rejects a token. No message contains any part of a
+credential or of a program's output.
 """
 
 from __future__ import annotations
@@ -24,9 +25,22 @@ from slurper_tui.api.credentials import (
     key_credentials,
     token_credentials,
 )
+from slurper_tui.cli.errors import PERMISSION, CliError, ExitCode
+from slurper_tui.config import place_before
 
 if TYPE_CHECKING:
-    from slurper_tui.config import Account
+    from slurper_tui.config import Account, Config
+
+TOKEN, EMAIL, KEY = "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY"
+
+SECRET_VARIABLES = (
+    *(TOKEN, KEY, EMAIL),
+    *("SLURPER_SOURCE_ACCESS_KEY_ID", "SLURPER_SOURCE_SECRET_ACCESS_KEY"),
+    *("SLURPER_SOURCE_CLIENT_EMAIL", "SLURPER_SOURCE_PRIVATE_KEY"),
+    *("SLURPER_TARGET_ACCESS_KEY_ID", "SLURPER_TARGET_SECRET_ACCESS_KEY"),
+)
+
+WHERE_ACCOUNT = "the account id is in the dashboard's address, dash.cloudflare.com/<account id>"
 
 COMMAND_SECONDS = 30.0
 """Time limit for a program that prints a token; somebody may have to touch a key."""
@@ -47,6 +61,50 @@ class Source(NamedTuple):
 
     credentials: Credentials | None
     read: ReadCredentials | None = None
+
+
+def secrets_in(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the secrets in the environment, stripped."""
+    values = [environ.get(name, "").strip() for name in SECRET_VARIABLES]
+    return tuple(value for value in values if value)
+
+
+def read_credentials(environ: Mapping[str, str]) -> Credentials:
+    """Return the token, else the email and key. Raises CliError without any value in it."""
+    token, email, key = (environ.get(name, "").strip() for name in (TOKEN, EMAIL, KEY))
+    names = TOKEN if token else f"{EMAIL}, {KEY}"
+    try:
+        if token:
+            return token_credentials(token)
+        if email and key:
+            return key_credentials(email, key)
+    except ValueError as error:
+        raise CliError(f"{names}: {error}", ExitCode.CREDENTIALS) from None
+    if email or key:
+        missing, there = (KEY, EMAIL) if email else (EMAIL, KEY)
+        raise CliError(f"{there} is set, but {missing} is not", ExitCode.CREDENTIALS)
+    raise CliError(
+        f"no credentials: set {TOKEN} ({PERMISSION}), or {EMAIL} and {KEY}; {WHERE_ACCOUNT}",
+        ExitCode.CREDENTIALS,
+    )
+
+
+def variable_words(environ: Mapping[str, str]) -> tuple[str, bool]:
+    """Return which credential the environment has, and whether it is a token."""
+    if not environ.get(TOKEN, "").strip():
+        return f"global API key of {EMAIL} and {KEY}", False
+    ignored = f" ({KEY} is not used beside it)" if environ.get(KEY, "").strip() else ""
+    return f"API token of {TOKEN}{ignored}", True
+
+
+def credential_of(config: Config, name: str, environ: Mapping[str, str]) -> Source:
+    """Return the credential of a named account. Raises CliError."""
+    folder = config.file.parent if config.file is not None else Path()
+    try:
+        return source_of(config.named[name], environ, folder)
+    except CredentialError as error:
+        where = place_before(config, "accounts", name)
+        raise CliError(f"{where}accounts.{name}: {error}", ExitCode.CREDENTIALS) from None
 
 
 def source_of(account: Account, environ: Mapping[str, str], folder: Path) -> Source:

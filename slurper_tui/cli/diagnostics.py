@@ -36,8 +36,8 @@ def crashed(error: BaseException, process: Process | None) -> ExitCode:
 
     process: None if the error came before it was known.
     """
-    from slurper_tui.cli.connect import secrets_in
     from slurper_tui.cli.context import this_process  # imports much, perhaps not loaded yet
+    from slurper_tui.cli.credentials import secrets_in
 
     process = process or this_process()
     process.scrubber.add(*secrets_in(process.environ))  # the crash may have come before `perform`

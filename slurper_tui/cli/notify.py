@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from slurper_tui.api.webhook import Webhook, WebhookFailed
-from slurper_tui.cli.connect import SECRET_VARIABLES
+from slurper_tui.cli.credentials import SECRET_VARIABLES
 from slurper_tui.cli.terminal import BELL, Marks, write_without_waiting
 from slurper_tui.format import as_json
 from slurper_tui.monitor.reports.totals import Summary, summary, sums_of

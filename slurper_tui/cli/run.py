@@ -23,7 +23,6 @@ from slurper_tui.cli.connect import (
     has_network_settings,
     history_of,
     make_connection,
-    secrets_in,
 )
 from slurper_tui.cli.context import (
     LATER_SECONDS,
@@ -38,6 +37,7 @@ from slurper_tui.cli.context import (
     zone_of,
     zone_works,
 )
+from slurper_tui.cli.credentials import secrets_in
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output, ProgressOutput
 from slurper_tui.cli.parser import MONITOR

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli import notify
-from slurper_tui.cli.connect import SECRET_VARIABLES
+from slurper_tui.cli.credentials import SECRET_VARIABLES
 from slurper_tui.cli.notify import (
     MOST_WAITING,
     Command,

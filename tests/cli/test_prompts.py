@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from slurper_tui.cli.connect import secrets_in
+from slurper_tui.cli.credentials import secrets_in
 from slurper_tui.cli.errors import CliError
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.prompts import read_secrets

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from slurper_tui.api.credentials import check_base_url
 from slurper_tui.api.errors import BadBaseUrl
 from slurper_tui.api.models import DEFAULT_BASE_URL
-from slurper_tui.cli.connect import EMAIL, KEY, TOKEN, WHERE_ACCOUNT, credential_of
+from slurper_tui.cli.credentials import EMAIL, KEY, TOKEN, WHERE_ACCOUNT, credential_of
 from slurper_tui.cli.errors import PERMISSION, CliError, ExitCode
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.settings import mistakes_of_notify, mistakes_of_screen

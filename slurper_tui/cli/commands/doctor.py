@@ -34,14 +34,13 @@ from slurper_tui.api.errors import (
     Unreachable,
 )
 from slurper_tui.cli.connect import (
-    WHERE_ACCOUNT,
     Connection,
     Login,
     base_urls,
     make_connection,
-    secrets_in,
 )
 from slurper_tui.cli.context import zone_works
+from slurper_tui.cli.credentials import WHERE_ACCOUNT, secrets_in
 from slurper_tui.cli.errors import PERMISSION, CliError, ExitCode, exit_code
 from slurper_tui.cli.notify import FOR_TMUX
 from slurper_tui.cli.output import Output
