@@ -611,6 +611,16 @@ async def test_the_palette_runs_an_action() -> None:
         assert stage.saved[-1].hide_ended
 
 
+async def test_the_palette_takes_every_key_at_every_size() -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        await stage.press("colon", *"go to")
+        await wait_for(stage, lambda: "photos-3" in stage.text)
+        for size in ((1, 1), (2, 3), (20, 5), (100, 30)):
+            await stage.pilot.resize_terminal(*size)
+            await stage.press("pagedown", "pageup", "down", "up", "home", "end")
+        await wait_for(stage, lambda: "photos-3" in stage.text)
+
+
 async def test_the_palette_runs_an_action_once_if_enter_is_pressed_several_times() -> None:
     async with staged(snapshot(*THREE)) as stage:
         await stage.press("colon", *"Hide or show the ended")

@@ -34,7 +34,7 @@ from rich.control import Control
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import App
-from textual.command import CommandPalette
+from textual.command import CommandList, CommandPalette
 from textual.css.styles import RenderStyles
 from textual.dom import DOMNode
 from textual.geometry import Offset, Region, Size
@@ -415,6 +415,11 @@ class QuietPalette(CommandPalette):
 
     def _start_busy_countdown(self) -> None:
         """Start nothing."""
+
+    def _action_command_list(self, action: str) -> None:
+        """Pass an action on to the list, unless the terminal is too small for one line of it."""
+        if self.query_one(CommandList).scrollable_content_region.area:
+            super()._action_command_list(action)
 
 
 MERGE = 6
