@@ -59,8 +59,7 @@ def verified_record(view: JobView) -> dict[str, Any] | None:
     """Return the numbers of the verification that counts; None if there was none.
 
     at: its end. missing: those that a log explains included. differs: those of the sample whose
-    headers differ included. proven: it was whole, began after the
-    end, and found no fault.
+    headers differ included. proven: it was whole, began after the end, and found no fault.
     """
     result = view.verification
     if result is None:

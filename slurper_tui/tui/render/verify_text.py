@@ -252,7 +252,7 @@ def _prefixes(result: Verification, look: Look, width: int) -> Iterator[Line]:
     rows = [*prefix_rows(result)]
     if len(rows) < 2:
         return
-    names = [look.sanitise(row.prefix) if row.prefix else "(no folder)" for row in rows]
+    names = [look.sanitise(row.name) for row in rows]
     most = max(8, width - len(INDENT) - NUMBER)
     name = min(max(cell_len(each) for each in (*names, "By prefix")), MOST_NAME, most)
     title = pad("By prefix", name)
@@ -264,7 +264,8 @@ def _prefixes(result: Verification, look: Look, width: int) -> Iterator[Line]:
             Piece(pad(shorten(shown, name, look.ellipsis), name)),
             Piece(pad(fmt.count(row.expected), NUMBER, right=True), "muted"),
         )
-        faults = look.sentence(row.faults) or ("" if room < 9 else "all there")
+        good = "all there" if row.same == row.expected else "no fault"
+        faults = look.sentence(row.faults) or ("" if room < len(good) else good)
         style = "warning" if row.faults else "faint"
         if cell_len(faults) <= room:
             yield (*line, Piece(f"   {faults}", style))

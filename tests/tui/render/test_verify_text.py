@@ -120,7 +120,7 @@ def test_the_result_tells_verdict_shares_prefixes_and_limits() -> None:
         "No log says why: these objects were never copied, or deleted since.",
         "empty in the target only 0",
         "By prefix objects",
-        "(no folder) 3 all there",
+        "keys without a prefix 3 all there",
         "expected: S3 bucket photos at s3.example.com",
         "12 differ (12 Content-Type); 0.6 to 2.1 % of all objects",
         "it took 1 min",
@@ -134,6 +134,13 @@ def test_what_is_missing_while_a_job_runs_may_not_be_copied_yet() -> None:
     said = words(result_lines(replace(RESULT, live=True), LOOK, 78))
     assert "A job had not ended, so that they may not be copied yet" in said
     assert "never copied" not in said
+
+
+def test_a_prefix_with_objects_that_are_not_judged_is_not_called_all_there() -> None:
+    newer = Tally({Outcome.SAME: 2, Outcome.UNJUDGED: 1})
+    by_prefix = (("a/", newer), ("b/", Tally({Outcome.SAME: 4})))
+    said = words(result_lines(replace(RESULT, by_prefix=by_prefix), LOOK, 78))
+    assert "a/ 3 no fault b/ 4 all there" in said
 
 
 def test_the_prefixes_stand_beside_the_classes_where_there_is_room() -> None:
