@@ -133,6 +133,28 @@ def utc(at: float | None) -> str:
     return DASH if at is None else iso(at, UTC).replace("+00:00", "Z")
 
 
+def lines_of(text: str) -> list[str]:
+    """Split a text into lines, whose ends are all LF or all CRLF; blank lines do not count.
+
+    Raises ValueError for a mix: it cannot be told apart from keys that end with CR.
+    """
+    lines = text.split("\n")
+    crlf: bool | None = None
+    for number, line in enumerate(lines[:-1], 1):
+        if line not in ("", "\r"):
+            crlf = line.endswith("\r") if crlf is None else crlf
+            if line.endswith("\r") != crlf:
+                raise ValueError(mixed_ends(number, crlf=crlf))
+    return [line.removesuffix("\r") if crlf or line == "\r" else line for line in lines]
+
+
+def mixed_ends(number: int, *, crlf: bool) -> str:
+    """Return what is wrong with a line that ends otherwise than the first one. crlf: of that."""
+    this, first = ("LF", "CRLF") if crlf else ("CRLF", "LF")
+    cure = "keys that end with CR need NUL between them"
+    return f"line {number:,} ends with {this}, the first one with {first}: {cure}"
+
+
 def parse_time(text: str | None) -> float | None:
     """Parse one of the API's times as UTC seconds; return None for an unknown format.
 

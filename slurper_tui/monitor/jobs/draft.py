@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
+from slurper_tui import format as fmt
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.model.job import job_time
 from slurper_tui.monitor.model.logs import FAILED_TYPE
@@ -164,7 +165,7 @@ class NoKeys(ValueError):
 def keys_of(text: str) -> tuple[str, ...]:
     """Parse keys from a JSON array, NUL-separated text, or lines; blanks are part of a key.
 
-    CRLF is a line end only if every line has it. Raises NoKeys.
+    Raises NoKeys, also for lines of which some end with CRLF and some with LF.
     """
     if "\0" in text:
         return tuple(key for key in text.split("\0") if key)
@@ -179,9 +180,10 @@ def keys_of(text: str) -> tuple[str, ...]:
                 raise NoKeys("not every item of the array is a text")
             return tuple(keys)
     # Lines, the first of which may begin with `[`.
-    lines = [line for line in text.split("\n") if line.strip("\r")]
-    from_windows = all(line.endswith("\r") for line in lines)
-    return tuple(line[:-1] if from_windows else line for line in lines)
+    try:
+        return tuple(filter(None, fmt.lines_of(text)))
+    except ValueError as mixed:
+        raise NoKeys(str(mixed)) from None
 
 
 _STEP_CLAUSES = {

@@ -120,16 +120,17 @@ class DiffKeys(NamedTuple):
 def read_diff(text: str) -> DiffKeys | None:
     """Return the keys of a list in any of the forms; None if it tells no outcomes.
 
-    Raises ValueError, with the place, for an entry that tells none although the first one does.
+    Raises ValueError, with the place, for an entry that tells none although the first one does, and
+    for lines of which some end with CRLF and some with LF.
     """
     if text.lstrip().startswith('{"outcome"'):
         return _sorted_out(_of_json(text))
-    separator = "\0" if "\0" in text else "\n"
-    entries = text.split(separator)
+    with_nul = "\0" in text
+    entries = text.split("\0") if with_nul else fmt.lines_of(text)
     first = next(filter(None, entries), "")
     if _split(first) is None:
         return None
-    return _sorted_out(_of_entries(entries, "entry" if separator == "\0" else "line"))
+    return _sorted_out(_of_entries(entries, "entry" if with_nul else "line"))
 
 
 def _of_entries(entries: Iterable[str], unit: str) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
 from slurper_tui.api.objects import ListedObject
-from slurper_tui.format import parse_time
+from slurper_tui.format import mixed_ends, parse_time
 
 MOST_KEY_BYTES = 1_024
 """The longest key of S3 and R2, in bytes of UTF-8."""
@@ -93,7 +93,7 @@ def parser_of(chunks: Iterator[bytes]) -> Parser:
     *lines, last = text.split("\n")
     if columns := _columns_of([*lines, last] if len(head) < _HEAD else lines):
         return _Inventory(every, columns)
-    first = next((line for line in lines if line.strip("\r")), "")
+    first = next((line for line in lines if line not in ("", "\r")), "")
     return _KeyLines(every, crlf=first.endswith("\r"))
 
 
@@ -171,7 +171,7 @@ class _NulKeys(Parser):
 class _KeyLines(Parser):
     """One key a line. Blanks are part of a key; an empty line is none.
 
-    crlf: the first line ends with CRLF, so that every line must.
+    crlf: the first line ends with CRLF, so that every line must; else none may.
     """
 
     format = "one key a line"
@@ -184,12 +184,11 @@ class _KeyLines(Parser):
         """Yield an object of unknown size for each key. Raises Mistake."""
         for before, lines, ended in _split(self._chunks, "\n", "line"):
             for number, key in enumerate(lines, before + 1):
-                if self._crlf:
-                    if ended and not key.endswith("\r"):
-                        raise Mistake(f"line {number:,} ends with LF, the first one with CRLF")
-                    key = key.removesuffix("\r")
-                if not key.strip("\r"):
+                if key in ("", "\r"):
                     continue
+                if ended and key.endswith("\r") != self._crlf:
+                    raise Mistake(mixed_ends(number, crlf=self._crlf))
+                key = key.removesuffix("\r") if self._crlf else key
                 if fault := _fault_of(key):
                     raise Mistake(f"line {number:,}: {fault}")
                 yield ListedObject(key)

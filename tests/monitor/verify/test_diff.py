@@ -84,6 +84,13 @@ def test_a_list_without_outcomes_is_none(text: str) -> None:
     assert read_diff(text) is None
 
 
+def test_lines_may_end_with_crlf_if_all_do() -> None:
+    read = read_diff("missing\ta\r\nsize\tb\r\n")
+    assert read == DiffKeys(("a",), ("b",))
+    with pytest.raises(ValueError, match="line 2 ends with CRLF, the first one with LF"):
+        read_diff("missing\ta\nmissing\tb\r\n")
+
+
 def test_an_entry_without_an_outcome_is_named_with_its_line() -> None:
     with pytest.raises(ValueError, match=r"line 4 tells no outcome"):
         read_diff("missing\ta\n\nsize\tb\nc\n")

@@ -349,6 +349,10 @@ MISTAKES = {
         b"a\r\n" * 40_000 + b"b\n",
         "line 40,001 ends with LF, the first one with CRLF",
     ),
+    "a key that ends with CR": (
+        b"a\n\r\nb\r\n",
+        "line 3 ends with CRLF, the first one with LF: keys that end with CR need NUL between them",
+    ),
     "half a pair": (b'{"key":"\\ud83d"}', "line 1: the key has half of a surrogate pair"),
     "a size that is a text": (
         (_A + '{"key":"b","size":"many"}').encode(),
