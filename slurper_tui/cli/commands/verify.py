@@ -80,15 +80,14 @@ async def verify(context: CommandContext) -> ExitCode:
         views = await chosen(context)
         if len({migration_of(view) for view in views}) > 1:
             raise CliError("verify takes jobs of one source and one target")
-        explained: dict[str, str] = {}
-        verifier = await _prepared(context, services, views, explained)
+        verifier = await _prepared(context, services, views)
         try:
             if not verifier.scope.ranges():
                 raise CliError("--prefix: the jobs copy nothing with such a prefix")
             plan = await verifier.plan()
             logs = log_requests(views)
             await _confirmed(context, plan, logs, durable=services.verifications.durable)
-            await _read_logs(context, services, views, explained)
+            await _read_logs(context, services, views, verifier)
             await _run(verifier, out, plan, durable=services.verifications.durable)
             result = _result(verifier)
             await context.session.keep_verification(result)
@@ -146,7 +145,6 @@ async def _prepared(
     context: CommandContext,
     services: Services,
     views: Sequence[JobView],
-    explained: dict[str, str],
 ) -> Verifier:
     """Return a verifier that has listed nothing yet; a manifest is read. Raises CliError."""
     options = context.options
@@ -178,9 +176,7 @@ async def _prepared(
             anew=options.anew,
         )
         keys = [view.key for view in views]
-        return await services.verifications.prepare(
-            keys, wanted, explained, _manifest_progress(context)
-        )
+        return await services.verifications.prepare(keys, wanted, _manifest_progress(context))
     except CannotVerify as error:
         raise CliError(str(error)) from None
     except ApiError as error:
@@ -225,7 +221,7 @@ async def _read_logs(
     context: CommandContext,
     services: Services,
     views: Sequence[JobView],
-    explained: dict[str, str],
+    verifier: Verifier,
 ) -> None:
     """Read which objects the logs explain, of the jobs that have failed or skipped some."""
     lossy = with_losses(views)
@@ -233,7 +229,7 @@ async def _read_logs(
         return
     progress = LogProgress(context.out, context.progress_output.patience)
     try:
-        explained.update(await services.verifications.explained(lossy, progress.update_failures))
+        await services.verifications.explain(verifier, lossy, progress.update_failures)
     except ApiError as error:
         context.out.note(log_not_read(error))
 
@@ -321,7 +317,7 @@ def _write_diff(
                 inexact += 1
                 continue
             number += 1
-            broken += "\n" in each.key
+            broken += "\n" in each.key or each.key.endswith("\r")
             yield diff_entry(each, form)
         for difference in headers:
             number += 1
@@ -337,7 +333,8 @@ def _write_diff(
         f"{place}: {fmt.count(number)} keys that are missing, differ or are only in the target"
     )
     if broken and form is DiffForm.TEXT:
-        out.note(f"{fmt.count(broken)} of the keys contain a newline: use --null or --json")
+        keys = f"{fmt.count(broken)} of the keys contain a newline or end with CR"
+        out.note(f"{keys}: use --null or --json")
     if inexact:
         out.note(f"{inexact_words(inexact)}; --json has them")
 

@@ -89,6 +89,9 @@ _TABLES = (
     ) WITHOUT ROWID
     """,
 )
+_EXPLAINED = """
+    CREATE TEMP TABLE explained (key BLOB PRIMARY KEY, log_type TEXT NOT NULL) WITHOUT ROWID
+"""
 _NAMES = ("run", "shards", "differences", "totals", "parts", "sampled", "headers")
 
 _BLOCK = """
@@ -306,6 +309,24 @@ class WorkFile:
                 ),
             )
 
+    def explain(self, log_types: Iterable[tuple[str, str]]) -> None:
+        """Add keys that a log explains, each with the type of its row, until the file is closed."""
+        with transaction(self._connection):
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO temp.explained VALUES (?, ?)",
+                ((_raw(key), log_type) for key, log_type in log_types),
+            )
+
+    def forget_explanations(self) -> None:
+        """Forget what `explain` added."""
+        self._connection.execute("DELETE FROM temp.explained")
+
+    def explanations(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return the log types by key of those keys that a log explains."""
+        statement = "SELECT log_type FROM temp.explained WHERE key = ?"
+        rows = ((key, self._connection.execute(statement, (_raw(key),)).fetchone()) for key in keys)
+        return {key: row[0] for key, row in rows if row is not None}
+
     def take_back(self, outcome: str, instead: str, reason: str) -> None:
         """Forget the differences of an outcome: count them as another, and for a reason."""
         with transaction(self._connection):
@@ -418,6 +439,9 @@ def _prepared(path: Path | str) -> sqlite3.Connection:
         if isinstance(path, Path):
             make_private(path)
         connection.execute("SELECT count(*) FROM shards").fetchall()
+        # On disk and without a name, like every temporary table; it ends with the connection.
+        connection.execute("PRAGMA temp_store = FILE").fetchall()
+        connection.execute(_EXPLAINED)
     except BaseException:
         connection.close()
         raise

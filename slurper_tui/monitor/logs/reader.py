@@ -19,6 +19,7 @@ import zlib
 from collections import deque
 from collections.abc import (
     AsyncGenerator,
+    Awaitable,
     Callable,
     Collection,
     Iterable,
@@ -552,13 +553,21 @@ class LogReader:
                     for _, row in in_time([s.take() for _, s in logs.values()], newest_first=False):
                         yield row
 
-    def failures(self, keys: Sequence[JobKey], *, preview: bool = True) -> FailingObjects:
+    def failures(
+        self,
+        keys: Sequence[JobKey],
+        *,
+        preview: bool = True,
+        instead: Callable[[Sequence[LogRow]], Awaitable[None]] | None = None,
+    ) -> FailingObjects:
         """Return a reader of the failed and uncopied objects in the logs of some jobs.
 
-        preview: note the newest rows for the details of the jobs.
+        preview: note the newest rows for the details of the jobs. instead: gets the rows of each
+        page, which are then not grouped, so that memory does not grow with them; None to group.
         """
         fetcher = partial(self._fetcher, preview=preview)
-        return FailingObjects(keys, fetcher, self._job_store, self._metered.now, self._keep)
+        store = self._job_store
+        return FailingObjects(keys, fetcher, store, self._metered.now, self._keep, instead)
 
     async def _followed(
         self, key: JobKey, paging: Paging, keys: Sequence[JobKey]
@@ -619,7 +628,7 @@ class FailingObjects:
     """Reads the logs of some jobs once to their ends, then the rows that were added meanwhile.
 
     fetcher: returns a reader of one log. keep: called with a log's row counts if it was read
-    without a gap.
+    without a gap. instead: gets the rows instead of grouping them.
     """
 
     def __init__(
@@ -629,6 +638,7 @@ class FailingObjects:
         job_store: JobStore,
         now: Callable[[], Moment],
         keep: Callable[[JobKey, LogCounts], None],
+        instead: Callable[[Sequence[LogRow]], Awaitable[None]] | None = None,
     ) -> None:
         self._keys = tuple(keys)
         self._fetcher = fetcher
@@ -636,6 +646,7 @@ class FailingObjects:
         self._now = now
         self._keep = keep
         self._reasons = Reasons()
+        self._instead = instead
 
     async def views(self) -> AsyncGenerator[FailuresView, None]:
         """Yield the groups after every page until every log was read to its end.
@@ -712,7 +723,10 @@ class FailingObjects:
             async for step in steps:
                 for found in step.found:
                     rows.add(found)
-                    self._reasons.add(key, found)
+                    if self._instead is None:
+                        self._reasons.add(key, found)
+                    elif found:
+                        await self._instead(found)
                 yield self._view(key, rows, step, rows.counts(self._now().wall, whole=False))
                 if step.final or (most_failures and step.failures >= most_failures):
                     return

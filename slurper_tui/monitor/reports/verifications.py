@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from slurper_tui.api.models import Source, Target
+from slurper_tui.api.models import Source, Target, is_exact
 from slurper_tui.monitor.history.workfile import (
     WORK_FILE_ERRORS,
     WorkFile,
@@ -29,7 +29,7 @@ from slurper_tui.monitor.verify.buckets import r2_side, source_side
 from slurper_tui.monitor.verify.scope import Scope, scope_of
 
 if TYPE_CHECKING:
-    from slurper_tui.api.models import Job
+    from slurper_tui.api.models import Job, LogRow
     from slurper_tui.monitor.history.recorder import Recorder
     from slurper_tui.monitor.logs.reader import LogReader
     from slurper_tui.monitor.model.base import JobKey
@@ -128,25 +128,34 @@ class Verifications:
         numbers = [view.counts.objects for view in whole]
         return None if not numbers or None in numbers else sum(n or 0 for n in numbers)
 
-    async def explained(
+    async def explain(
         self,
+        verifier: Verifier,
         keys: Sequence[JobKey],
         on_progress: Callable[[FailuresView], object] = lambda view: None,
-    ) -> Mapping[str, str]:
-        """Read the logs of some jobs; return log types by key of objects that were not copied.
+    ) -> None:
+        """Read which objects were not copied from the logs of some jobs, before a verifier runs.
 
-        on_progress: called after every page. Raises ApiError if a log cannot be read.
+        Of several rows about a key, one counts. on_progress: called after every page. Raises
+        ApiError if a log cannot be read, which then explains nothing, and CannotVerify.
         """
-        reading = self._logs.failures(keys, preview=False)
-        view = await reading.read(on_progress)
+
+        async def add(rows: Sequence[LogRow]) -> None:
+            found = {
+                row.object_key: row.log_type or ""
+                for row in rows
+                if row.object_key is not None
+                and is_exact(row.object_key)
+                and cause_of(row.log_type or "") in (Cause.FAILED, Cause.NOT_COPIED)
+            }
+            if found:
+                await verifier.explain(found)
+
+        view = await self._logs.failures(keys, preview=False, instead=add).read(on_progress)
         for one in view.jobs or (view,):
             if one.problem is not None:
+                await verifier.explain(None)
                 raise one.problem
-        found: dict[str, str] = {}
-        for group in view.groups:
-            if cause_of(group.log_type) in (Cause.FAILED, Cause.NOT_COPIED):
-                found.update(dict.fromkeys(reading.keys({group.log_type}), group.log_type))
-        return found
 
     def make(
         self,
@@ -155,7 +164,6 @@ class Verifications:
         actual: ObjectListing,
         *,
         workers: int = WORKERS,
-        explained: Mapping[str, str] | None = None,
         objects: int | None = None,
         pace: float | None = None,
         headers: int = 0,
@@ -175,7 +183,6 @@ class Verifications:
             scope,
             work=WorkFile(self._path(scope.account_id, scope.job_ids)),
             workers=workers,
-            explained=explained,
             objects=objects,
             pace=pace,
             headers=headers,
@@ -193,14 +200,13 @@ class Verifications:
         self,
         keys: Sequence[JobKey],
         options: VerifyOptions,
-        explained: Mapping[str, str] | None = None,
         on_manifest: Callable[[int], None] = lambda entries: None,
     ) -> Verifier:
         """Return a verifier of some jobs; it has listed nothing yet. Close it after use.
 
-        A manifest is read to its end. explained: as in `make`; it may be filled until the verifier
-        runs. on_manifest: called in another thread with the number of entries read so far. Raises
-        ApiError, and CannotVerify where the jobs or the work file do not allow it.
+        A manifest is read to its end. on_manifest: called in another thread with the number of
+        entries read so far. Raises ApiError, and CannotVerify where the jobs or the work file do
+        not allow it.
         """
         from slurper_tui.monitor.verify.manifest import Manifest  # only for a verification
 
@@ -221,7 +227,6 @@ class Verifications:
                 expected,
                 actual,
                 workers=options.workers,
-                explained=explained,
                 objects=objects,
                 headers=options.headers,
                 seed=options.seed,

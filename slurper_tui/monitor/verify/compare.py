@@ -16,6 +16,7 @@ from operator import lt
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from slurper_tui.format import utc
 from slurper_tui.monitor.model.verification import Outcome, Tally
@@ -79,31 +80,23 @@ class Judge:
     started_at: when the listing began, UTC seconds. created_at: returns when the job that last
         copied a key was created, UTC seconds; None if that is not known. first_created_at: the
         earliest of these times.
-    explained: log types by key of the objects that, as the log says, were not copied.
     """
 
     def __init__(
         self,
         started_at: float,
         created_at: Callable[[str], float | None] = lambda key: None,
-        explained: Mapping[str, str] | None = None,
         first_created_at: float = -math.inf,
     ) -> None:
         # Times of listings are cut to whole seconds.
         self.started_at = float(int(started_at))
         self._created_at = created_at
         self._first_created_at = first_created_at
-        self._explained = explained or {}
 
     def missing(self, expected: ListedObject) -> Difference:
         """Return the difference of an object that the target lacks."""
-        key, log_type = expected.key, None
-        if self._is_new(expected):
-            outcome = Outcome.UNJUDGED
-        else:
-            log_type = self._explained.get(key)
-            outcome = Outcome.MISSING if log_type is None else Outcome.EXPECTED
-        return Difference(outcome, key, expected.size, None, expected.modified, log_type)
+        outcome = Outcome.UNJUDGED if self._is_new(expected) else Outcome.MISSING
+        return Difference(outcome, expected.key, expected.size, None, expected.modified)
 
     def extra(self, actual: ListedObject) -> Difference:
         """Return the difference of an object that only the target has."""
@@ -166,15 +159,18 @@ class Parts:
 
     def go_to(self, key: str) -> None:
         """Make `counter` that of a key's part, and `end` the first key that is beyond it."""
-        slash = key.find("/", len(self._after))
-        if slash < 0 or not key.startswith(self._after):
-            part, self.end = self._after, key + "\0"
-        else:
-            part, self.end = key[: slash + 1], key[:slash] + "0"  # the character after `/`
+        part = self.part_of(key)
+        beside = part == self._after
+        self.end = key + "\0" if beside else part[:-1] + "0"  # the character after `/`
         counter = self.counts.get(part)
         if counter is None:
             counter = self.counts[part] = Counter()
         self.counter = counter
+
+    def part_of(self, key: str) -> str:
+        """Return the part that a key belongs to."""
+        slash = key.find("/", len(self._after))
+        return self._after if slash < 0 or not key.startswith(self._after) else key[: slash + 1]
 
     def clear(self) -> None:
         """Forget the counts."""
@@ -357,6 +353,22 @@ def _add_same(counter: Counter[str], number: int, size: int) -> None:
         counter[Outcome.SAME] += number
         counter[ETAGS] += number
         counter[BYTES] += size
+
+
+def explain(differences: list[Difference], parts: Parts, log_types: Mapping[str, str]) -> None:
+    """Make missing keys expected ones where a log explains them, also in the counts.
+
+    log_types: by key, of the log rows that explain it.
+    """
+    for place, found in enumerate(differences):
+        log_type = log_types.get(found.key)
+        if log_type is not None and found.outcome is Outcome.MISSING:
+            differences[place] = replace(found, outcome=Outcome.EXPECTED, log_type=log_type)
+            counter = parts.counts[parts.part_of(found.key)]
+            counter[Outcome.EXPECTED] += 1
+            counter[Outcome.MISSING] -= 1
+            if not counter[Outcome.MISSING]:
+                del counter[Outcome.MISSING]
 
 
 def tally_of(counts: Mapping[str, int]) -> Tally:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec.structs import replace
 
 from slurper_tui.monitor.history.workfile import Checkpoint, StoredDifference, StoredShard
-from slurper_tui.monitor.model.verification import FAULTS
-from slurper_tui.monitor.verify.compare import Difference, Judge, Merge, Parts
+from slurper_tui.monitor.model.verification import FAULTS, Outcome
+from slurper_tui.monitor.verify.compare import Difference, Judge, Merge, Parts, explain
 from slurper_tui.monitor.verify.headers import LARGE, HeaderSampler, Sampled
 from slurper_tui.monitor.verify.reading import Reader, naming, pages_of
 from slurper_tui.monitor.verify.scope import Range, cut, middle
@@ -320,6 +320,8 @@ class Shards:
         shard.last, shard.done = merge.last, merge.done
 
         def keep() -> None:
+            missing = (d.key for d in found.differences if d.outcome is Outcome.MISSING)
+            explain(found.differences, parts, self._work.explanations(missing))
             made = Checkpoint(
                 shard.number,
                 shard.last,

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -90,9 +91,9 @@ class Verifier:
     """Compares what some jobs were to copy with what the target holds.
 
     expected, actual: the two sides. work: where the progress and the differences are kept; None for
-    memory. workers: shards that are compared at the same time. explained: log types by key of the
-    objects that, as the log says, were not copied. objects: of the jobs, by their counters.
-    pace: keys a second of an earlier verification. anew: do not go on with an earlier run.
+    memory. workers: shards that are compared at the same time. objects: of the jobs, by their
+    counters. pace: keys a second of an earlier verification. anew: do not go on with an earlier
+    run.
     headers: objects in the sample whose headers are compared. seed: of this sample; None for any.
     """
 
@@ -104,7 +105,6 @@ class Verifier:
         *,
         work: WorkFile | None = None,
         workers: int = WORKERS,
-        explained: Mapping[str, str] | None = None,
         objects: int | None = None,
         pace: float | None = None,
         headers: int = 0,
@@ -119,7 +119,6 @@ class Verifier:
         self._listings = (expected, actual)
         self._work = work or WorkFile()
         self._workers = max(1, workers)
-        self._explained = {} if explained is None else explained  # may be filled until `run`
         self._objects = objects
         self._pace = pace
         self._headers = headers
@@ -174,6 +173,16 @@ class Verifier:
             resumes=resumes,
             begun_at=None if found is None else found.started_at,
         )
+
+    async def explain(self, log_types: Mapping[str, str] | None) -> None:
+        """Add objects that were not copied, as a log says, so that they are expected to be missing.
+
+        log_types: by key; None to forget them all. Raises CannotVerify.
+        """
+        if log_types is None:
+            await self._thread.do(self._work.forget_explanations)
+        else:
+            await self._thread.do(partial(self._work.explain, log_types.items()))
 
     # While it runs
 
@@ -296,7 +305,6 @@ class Verifier:
         return Judge(
             self._begun.started_at,
             self.scope.created_at(),
-            self._explained,
             self.scope.first_created_at,
         )
 

@@ -68,10 +68,10 @@ async def make_run(
 
     on_manifest: called in another thread with the number of entries of a manifest read so far.
     """
-    made, explained = (await main.services()).verifications, dict[str, str]()
+    made = (await main.services()).verifications
     try:
         await forget(main)
-        verifier = await made.prepare([job.key for job in jobs], options, explained, on_manifest)
+        verifier = await made.prepare([job.key for job in jobs], options, on_manifest)
         try:
             plan = await verifier.plan()
         except BaseException:  # also where the form is closed meanwhile
@@ -79,7 +79,7 @@ async def make_run(
             raise
     except (ApiError, CannotVerify) as error:
         return str(error)
-    return VerifyRun(main, jobs, verifier, plan=plan, explained=explained, durable=made.durable)
+    return VerifyRun(main, jobs, verifier, plan=plan, durable=made.durable)
 
 
 class VerifyRun:
@@ -99,7 +99,6 @@ class VerifyRun:
         verifier: Verifier | None,
         *,
         plan: VerifyPlan | None = None,
-        explained: dict[str, str] | None = None,
         last: LastVerification | None = None,
         durable: bool = True,
     ) -> None:
@@ -116,7 +115,6 @@ class VerifyRun:
         self._stopped = False
         self.began = last is not None
         self.durable = durable
-        self._explained = explained if explained is not None else {}
         self.on_change: Callable[[], None] | None = None
         self._last = last
 
@@ -150,7 +148,7 @@ class VerifyRun:
     async def _run(self) -> None:
         assert self.verifier is not None
         try:
-            await self._logs_read()
+            await self._logs_read(self.verifier)
             async with aclosing(self.verifier.run()) as steps:
                 async for self.progress in steps:
                     self._changed()
@@ -164,9 +162,9 @@ class VerifyRun:
         if self.on_change is None:
             self.main.show_note(f"{self.ended_words}: {self.main.sign('show.verify')} shows it")
 
-    async def _logs_read(self) -> None:
+    async def _logs_read(self, verifier: Verifier) -> None:
         """Read the logs; `stop` ends it. Raises ValueError if it did."""
-        self._logs = asyncio.create_task(self._read_logs())
+        self._logs = asyncio.create_task(self._read_logs(verifier))
         try:
             await self._logs
         except asyncio.CancelledError:
@@ -176,7 +174,7 @@ class VerifyRun:
         finally:
             self.reading, self._logs = "", None
 
-    async def _read_logs(self) -> None:
+    async def _read_logs(self, verifier: Verifier) -> None:
         """Read which objects the logs explain, of the jobs that have failed or skipped some."""
         lossy = with_losses(self.jobs)
         if not lossy:
@@ -190,7 +188,7 @@ class VerifyRun:
             self._changed()
 
         try:
-            self._explained.update(await services.verifications.explained(lossy, on_progress))
+            await services.verifications.explain(verifier, lossy, on_progress)
         except ApiError as error:
             self.unread = log_not_read(error)
 

@@ -23,6 +23,7 @@ from slurper_tui.monitor.verify.compare import (
     OrderBroken,
     Parts,
     compare,
+    explain,
     tally_of,
 )
 from tests.monitor.verify.buckets import CREATED, STARTED, an_object, objects
@@ -81,7 +82,7 @@ def test_merge_agrees_with_dictionaries(
     logged: set[str],
 ) -> None:
     left, right = ({one.key: one for one in side} for side in (expected, actual))
-    judge = Judge(STARTED, lambda key: CREATED, dict.fromkeys(logged, "importSkipped"))
+    judge = Judge(STARTED, lambda key: CREATED)
     parts = Parts()
     merge, found = Merge(judge, parts), list[Difference]()
     sides = [pages(expected, page), pages(actual, other_page)]
@@ -95,6 +96,7 @@ def test_merge_agrees_with_dictionaries(
                     merge.add(side, more)
         merge.advance()
         found += merge.take()
+    explain(found, parts, dict.fromkeys(logged, "importSkipped"))
     outcomes = {
         key: naive(left.get(key), right.get(key), key in logged) for key in left.keys() | right
     }

@@ -70,9 +70,9 @@ async def test_every_difference_is_told_by_its_exact_key_in_spite_of_faults(moto
     ):
         verifier = Verifier(
             *(source, target, scope(JobScope("job", created_at=CREATED))),
-            explained=EXPLAINED,
             clock=lambda: STARTED,
         )
+        await verifier.explain(EXPLAINED)
         async for _ in verifier.run():
             pass
         result = verifier.result()
