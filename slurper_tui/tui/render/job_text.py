@@ -15,7 +15,6 @@ from slurper_tui.monitor.model.events import (
 )
 from slurper_tui.monitor.model.job import State
 from slurper_tui.monitor.reports.verification_text import (
-    count_rows,
     detail_words,
     outdated_words,
     prefix_rows,
@@ -24,6 +23,7 @@ from slurper_tui.monitor.reports.verification_text import (
 from slurper_tui.monitor.reports.wording import event_words, request_words
 from slurper_tui.tui.render.columns import DrawContext, short_id
 from slurper_tui.tui.render.lines import Line, Piece, pad, text_lines, wrap_words
+from slurper_tui.tui.render.verify_text import count_lines
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.base import JobKey
@@ -147,14 +147,7 @@ def verification_lines(result: Verification, context: DrawContext, width: int) -
     began = fmt.moment(result.started_at, context.now, look.zone)
     took = fmt.duration(result.ended_at - result.started_at)
     yield (Piece("compared", "heading"), Piece(f" {began}, in {took}", "muted"))
-    counts = [*count_rows(result.tally)]
-    column = max(len(fmt.count(count.number)) for count in counts)
-    for count in counts:
-        style = "error" if count.is_fault and count.number else ""
-        number = pad(fmt.count(count.number), column, right=True)
-        for part in wrap_words(count.label, max(8, width - column - GAP)):
-            yield (Piece(number, style), Piece(f"{' ' * GAP}{part}", style or "muted"))
-            number = " " * column
+    yield from count_lines(result.tally, look, width, indent="")
     for words in detail_words(result):
         yield from text_lines(look.sentence(words), width, "muted")
     faulty = [row for row in prefix_rows(result) if row.faults]

@@ -162,6 +162,7 @@ def count_lines(
     shares: bool = False,
     meanings: bool = False,
     live: bool = False,
+    indent: str = INDENT,
 ) -> Iterator[Line]:
     """Yield the number of objects by class.
 
@@ -169,7 +170,7 @@ def count_lines(
     live: a job had not ended.
     """
     extra = SHARE if shares and width >= NARROW else 0
-    name = min(MOST_NAME, max(8, width - len(INDENT) - NUMBER - extra))
+    name = min(MOST_NAME, max(8, width - len(indent) - NUMBER - extra))
     for row in count_rows(tally):
         number = pad(fmt.count(row.number), NUMBER, right=True)
         style = count_style(row.outcome, row.number)
@@ -177,13 +178,13 @@ def count_lines(
         share = "" if row.outcome is Outcome.EXTRA else share
         first, *more = wrap_words(look.to_ascii(row.label), name)
         yield (
-            Piece(INDENT),
+            Piece(indent),
             Piece(pad(first, name), "" if row.number else "muted"),
             Piece(number, style),
             Piece(pad(look.to_ascii(share), extra, right=True), "faint"),
         )
         for part in more:
-            yield (Piece(INDENT), Piece(part, "" if row.number else "muted"))
+            yield (Piece(indent), Piece(part, "" if row.number else "muted"))
         if meanings and row.is_fault and row.number:
             yield from _indented(meaning_words(row.outcome, live=live), look, width)
 

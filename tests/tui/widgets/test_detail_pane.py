@@ -459,10 +459,10 @@ def test_what_a_verification_has_found(width: int) -> None:
     for part in (
         "not verified: 37 missing",
         "compared 09:26, in 10 min",
-        "999,945 same",
-        "37 missing in the target",
-        "5 size differs",
-        "2 empty in the target only",
+        "same 999,945",
+        "missing in the target 37",
+        "size differs 5",
+        "empty in the target only 2",
         "expected: S3 bucket photos",
         "found: R2 bucket media",
         "all objects of 2 jobs",
@@ -473,7 +473,7 @@ def test_what_a_verification_has_found(width: int) -> None:
         assert part in flat
     assert "2023/:" not in flat
     assert all(width_of(line) <= width for line in lines_of(COMPARED, width))
-    assert "11  changed in the source since the job began" in text or width < 60
+    assert "changed in the source since the job began" in text or width < 60
 
 
 def lines_of(result: Verification, width: int) -> Sequence[Line]:
