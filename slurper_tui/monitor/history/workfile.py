@@ -16,7 +16,7 @@ import heapq
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -205,6 +205,37 @@ def work_path(history: Path, account_id: str, job_ids: Iterable[str]) -> Path:
     jobs = "\n".join([account_id, *sorted(job_ids)])
     name = hashlib.sha256(jobs.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return history.with_name(f"verify-{name}.sqlite3")
+
+
+def remove_ended(history: Path, before: float) -> None:
+    """Delete the work files beside a history whose verification ended before a time, UTC seconds.
+
+    Left are those that another program has open, that were interrupted, and that are not ours.
+    """
+    for path in history.parent.glob("verify-*.sqlite3"):
+        with suppress(*WORK_FILE_ERRORS):
+            if path.stat().st_mtime >= before:
+                continue
+            ownership = Ownership(path)
+            try:
+                if ownership.claim() and _has_ended(path):
+                    _remove(path)
+            finally:
+                ownership.release()
+
+
+def _has_ended(path: Path) -> bool:
+    with closing(sqlite3.connect(path, timeout=1.0)) as connection:
+        if application_id_of(connection) != APPLICATION_ID:
+            return False
+        row = connection.execute("SELECT result FROM run").fetchone()
+        return row is not None and row[0] is not None
+
+
+def _remove(path: Path) -> None:
+    for name in (path, *(path.with_name(path.name + end) for end in BESIDE)):
+        with suppress(FileNotFoundError):
+            name.unlink()
 
 
 class WorkFile:
@@ -411,10 +442,7 @@ def _opened(path: Path | None) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
-    # What it held can be compared again.
-    for name in (path, *(path.with_name(path.name + end) for end in BESIDE)):
-        with suppress(FileNotFoundError):
-            name.unlink()
+    _remove(path)  # what it held can be compared again
     make_file(path)
     return _prepared(path)
 

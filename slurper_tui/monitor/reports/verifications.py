@@ -13,6 +13,7 @@ from slurper_tui.monitor.history.workfile import (
     WORK_FILE_ERRORS,
     WorkFile,
     cannot_use,
+    remove_ended,
     work_path,
 )
 from slurper_tui.monitor.model.logs import Cause, cause_of
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.verify.headers import HeaderDifference
     from slurper_tui.monitor.verify.manifest import Manifest
     from slurper_tui.monitor.verify.verifier import Verifier
+
+
+KEPT_SECONDS = 30 * 86_400.0
+"""How long the keys that a verification has found are kept after its end."""
 
 
 async def _check_manifest(manifest: Manifest, scope: Scope, job: Job) -> None:
@@ -172,11 +177,15 @@ class Verifications:
     ) -> Verifier:
         """Return a verifier; arguments as there. Close it after use.
 
+        Work files that ended `KEPT_SECONDS` ago are deleted before.
+
         Raises HistoryError (`Busy` if another program verifies the same jobs), OSError and
         sqlite3.Error of the work file.
         """
         from slurper_tui.monitor.verify.verifier import Verifier  # likewise
 
+        if (history := self._history.path) is not None:
+            remove_ended(history, self._metered.now().wall - KEPT_SECONDS)
         return Verifier(
             expected,
             actual,
@@ -262,7 +271,8 @@ class Verifications:
     def last(self, keys: Sequence[JobKey]) -> LastVerification | None:
         """Return the last verification of some jobs; None if there is none. Close it after use.
 
-        Raises CannotVerify if its work file cannot be read.
+        None too if it ended `KEPT_SECONDS` ago. Raises CannotVerify if its work file cannot be
+        read.
         """
         path = self._path(keys[0].account_id, [key.job_id for key in keys])
         try:
@@ -270,7 +280,9 @@ class Verifications:
                 return None
             work = WorkFile(path)
             if (raw := work.result()) is not None:
-                return LastVerification(msgspec.json.decode(raw, type=Verification), work)
+                result = msgspec.json.decode(raw, type=Verification)
+                if result.ended_at >= self._metered.now().wall - KEPT_SECONDS:
+                    return LastVerification(result, work)
             work.close()
         except (msgspec.MsgspecError, *WORK_FILE_ERRORS) as error:
             raise CannotVerify(cannot_use(error)) from None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from slurper_tui.api.errors import NoCredential, NotFound
 from slurper_tui.api.models import Answer, Secret, Source, Target
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.opening import open_file
+from slurper_tui.monitor.history.workfile import WorkFile, work_path
 from slurper_tui.monitor.logs.paging import log_requests
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.plans import Secrets
@@ -30,14 +32,12 @@ from slurper_tui.monitor.model.verification import (
 )
 from slurper_tui.monitor.polling.budget import READ_BURST
 from slurper_tui.monitor.polling.history_sync import StoredHistory
-from slurper_tui.monitor.reports.verifications import (
-    Verifications,
-)
+from slurper_tui.monitor.reports.verifications import KEPT_SECONDS, Verifications
 from slurper_tui.monitor.verify.scope import JobScope
 from slurper_tui.simulated.account import Fault
 from slurper_tui.simulated.jobs import incident_key
 from slurper_tui.simulated.objects import Contents
-from tests.monitor.bench import EPOCH, Bench, bench, most_in_window, now
+from tests.monitor.bench import EPOCH, Bench, bench, most_in_window, now, wall
 from tests.monitor.inline_history import InlineHistory
 from tests.monitor.reports.ended import account, key_of, plan, watch_to_end
 from tests.monitor.verify.buckets import MemoryBucket, an_object, by_key
@@ -225,6 +225,57 @@ async def test_objects_of_single_keys_are_counted_once() -> None:
         await watch_to_end(b, "job-1", "job-2")
         assert made.objects(keys) == 50
         assert made.objects(keys[1:]) == 1
+
+
+async def test_work_files_are_deleted_30_days_after_the_end(tmp_path: Path) -> None:
+    store, _ = open_file(tmp_path / "history.sqlite3", "https://example.com")
+    history = InlineHistory(store)
+    async with bench(account(plan()), history=StoredHistory(history)) as b:
+        made = await verifications(b)
+        keys = [key_of(b)]
+        scope = await made.scope(keys)
+        bucket = MemoryBucket([an_object("a", modified=EPOCH - 1)])
+
+        async def ended(name: str) -> Path:
+            """Return the work file of a verification of one more job."""
+            jobs = tuple(replace(job, job_id=name) for job in scope.jobs)
+            verifier = made.make(replace(scope, jobs=jobs), bucket, bucket)
+            async for _ in verifier.run():
+                pass
+            await verifier.close()
+            return work_path(tmp_path / "history.sqlite3", scope.account_id, [name])
+
+        old, recent, open_elsewhere, interrupted = [await ended(name) for name in "abcd"]
+        with closing(sqlite3.connect(interrupted)) as connection, connection:
+            connection.execute("UPDATE run SET result = NULL")
+        (foreign := tmp_path / "verify-mine.sqlite3").write_bytes(b"mine")
+        for path in (old, recent, open_elsewhere, interrupted, foreign):
+            age = KEPT_SECONDS + (-60.0 if path == recent else 60.0)
+            os.utime(path, (wall() - age, wall() - age))
+        used = WorkFile(open_elsewhere)
+        assert await ended("e")
+        used.close()
+        assert not old.exists()
+        assert all(path.exists() for path in (recent, open_elsewhere, interrupted, foreign))
+
+
+async def test_keys_are_listed_until_30_days_after_the_end(tmp_path: Path) -> None:
+    store, _ = open_file(tmp_path / "history.sqlite3", "https://example.com")
+    later, history = 0.0, StoredHistory(InlineHistory(store))
+    async with bench(account(plan()), clock=lambda: wall() + later, history=history) as b:
+        made = await verifications(b)
+        keys = [key_of(b)]
+        bucket = MemoryBucket([an_object("a", modified=EPOCH - 1)])
+        verifier = made.make(await made.scope(keys), bucket, bucket)
+        async for _ in verifier.run():
+            pass
+        await verifier.close()
+        later = KEPT_SECONDS - 60.0
+        last = made.last(keys)
+        assert last is not None
+        last.close()
+        later += 120.0
+        assert made.last(keys) is None
 
 
 async def test_the_last_verification_is_kept_beside_the_history(tmp_path: Path) -> None:
