@@ -40,9 +40,10 @@ from slurper_tui.monitor.reports.verification_text import (
     cost_rows,
     count_rows,
     detail_words,
-    fault_words,
     log_not_read,
+    manifest_words,
     prefix_rows,
+    running_words,
     verdict_words,
 )
 from slurper_tui.monitor.reports.wording import inexact_words
@@ -189,10 +190,9 @@ def _manifest_progress(context: CommandContext) -> Any:
 
     def show(number: int) -> None:
         nonlocal last
-        if time.monotonic() - last >= PROGRESS_SECONDS:
+        if not number or time.monotonic() - last >= PROGRESS_SECONDS:
             last = time.monotonic()
-            words = f"the manifest: {fmt.count(number)} entries so far"
-            loop.call_soon_threadsafe(context.out.note, words)
+            loop.call_soon_threadsafe(context.out.note, manifest_words(number))
 
     return show
 
@@ -243,7 +243,7 @@ async def _run(verifier: Verifier, out: Output, plan: VerifyPlan, *, durable: bo
             async for progress in steps:
                 if time.monotonic() - told >= PROGRESS_SECONDS and not progress.done:
                     told = time.monotonic()
-                    out.note(_progress_words(progress, plan))
+                    out.note(_progress_words(progress, plan, live=verifier.scope.live))
     except asyncio.CancelledError:
         compared = 0 if progress is None else progress.compared
         on = "the same command goes on from there, with --anew it begins again"
@@ -261,8 +261,11 @@ def _result(verifier: Verifier) -> Verification:
         raise CliError(str(problem), _problem_code(problem)) from None
 
 
-def _progress_words(progress: VerifyProgress, plan: VerifyPlan) -> str:
-    """Return `120,000 of 1,000,000 keys (12 %), 85,000/s, about 10 s left, at 2024/…: no fault`."""
+def _progress_words(progress: VerifyProgress, plan: VerifyPlan, *, live: bool) -> str:
+    """Return `120,000 of 1,000,000 keys (12 %), 85,000/s, about 10 s left, at 2024/…: no fault`.
+
+    live: a job has not ended.
+    """
     if progress.heads is not None:
         done, whole = progress.heads
         return f"headers: {fmt.count(done)} of {fmt.count(whole)}"
@@ -278,7 +281,8 @@ def _progress_words(progress: VerifyProgress, plan: VerifyPlan) -> str:
         words.append(f"about {fmt.duration(max(1.0, progress.eta))} left")
     if progress.position:
         words.append(f"at {progress.position}")
-    return f"{', '.join(words)}: {fault_words(progress.tally) or 'no fault so far'}"
+    faults = running_words(progress.tally, live=live)
+    return f"{', '.join(words)}: {faults or 'no fault so far'}"
 
 
 def _report(

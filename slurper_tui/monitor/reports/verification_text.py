@@ -76,6 +76,23 @@ def fault_words(tally: Tally) -> str:
     return " · ".join(f"{fmt.count(number)} {clause}" for number, clause in found if number)
 
 
+def manifest_words(entries: int) -> str:
+    """Return how much of a manifest was read; of 0 entries, that nothing can be read yet."""
+    if not entries:
+        return "the manifest: nothing to read yet, waiting for what writes to it"
+    return f"the manifest: {fmt.count(entries)} entries so far"
+
+
+def running_words(tally: Tally, *, live: bool) -> str:
+    """Return the faults so far, and of a live job that what it has not copied yet is one of them.
+
+    "" for none.
+    """
+    faults = fault_words(tally)
+    uncopied = live and tally.of(Outcome.MISSING)
+    return f"{faults}; what is not copied yet counts as missing" if uncopied else faults
+
+
 def verdict_words(result: Verification) -> str:
     """Return the verdict in one line: `verified: all 999,945 objects are in the target`.
 

@@ -29,6 +29,9 @@ _BATCH = 10_000
 _STOP_SECONDS = 0.2
 """How long a pipe without data delays the end of a reading that is no longer wanted."""
 
+_IN_VAIN = 10
+"""Times of `_STOP_SECONDS` without data after which it is told that the reading waits for them."""
+
 _GZIP = b"\x1f\x8b"
 
 
@@ -65,7 +68,8 @@ class Manifest:
     async def load(self, progress: Callable[[int], None] = lambda _: None) -> SortedObjects:
         """Read the file to its end, if that is not done; return its objects. Raises BadManifest.
 
-        progress: called in another thread with the number of entries that were read so far.
+        progress: called in another thread with the number of entries that were read so far; with 0
+        after two seconds in which there was nothing to read, as in a pipe without a writer.
         """
         async with self._loading:
             if self._objects is None:
@@ -119,7 +123,7 @@ class Manifest:
         return objects
 
     def _fill(self, objects: SortedObjects, progress: Callable[[int], None]) -> None:
-        parser = parser_of(_unpacked(self._chunks()))
+        parser = parser_of(_unpacked(self._chunks(lambda: progress(0))))
         entries, number = parser.entries(), 0
         while batch := list(islice(entries, _BATCH)):
             objects.add(batch)
@@ -127,8 +131,11 @@ class Manifest:
             progress(number)
         self.format, self.buckets = parser.format, parser.buckets
 
-    def _chunks(self) -> Iterator[bytes]:
-        """Yield the file's bytes. Raises OSError, and Mistake when it is closed meanwhile."""
+    def _chunks(self, waits: Callable[[], None]) -> Iterator[bytes]:
+        """Yield the file's bytes. Raises OSError, and Mistake when it is closed meanwhile.
+
+        waits: called if there is nothing to read at first.
+        """
         try:
             # Without O_NONBLOCK, a pipe that nobody writes to would hold the thread.
             file = 0 if self._file == STDIN else os.open(self._file, os.O_RDONLY | os.O_NONBLOCK)
@@ -137,11 +144,17 @@ class Manifest:
         try:
             waiting = select.poll()
             waiting.register(file, select.POLLIN)
+            in_vain = 0
             while not self._closed:
                 if waiting.poll(_STOP_SECONDS * 1_000):
                     if not (chunk := os.read(file, _CHUNK)):
                         return
+                    in_vain = _IN_VAIN
                     yield chunk
+                else:
+                    in_vain += 1
+                    if in_vain == _IN_VAIN:
+                        waits()
         finally:
             if self._file != STDIN:
                 os.close(file)

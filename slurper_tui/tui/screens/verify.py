@@ -33,7 +33,7 @@ from slurper_tui.monitor.model.verification import (
     VerifyOptions,
 )
 from slurper_tui.monitor.reports.migrations import family
-from slurper_tui.monitor.reports.verification_text import LISTS_ONLY, cost_rows
+from slurper_tui.monitor.reports.verification_text import LISTS_ONLY, cost_rows, manifest_words
 from slurper_tui.tui.keys import VERIFY_KEYS, Hint, may_confirm
 from slurper_tui.tui.render.columns import source_text
 from slurper_tui.tui.render.lines import Line, Piece, fill, shorten
@@ -219,7 +219,7 @@ class VerifyForm(FormScreen[None]):
         self._prepare(PREPARING)
 
         def on_manifest(entries: int) -> None:
-            words = f"reading the manifest: {fmt.count(entries)} entries so far"
+            words = f"reading {manifest_words(entries)}"
             loop.call_soon_threadsafe(self._prepare, words)
 
         try:

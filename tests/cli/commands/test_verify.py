@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 import stat
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from slurper_tui.cli.output import Output, OutputClosed
 from slurper_tui.monitor.history.workfile import WorkFile
 from slurper_tui.monitor.model.verification import CannotVerify, VerifyOptions
 from slurper_tui.monitor.reports.verifications import Verifications
-from slurper_tui.monitor.verify import buckets
+from slurper_tui.monitor.verify import buckets, manifest
 from slurper_tui.monitor.verify import diff as diff_module
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan, incident_key
@@ -27,6 +28,7 @@ from slurper_tui.simulated.objects import Contents
 from tests.api.odd import envelope
 from tests.cli.making import Person
 from tests.cli.program import Ran
+from tests.patience import PATIENCE
 
 PLAN = Plan(
     id="a1" * 32,
@@ -249,6 +251,44 @@ def test_progress_is_told_on_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
         r"at 2024/\S+: no fault so far"
     )
     assert any(told.fullmatch(line) for line in ran.err), ran.err
+
+
+def test_the_progress_of_a_live_job_says_what_counts_as_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(verify_command, "PROGRESS_SECONDS", 0.0)
+    ran = person(seconds=20_000.0).run("verify", "a1", "--yes")
+    assert any(
+        re.search(r"\d missing.*; what is not copied yet counts as missing$", line)
+        for line in ran.err
+    )
+
+
+def test_a_pipe_as_manifest_is_waited_for_with_a_word(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(manifest, "_STOP_SECONDS", 0.01)
+    os.mkfifo(pipe := tmp_path / "pipe")
+    someone, told = person(), threading.Event()
+    note = Output.note
+
+    def heard(out: Output, text: str) -> None:
+        note(out, text)
+        if text == "the manifest: nothing to read yet, waiting for what writes to it":
+            told.set()
+
+    monkeypatch.setattr(Output, "note", heard)
+
+    def write() -> None:
+        assert told.wait(PATIENCE)
+        pipe.write_text("2024/nothing\n")
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    ran = someone.run("verify", "a1", "--yes", "--manifest", str(pipe))
+    writer.join(PATIENCE)
+    assert ran.code == 4
+    assert ran.out[0].startswith("not verified: 1 missing")
 
 
 def test_an_interrupted_run_goes_on_and_says_so() -> None:

@@ -16,6 +16,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from slurper_tui.api.objects import FoundPrefix, ListedObject
+from slurper_tui.monitor.verify import manifest as manifests
 from slurper_tui.monitor.verify.formats import MOST_RECORD
 from slurper_tui.monitor.verify.manifest import BadManifest, Manifest
 
@@ -254,10 +255,18 @@ async def test_a_pipe_is_read_as_it_is_written(tmp_path: Path) -> None:
     assert (await reading)[1] == by_key(["a", "b"])
 
 
-async def test_a_pipe_without_a_writer_can_be_given_up(tmp_path: Path) -> None:
+async def test_a_pipe_without_a_writer_is_told_and_can_be_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifests, "_STOP_SECONDS", 0.01)
     os.mkfifo(pipe := tmp_path / "pipe")
-    reading = asyncio.create_task(Manifest(str(pipe)).load())
-    await asyncio.sleep(0)
+    loop, told = asyncio.get_running_loop(), asyncio.Queue[int]()
+
+    def progress(entries: int) -> None:
+        loop.call_soon_threadsafe(told.put_nowait, entries)
+
+    reading = asyncio.create_task(Manifest(str(pipe)).load(progress))
+    assert await told.get() == 0
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
