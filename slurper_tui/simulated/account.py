@@ -7,6 +7,7 @@ budget with its headers; `Jobs` performs the operations. Nothing here touches th
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
 import random
@@ -320,7 +321,7 @@ class SimulatedAccount:
 
     def transport(self) -> httpx.MockTransport:
         """Return a transport for sync and async clients."""
-        return httpx.MockTransport(self.answer)
+        return together(self)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer one request. Raises an httpx error if a fault prevents an answer."""
@@ -402,7 +403,23 @@ class SimulatedAccount:
 
 def together(*accounts: SimulatedAccount) -> httpx.MockTransport:
     """Return one transport for several accounts; the first also gets unknown accounts' requests."""
-    return httpx.MockTransport(lambda request: account_of(accounts, request).answer(request))
+    return _Transport(accounts)
+
+
+class _Transport(httpx.MockTransport):
+    """Answers for some accounts; an event loop goes on while the keys of a bucket are sorted."""
+
+    def __init__(self, accounts: Sequence[SimulatedAccount]) -> None:
+        super().__init__(lambda request: account_of(accounts, request).answer(request))
+        self._accounts = accounts
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        call = call_of(request)
+        if call.operation == "objects":
+            for slow in account_of(self._accounts, request).objects.slow_parts(call.job_id or ""):
+                await asyncio.to_thread(slow.incidents)
+        return await super().handle_async_request(request)
 
 
 def account_of(accounts: Sequence[SimulatedAccount], request: httpx.Request) -> SimulatedAccount:

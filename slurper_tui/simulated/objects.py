@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import random
+import threading
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
 from heapq import merge
 from itertools import islice
 from typing import NamedTuple
@@ -45,6 +45,9 @@ _LARGE = frozenset({"video-masters", "backups"})
 """Source buckets of which one object in 64 is larger than 100 MiB and was uploaded in parts; such
 an object has lost its Content-Type in the target."""
 
+_MOST_AT_ONCE = 2_000
+"""Keys that are made and sorted in the event loop, which takes up to 20 ms."""
+
 _MEAN_SIZE = 2 * 10**6
 
 
@@ -70,9 +73,11 @@ class Contents:
         self._prefix = (source and source.path_prefix) or ""
         self._ending = _ENDINGS.get(self.bucket, ".bin")
         self._plan = plan
+        self._sorting = threading.Lock()
+        self._incidents: Sequence[str] | None = None
         self.special: dict[str, str] = {}
         if keys is not None:
-            self._keys: Sequence[str] | None = sorted(set(keys) - set(self.incidents))
+            self._keys: Sequence[str] | None = sorted(set(keys) - set(self.incidents()))
             self.regular = len(self._keys)
             return
         self._keys, self.regular = None, max(0, plan.objects - plan.incidents)
@@ -82,10 +87,18 @@ class Contents:
             number = (2 * place + 1) * self.regular // (2 * len(kinds))
             self.special[self.key(number)] = kind
 
-    @cached_property
     def incidents(self) -> Sequence[str]:
-        """The keys of the objects that failed or were not copied; a second for 100,000 of them."""
-        return sorted({incident_key(self._plan, index) for index in range(self._plan.incidents)})
+        """Return the keys of the objects that failed or were not copied, in order."""
+        with self._sorting:
+            if self._incidents is None:
+                numbers = range(self._plan.incidents)
+                self._incidents = sorted({incident_key(self._plan, number) for number in numbers})
+            return self._incidents
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the first call of `incidents` will take long: a second for 100,000 keys."""
+        return self._incidents is None and self._plan.incidents > _MOST_AT_ONCE
 
     def key(self, number: int) -> str:
         """Return the key of a regular object, which has no row in the log."""
@@ -102,7 +115,7 @@ class Contents:
 
     def incidents_from(self, bound: str) -> Iterator[str]:
         """Yield the keys of `incidents` from a key on."""
-        return islice(self.incidents, bisect_left(self.incidents, bound), None)
+        return islice(self.incidents(), bisect_left(self.incidents(), bound), None)
 
 
 _KINDS = ("lost", "resized", "emptied", "changed")
@@ -114,6 +127,10 @@ class Objects:
     def __init__(self, courses: Callable[[], Sequence[Course]]) -> None:
         self._courses = courses
         self._contents: dict[str, Contents] = {}
+
+    def slow_parts(self, bucket: str) -> Sequence[Contents]:
+        """Return the jobs whose keys are to be sorted before a bucket's first page."""
+        return [contents for _, contents, _ in self._in(bucket) if contents.is_slow]
 
     def page(self, bucket: str, request: httpx.Request, now: float) -> httpx.Response:
         """Answer a listing. Raises Refusal for an invalid query."""
@@ -234,7 +251,7 @@ class Objects:
             )
         else:
             regular = contents.regular_from(bound, self._transferred(course, contents, now))
-            there = contents.incidents[: course.plan.there if course.completed(now) else 0]
+            there = contents.incidents()[: course.plan.there if course.completed(now) else 0]
             keys = merge(regular, (key for key in there if key >= bound))
         origin = self._origin(course, contents)
         for key in keys:

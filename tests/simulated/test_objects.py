@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from msgspec.structs import replace as with_fields
@@ -58,6 +60,26 @@ async def listed(
 
 def keys(objects: list[R2Object]) -> list[str]:
     return [found.key or "" for found in objects]
+
+
+async def test_the_event_loop_goes_on_while_many_keys_are_sorted() -> None:
+    many = replace(PLAN, objects=40_000, failed=20_000)
+    client_of = account_of(many)
+    client = SlurperClient(token_credentials(client_of.token), transport=client_of.transport())
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    page = await client.r2_objects(client_of.account_id, "photos")
+    first, turns = turns, 0
+    await client.r2_objects(client_of.account_id, "photos", cursor=page.value.cursor)
+    counting.cancel()
+    assert first > 100 + turns  # the keys are sorted once
 
 
 async def test_source_and_target_differ_as_the_plan_and_the_log_say() -> None:

@@ -479,7 +479,7 @@ def test_what_the_list_names_is_copied_again() -> None:
 
 def keys_of_source() -> list[str]:
     contents = Contents(PLAN)
-    return sorted([*(contents.key(n) for n in range(contents.regular)), *contents.incidents])
+    return sorted([*(contents.key(n) for n in range(contents.regular)), *contents.incidents()])
 
 
 def test_a_manifest_takes_the_place_of_the_source() -> None:
