@@ -326,6 +326,27 @@ class _Circle:
             self._cursor, self._first = page.cursor, first
 
 
+class PagedBucket:
+    """The pages and the levels of a bucket; a subclass requests them, see `_fetch`."""
+
+    def pages(
+        self, prefix: str = "", after: str | None = None
+    ) -> AsyncGenerator[Sequence[ListedObject], None]:
+        """Yield the objects below a prefix, page by page, in the order of the answers.
+
+        after: only keys greater than this one. Raises ApiError.
+        """
+        return objects_of(read_pages(self._fetch(prefix), after))
+
+    async def level(self, prefix: str = "", most: int | None = None) -> Sequence[FoundPrefix]:
+        """Return what is one level below a prefix, see `read_level`. Raises ApiError."""
+        return await read_level(self._fetch(prefix, "/"), prefix, most)
+
+    def _fetch(self, prefix: str, delimiter: str = "") -> Fetch:
+        """Return a function that requests a page of the objects below a prefix."""
+        raise NotImplementedError
+
+
 async def objects_of(
     pages: AsyncIterator[ObjectPage],
 ) -> AsyncGenerator[Sequence[ListedObject], None]:

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import importlib.util
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -43,9 +43,7 @@ from slurper_tui.api.objects import (
     ListingCost,
     ObjectHeaders,
     ObjectPage,
-    objects_of,
-    read_level,
-    read_pages,
+    PagedBucket,
     repeated,
     utc_seconds,
 )
@@ -58,7 +56,6 @@ if TYPE_CHECKING:
 
     from slurper_tui.api.envelope import Raw
     from slurper_tui.api.models import Secret
-    from slurper_tui.api.objects import FoundPrefix
     from slurper_tui.api.scrub import Scrubber
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
@@ -82,7 +79,7 @@ _MOST_TEXT = 300
 INSTALL = "pip install 'slurper-tui[verify]'"
 
 
-class S3Bucket:
+class S3Bucket(PagedBucket):
     """One bucket; an `ObjectListing`. Raises BadAddress for a bad address, NotInstalled.
 
     endpoint: https, or plain http on this machine.
@@ -115,16 +112,6 @@ class S3Bucket:
         self._client: httpx.AsyncClient | None = None
         self._opening = asyncio.Lock()
         scrubber.add(*keys.values)
-
-    def pages(
-        self, prefix: str = "", after: str | None = None
-    ) -> AsyncGenerator[Sequence[ListedObject], None]:
-        """Yield the objects below a prefix, page by page. See `ObjectListing`."""
-        return objects_of(read_pages(self._fetch(prefix), after))
-
-    async def level(self, prefix: str = "", most: int | None = None) -> Sequence[FoundPrefix]:
-        """Return what is one level below a prefix. See `ObjectListing`."""
-        return await read_level(self._fetch(prefix, "/"), prefix, most)
 
     async def headers(self, key: str) -> ObjectHeaders | None:
         """Return the headers of an object; None if it does not exist."""

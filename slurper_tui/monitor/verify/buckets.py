@@ -20,10 +20,8 @@ from slurper_tui.api.objects import (
     Fetch,
     ListingCost,
     ObjectPage,
-    objects_of,
+    PagedBucket,
     r2_endpoint,
-    read_level,
-    read_pages,
     repeated,
 )
 from slurper_tui.monitor.polling.budget import GRANTED, MOST_READS, SHARE, WINDOW
@@ -92,7 +90,7 @@ class ObjectListing(Protocol):
         ...
 
 
-class R2Listing:
+class R2Listing(PagedBucket):
     """A bucket behind the API. Requests take turns with the polls and at most half of the budget.
 
     jurisdiction: None for the default one.
@@ -119,16 +117,6 @@ class R2Listing:
         self._metered = metered.of(account_id)
         self._demo = demo
         self._read = partial(self._metered.api.r2_objects, account_id, bucket, jurisdiction)
-
-    def pages(
-        self, prefix: str = "", after: str | None = None
-    ) -> AsyncGenerator[Sequence[ListedObject], None]:
-        """Yield the objects below a prefix, page by page. See `ObjectListing`."""
-        return objects_of(read_pages(self._fetch(prefix), after))
-
-    async def level(self, prefix: str = "", most: int | None = None) -> Sequence[FoundPrefix]:
-        """Return what is one level below a prefix. See `ObjectListing`."""
-        return await read_level(self._fetch(prefix, "/"), prefix, most)
 
     async def headers(self, key: str) -> ObjectHeaders | None:
         """Return the headers of an object; None if it does not exist.
