@@ -18,7 +18,6 @@ from slurper_tui.monitor.history.workfile import (
 )
 from slurper_tui.monitor.model.logs import Cause, cause_of
 from slurper_tui.monitor.model.verification import (
-    WORKERS,
     CannotVerify,
     Outcome,
     Through,
@@ -167,13 +166,8 @@ class Verifications:
         scope: Scope,
         expected: ObjectListing,
         actual: ObjectListing,
-        *,
-        workers: int = WORKERS,
+        options: VerifyOptions | None = None,
         objects: int | None = None,
-        pace: float | None = None,
-        headers: int = 0,
-        seed: int | None = None,
-        anew: bool = False,
     ) -> Verifier:
         """Return a verifier; arguments as there. Close it after use.
 
@@ -190,13 +184,9 @@ class Verifications:
             expected,
             actual,
             scope,
+            options,
             work=WorkFile(self._path(scope.account_id, scope.job_ids)),
-            workers=workers,
             objects=objects,
-            pace=pace,
-            headers=headers,
-            seed=seed,
-            anew=anew,
             clock=lambda: self._metered.now().wall,
         )
 
@@ -231,16 +221,7 @@ class Verifications:
                 listed = await expected.load(on_manifest)
                 objects = None if options.prefixes else listed.count
                 await _check_manifest(expected, scope, job)
-            return self.make(
-                scope,
-                expected,
-                actual,
-                workers=options.workers,
-                objects=objects,
-                headers=options.headers,
-                seed=options.seed,
-                anew=options.anew,
-            )
+            return self.make(scope, expected, actual, options, objects)
         except WORK_FILE_ERRORS as error:
             raise CannotVerify(cannot_use(error)) from None
 

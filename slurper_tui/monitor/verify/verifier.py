@@ -23,10 +23,10 @@ from slurper_tui.monitor.history.workfile import WorkFile, WorkThread, named_err
 from slurper_tui.monitor.model.verification import (
     DIFFERS,
     FAULTS,
-    WORKERS,
     HeaderSample,
     Outcome,
     Verification,
+    VerifyOptions,
 )
 from slurper_tui.monitor.verify.compare import (
     ETAGS,
@@ -90,11 +90,8 @@ class _Begun(msgspec.Struct, frozen=True):
 class Verifier:
     """Compares what some jobs were to copy with what the target holds.
 
-    expected, actual: the two sides. work: where the progress and the differences are kept; None for
-    memory. workers: shards that are compared at the same time. objects: of the jobs, by their
-    counters. pace: keys a second of an earlier verification. anew: do not go on with an earlier
-    run.
-    headers: objects in the sample whose headers are compared. seed: of this sample; None for any.
+    expected, actual: the two sides. options: how they are compared. work: where the progress and
+    the differences are kept; None for memory. objects: of the jobs, by their counters.
     """
 
     def __init__(
@@ -102,31 +99,27 @@ class Verifier:
         expected: ObjectListing,
         actual: ObjectListing,
         scope: Scope,
+        options: VerifyOptions | None = None,
         *,
         work: WorkFile | None = None,
-        workers: int = WORKERS,
         objects: int | None = None,
-        pace: float | None = None,
-        headers: int = 0,
-        seed: int | None = None,
-        anew: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        options = options or VerifyOptions()
         self.scope = scope
         self.problem: ApiError | None = None
         self._sides: list[ObjectListing] = [expected, actual]
         self._names = (expected.name, actual.name)
         self._listings = (expected, actual)
         self._work = work or WorkFile()
-        self._workers = max(1, workers)
+        self._workers = max(1, options.workers)
         self._objects = objects
-        self._pace = pace
-        self._headers = headers
-        self._seed = seed
+        self._headers = options.headers
+        self._seed = options.seed
         self._sampler: HeaderSampler | None = None
         self._heads: tuple[int, int] | None = None
         self._compared_headers: HeaderSample | None = None
-        self._anew = anew
+        self._anew = options.anew
         self._clock = clock
         self._thread = WorkThread("verify")
         self._go = asyncio.Event()
@@ -149,7 +142,7 @@ class Verifier:
     async def plan(self) -> VerifyPlan:
         """Return what the verification costs; sends no request."""
         found = None if self._anew else await self._thread.do(self._unfinished)
-        pace = self._pace or await self._thread.do(self._earlier_pace)
+        pace = await self._thread.do(self._earlier_pace)
         resumes = (
             0
             if found is None

@@ -273,11 +273,12 @@ async def test_what_was_verified_is_shown_in_the_migration_its_jobs_and_the_rece
     async with bench(account(*past_jobs)) as b:
         await b.rounds(1)
         services, keys = await b.session.services(), [key_of(b, n) for n in ("job-1", "job-2")]
-        sides = [
+        source, target = (
             R2Listing(b.monitor.metered, b.account.account_id, bucket, place, demo=True)
             for bucket, place in (("photos", None), ("media", "eu"))
-        ]
-        verifier = services.verifications.make(await services.verifications.scope(keys), *sides)
+        )
+        scope = await services.verifications.scope(keys)
+        verifier = services.verifications.make(scope, source, target)
         async for _ in verifier.run():
             pass
         await b.session.keep_verification(verifier.result())

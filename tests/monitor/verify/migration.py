@@ -21,7 +21,7 @@ from pathlib import Path
 
 from slurper_tui.api.objects import FoundPrefix, ListedObject, ListingCost, ObjectHeaders
 from slurper_tui.monitor.history.workfile import WorkFile
-from slurper_tui.monitor.model.verification import Outcome
+from slurper_tui.monitor.model.verification import Outcome, VerifyOptions
 from slurper_tui.monitor.verify import shards
 from slurper_tui.monitor.verify.verifier import Verifier
 from tests.monitor.verify.buckets import CREATED, STARTED, scope
@@ -129,8 +129,8 @@ async def verify(options: argparse.Namespace) -> dict[str, object]:
         source,
         target,
         scope(),
+        VerifyOptions(workers=options.workers),
         work=WorkFile(options.work),
-        workers=options.workers,
         objects=options.objects,
         clock=lambda: STARTED,
     )

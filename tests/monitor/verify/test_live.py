@@ -10,7 +10,7 @@ import pytest
 from slurper_tui.api import objects as objects_module
 from slurper_tui.api import s3
 from slurper_tui.api.errors import BucketKeysRefused
-from slurper_tui.monitor.model.verification import FAULTS, Outcome
+from slurper_tui.monitor.model.verification import FAULTS, Outcome, VerifyOptions
 from slurper_tui.monitor.verify.scope import JobScope
 from slurper_tui.monitor.verify.verifier import Verifier
 from tests.api.s3_servers import HOSTILE, Asked, Moto, before, error, moto_server, opened
@@ -95,7 +95,8 @@ async def test_keys_that_expire_leave_the_part_that_was_compared(moto: Moto) -> 
         opened(moto.url, "target") as target,
     ):
         everything = scope(JobScope("job", created_at=CREATED))
-        verifier = Verifier(source, target, everything, clock=lambda: STARTED, workers=1)
+        options = VerifyOptions(workers=1)
+        verifier = Verifier(source, target, everything, options, clock=lambda: STARTED)
         async for _ in verifier.run():
             pass
         result = verifier.result()
