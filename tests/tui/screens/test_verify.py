@@ -461,6 +461,7 @@ async def test_nothing_arrives_while_the_api_asks_to_wait_and_that_is_said() -> 
         one.account.faults.add(Fault(operation="list", status=429, retry_after=200))
         await one.press("R")
         await one.see("rate limited (429): next request at")
+        assert "verified" not in one.text
         one.account.faults.clear()
         one.listing.set()
         await one.see("verified: all 3,000 objects")
