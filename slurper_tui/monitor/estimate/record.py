@@ -8,7 +8,8 @@ error: positive if the work took longer.
 A `Record` holds the weighted means of these errors. The average that was better counts more in the
 next forecast; the mean error shifts the range; the squared error sets its width. Where a record has
 little to say, because the time that remains is long beside the time observed, a prior from
-simulated jobs takes its place: the further ahead, the wider.
+simulated jobs takes its place: the further ahead, the wider. A new job begins with the errors of
+the last job of its migration that has ended.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from array import array
 from collections.abc import Iterator
 
 import msgspec
+from msgspec.structs import replace
 
 from slurper_tui.monitor.estimate.rates import Bank, between, rates_of
 
@@ -65,6 +67,15 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     marks: array[float] = _NO_MARKS
     sums: array[float] = _NO_SUMS
     due: float = FIRST
+
+
+def learned(record: Record, earlier: array[float]) -> Record:
+    """Use the errors of a similar job at the spans at which there are none yet."""
+    sums = array("d", record.sums)
+    for start in range(0, len(sums), _SUMS):
+        if not sums[start] > 0:
+            sums[start : start + _SUMS] = earlier[start : start + _SUMS]
+    return replace(record, sums=sums)
 
 
 class TimeLeft(msgspec.Struct, frozen=True):

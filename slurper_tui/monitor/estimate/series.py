@@ -10,10 +10,13 @@ from msgspec.structs import replace
 from slurper_tui.monitor.estimate.estimator import Estimate, Sample, advance
 from slurper_tui.monitor.estimate.forecast import forecast
 from slurper_tui.monitor.estimate.rates import CLOSE_SECONDS, rate_over
+from slurper_tui.monitor.estimate.record import learned
 from slurper_tui.monitor.model.base import AHEAD_SECONDS, EARLIEST, Moment, is_too_early
 from slurper_tui.monitor.model.samples import Recorded
 
 if TYPE_CHECKING:
+    from array import array
+
     from slurper_tui.monitor.estimate.sharing import Share
     from slurper_tui.monitor.model.job import Counted, Counts, Forecast
 
@@ -81,6 +84,12 @@ class Series:
         if last is not None and counted.holds(last.counts):
             last = replace(last, counts=replace(last.counts, objects=counted.objects))
             self.estimate = replace(self.estimate, last=last, grew=False)
+
+    def learn(self, earlier: array[float]) -> None:
+        """Use the errors of the forecasts of a similar job, where there are none of this one."""
+        progress = self.estimate.progress
+        progress = replace(progress, record=learned(progress.record, earlier))
+        self.estimate = replace(self.estimate, progress=progress)
 
     def seed(self, history: Sequence[Recorded], now: Moment, created_at: float | None) -> None:
         """Add the samples of the history, oldest first, before the first sample of this run.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -17,6 +18,11 @@ from slurper_tui.monitor.estimate.sharing import Share, Sharing, marked
 from slurper_tui.monitor.model.base import MOST_PAGES, Moment
 from slurper_tui.monitor.model.job import AccountView, PastOutage, Problem
 from slurper_tui.monitor.polling.job_tracker import STALE_POLLS, JobTrack, PollMode
+
+if TYPE_CHECKING:
+    from array import array
+
+    from slurper_tui.monitor.estimate.record import Record
 
 CHECK_READINGS = 6
 """The end of an unchanged list is verified again after this many readings."""
@@ -215,6 +221,16 @@ FAILING_AFTER = 3
 """Failures in a row after which the account as a whole counts as failing."""
 
 
+Buckets = tuple[str | None, str | None]
+"""The source and the target bucket of a job."""
+
+
+def buckets_of(job: Job) -> Buckets:
+    """Return the buckets that the jobs of a migration have in common."""
+    source, target = job.source, job.target
+    return (source.bucket if source else None), (target.bucket if target else None)
+
+
 class AccountTrack:
     """The mutable state of a followed account; private to the monitor, others see its `view`.
 
@@ -223,6 +239,7 @@ class AccountTrack:
     lazy_turn: the position in the list of ended jobs where the next pass begins.
     failures: failures in a row.
     misses: polls in a row that failed for the account as a whole.
+    errors: of the forecasts of the last job that ended, for each source and target bucket.
     """
 
     def __init__(self, account_id: str) -> None:
@@ -236,6 +253,7 @@ class AccountTrack:
         self.lazy_turn = 0
         self.failures = 0
         self.misses = 0
+        self.errors: dict[Buckets, array[float]] = {}
         self._sharing = Sharing()
         self._last_good: Moment | None = None
         self._done_before: dict[str, int] = {}
@@ -369,6 +387,11 @@ class AccountTrack:
             if blocked or track.sent_at < now - interval / 2:
                 track.missed()
         self._sharing = marked(self._sharing, jobs, now)
+
+    def learn_from(self, job: Job, record: Record) -> None:
+        """Keep the errors of the forecasts of a job that has ended, for the jobs after it."""
+        if any(record.sums):
+            self.errors[buckets_of(job)] = record.sums
 
     def share_of(self, job_id: str) -> Share | None:
         """Return a job among those with which it shares a bandwidth; None if it shares none."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
+from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.model.base import JobKey, Moment, Window
 from slurper_tui.monitor.model.job import has_ended, job_time
 from slurper_tui.monitor.model.timeline import (
@@ -26,6 +27,7 @@ from slurper_tui.monitor.model.timeline import (
     summed,
     trace_of,
 )
+from slurper_tui.monitor.polling.account_tracker import Buckets, buckets_of
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder
@@ -50,6 +52,13 @@ RECALL_SECONDS = 2.0
 PLAN_SECONDS = 30.0
 """Seconds between two readings of the plans and verifications, which other programs may have added
 or changed."""
+
+
+LEARN_SECONDS = 86_400.0
+LEARN_STEP = 300.0
+MOST_LEARNED = 5
+"""The last part of an ended job whose forecasts are made again, and the time between its samples,
+in seconds; and the most migrations for which that is done, because it takes time at the start."""
 
 
 class StoredHistory(NamedTuple):
@@ -132,6 +141,8 @@ class HistorySync:
     ) -> None:
         """Seed the estimates of live jobs with stored samples; load the notes of all jobs.
 
+        The forecasts of the last ended job of each migration are made again to learn from them.
+
         unlisted: receives the samples of jobs that have no track yet.
 
         Gives up after `RECALL_SECONDS`, so that a hung disk does not delay the first poll for long.
@@ -152,6 +163,7 @@ class HistorySync:
                         unlisted[job.key] = samples
                     else:
                         track.seed(samples, now())
+                await self._learn(sampled)
         with suppress(TimeoutError):
             async with asyncio.timeout(RECALL_SECONDS):
                 store.links = (*await notes.links(store.ids), *store.links)
@@ -159,6 +171,28 @@ class HistorySync:
                 plans = {plan.id: plan for plan in await notes.plans(store.ids)}
                 store.plans = {**store.plans, **plans}
                 store.set_verifications(await notes.verifications(store.ids))
+
+    async def _learn(self, sampled: Sequence[tuple[StoredJob, Recorded]]) -> None:
+        """Forecast the last ended job of each migration that has a live one, as when it ran."""
+        store = self._job_store
+        accounts = {account.account_id: account for account in store.accounts}
+        live: set[tuple[str, Buckets]] = set()
+        ended: dict[tuple[str, Buckets], StoredJob] = {}
+        for job, last in sorted(sampled, key=lambda one: one[1].at):
+            migration = job.account_id, buckets_of(job.job)
+            if has_ended(job.job, last.status):
+                ended[migration] = job
+            else:
+                live.add(migration)
+        for migration in [one for one in ended if one in live][-MOST_LEARNED:]:
+            job = ended[migration]
+            at = job.last.at if job.last else 0.0
+            samples = await self._recorder.last_of_each(
+                job.key, max(0.0, at - LEARN_SECONDS), LEARN_STEP
+            )
+            series = Series()
+            series.seed(samples, Moment(at, at), job_time(job.job.created_at))
+            accounts[job.account_id].learn_from(job.job, series.estimate.progress.record)
 
     async def seed_samples(self, key: JobKey, now: float, *, jobs: int = 1) -> tuple[Recorded, ...]:
         """Return the samples that seed a job's estimate, oldest first.

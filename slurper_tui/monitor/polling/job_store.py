@@ -36,7 +36,7 @@ from slurper_tui.monitor.model.events import (
 )
 from slurper_tui.monitor.model.plans import Plan, counted_jobs, unstarted
 from slurper_tui.monitor.model.selection import Selection, fits
-from slurper_tui.monitor.polling.account_tracker import AccountTrack
+from slurper_tui.monitor.polling.account_tracker import AccountTrack, buckets_of
 from slurper_tui.monitor.polling.budget import backoff
 from slurper_tui.monitor.polling.job_tracker import JobTrack
 
@@ -172,7 +172,7 @@ class AnswerApplier:
             _log.info("the clocks moved apart by %.0f s", skew - self._skew)
         self._skew = skew
         clock_jumped, track.gaps = track.gaps != self._gaps, self._gaps
-        before, confirmed = track.view, track.confirmed
+        before, confirmed, new = track.view, track.confirmed, not track.answered
         was_failing = track.series.estimate.failures.failing  # the view of a stale job lacks it
         changed = track.update(
             progress,
@@ -181,6 +181,10 @@ class AnswerApplier:
             clock_jumped=clock_jumped,
             share=account.share_of(track.job_id),
         )
+        if new and (errors := account.errors.get(buckets_of(track.view.job))):
+            track.series.learn(errors)
+        elif changed and track.view.ended:
+            account.learn_from(track.view.job, track.series.estimate.progress.record)
         if track.series.last is not None:
             self.unsaved.samples.append((track.key, track.series.last))
         self._store(track)
