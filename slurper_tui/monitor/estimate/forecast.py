@@ -16,12 +16,12 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.format import duration, rate
-from slurper_tui.monitor.estimate.rates import NOTHING, Bank, banked, rate_over
+from slurper_tui.monitor.estimate.rates import NOTHING, banked
 from slurper_tui.monitor.estimate.record import Record, TimeLeft, time_left
 from slurper_tui.monitor.model.job import Counts, Forecast, Phase, Prospect
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.estimate.estimator import Estimate
+    from slurper_tui.monitor.estimate.estimator import Estimate, Sample
     from slurper_tui.monitor.estimate.sharing import Share
     from slurper_tui.monitor.model.base import Moment
 
@@ -136,26 +136,36 @@ def _time_left(
     None if neither the polls nor the time before them say so.
     """
     seeded = estimate.changes < FIRST_CHANGES or estimate.ran < FIRST_SECONDS
-    record, bank = estimate.progress.record, estimate.progress.bank
-    before = _before(estimate, now, created_at)
+    before, done = _before(estimate, now, created_at)
     if seeded:
-        ahead = time_left(Record(), before, remaining)
+        bank = banked(NOTHING, before, done) if done else NOTHING
+        ahead = time_left(Record(), bank, remaining)
     else:
-        alike = rate_over(bank, math.inf) / AGREEING
-        agreed = alike <= rate_over(before, math.inf) <= alike * AGREEING**2
-        ahead = time_left(record, bank, remaining, idle, before.seconds if agreed else 0.0)
+        since = (_done(estimate.last) - _done(estimate.first)) / estimate.ran
+        agreed = done and since / AGREEING <= done / before <= since * AGREEING
+        progress = estimate.progress
+        ahead = time_left(
+            progress.record, progress.bank, remaining, idle, before if agreed else 0.0
+        )
     return ahead if ahead is not None and math.isfinite(ahead.high) else None, seeded
 
 
-def _before(estimate: Estimate, now: Moment, created_at: float | None) -> Bank:
-    """Return the mean rate from `createdAt` to the first poll, as a bank; empty if unknown."""
+def _done(sample: Sample | None) -> int:
+    return (sample.counts.done or 0) if sample is not None else 0
+
+
+def _before(estimate: Estimate, now: Moment, created_at: float | None) -> tuple[float, int]:
+    """Return the seconds from `createdAt` to the first poll and the objects done then.
+
+    No seconds and no objects if either is unknown.
+    """
     first = estimate.first
     if first is None or created_at is None or estimate.fell or not first.counts.done:
-        return NOTHING
+        return 0.0, 0
     age = (now.wall - created_at) - (now.mono - first.at)
     if not age >= FIRST_SECONDS or not math.isfinite(age):
-        return NOTHING
-    return banked(NOTHING, age, first.counts.done)
+        return 0.0, 0
+    return age, first.counts.done
 
 
 def _is_valid(shown: Forecast, guess: Guess, now: Moment) -> bool:
