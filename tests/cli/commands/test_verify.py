@@ -20,7 +20,7 @@ from slurper_tui.cli.output import Output, OutputClosed
 from slurper_tui.monitor.history.workfile import WorkFile
 from slurper_tui.monitor.model.verification import CannotVerify, VerifyOptions
 from slurper_tui.monitor.reports.verifications import Verifications
-from slurper_tui.monitor.verify import buckets, manifest
+from slurper_tui.monitor.verify import buckets, manifest, verifier
 from slurper_tui.monitor.verify import diff as diff_module
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan, incident_key
@@ -256,7 +256,8 @@ def test_progress_is_told_on_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_progress_of_a_live_job_says_what_counts_as_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(verify_command, "PROGRESS_SECONDS", 0.0)
+    for module in (verify_command, verifier):
+        monkeypatch.setattr(module, "PROGRESS_SECONDS", 0.0)
     ran = person(seconds=20_000.0).run("verify", "a1", "--yes")
     assert any(
         re.search(r"\d missing.*; what is not copied yet counts as missing$", line)
