@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import BindingType
 from textual.events import Key, Resize
 from textual.geometry import Size
@@ -80,6 +81,15 @@ class NotedScreen(Screen[ScreenResultType]):
     copied = ""
     look: Look
     environ: Mapping[str, str]
+
+    def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
+        """Close, unless another screen covers this one, as after two keys in a burst.
+
+        Textual would close the other one, and fail when this one is to be closed again.
+        """
+        if self.app.screen is self:
+            return super().dismiss(result)
+        return AwaitComplete()
 
     def show_note(self, text: str) -> None:
         """Show a note until the next key."""

@@ -316,6 +316,21 @@ async def test_a_key_that_was_typed_ahead_begins_nothing(how: str) -> None:
         assert one.listings == 0
 
 
+async def test_a_key_that_comes_while_a_dialog_opens_closes_nothing() -> None:
+    async with bench() as one:
+        await one.asked()
+        page = one.app.screen
+        await one.press("question_mark")
+        await one.see("Pause the verification")
+        page.post_message(Key("n", "n"))  # which was on its way to the page
+        await one.pilot.pause()
+        await one.see("Pause the verification")
+        await one.press("escape", "n")
+        await one.until(lambda: isinstance(one.app.screen, VerifyForm))
+        await one.press("escape")
+        await one.until(lambda: one.app.screen is one.app.main)
+
+
 async def test_it_goes_on_in_the_background_and_v_returns_to_it() -> None:
     async with bench(job(lost=3), size=(200, 50)) as one:
         await one.started()
