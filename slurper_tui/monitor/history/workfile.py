@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import heapq
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -92,6 +93,21 @@ _TABLES = (
 _EXPLAINED = """
     CREATE TEMP TABLE explained (key BLOB PRIMARY KEY, log_type TEXT NOT NULL) WITHOUT ROWID
 """
+_WRONG = {
+    "run": "typeof(begun) != 'blob' OR typeof(result) NOT IN ('blob', 'null')",
+    "shards": "typeof(compared) != 'integer'",
+    "differences": """
+        typeof(key) != 'blob' OR typeof(size) NOT IN ('integer', 'null')
+        OR typeof(actual_size) NOT IN ('integer', 'null')
+        OR typeof(modified) NOT IN ('real', 'null') OR typeof(log_type) NOT IN ('text', 'null')
+    """,
+    "sampled": "typeof(priority) != 'integer'",
+    "headers": "typeof(key) != 'blob' OR typeof(found) != 'blob'",
+    "totals": "typeof(what) != 'text' OR typeof(number) != 'integer'",
+    "parts": "typeof(what) != 'text' OR typeof(number) != 'integer'",
+}
+"""Which rows of each table hold a value of a wrong type, which SQLite allows."""
+
 _NAMES = ("run", "shards", "differences", "totals", "parts", "sampled", "headers")
 
 _BLOCK = """
@@ -193,6 +209,13 @@ class WorkThread(OneThread):
                 raise
 
 
+class Damaged(HistoryError):
+    """A work file holds something that is never written into it."""
+
+    def __init__(self) -> None:
+        super().__init__("its file is damaged")
+
+
 class Busy(HistoryError):
     """Another program uses the file."""
 
@@ -241,6 +264,7 @@ def _remove(path: Path) -> None:
 class WorkFile:
     """An open work file. path: None for one in memory.
 
+    replaced: there was one that was damaged, which is deleted: what it held can be compared again.
     Raises Busy if another program has it open, OSError, HistoryError and sqlite3.Error.
     """
 
@@ -252,7 +276,7 @@ class WorkFile:
         if self._ownership is not None and not self._ownership.claim():
             raise Busy
         try:
-            self._connection = _opened(path)
+            self._connection, self.replaced = _opened(path)
         except BaseException:
             if self._ownership is not None:
                 self._ownership.release()
@@ -432,19 +456,19 @@ class WorkFile:
             self._ownership.release()
 
 
-def _opened(path: Path | None) -> sqlite3.Connection:
-    """Open a work file; replace one that is damaged."""
+def _opened(path: Path | None) -> tuple[sqlite3.Connection, bool]:
+    """Open a work file, and return whether one that was damaged was replaced."""
     if path is None:
         # In memory as long as it is small; more goes into a file without a name.
-        return _prepared("")
+        return _prepared(""), False
     try:
-        return _prepared(path)
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
+        return _prepared(path), False
+    except (Damaged, sqlite3.DatabaseError) as error:
+        if not isinstance(error, Damaged) and not is_damage(error):
             raise
-    _remove(path)  # what it held can be compared again
+    _remove(path)
     make_file(path)
-    return _prepared(path)
+    return _prepared(path), True
 
 
 def _prepared(path: Path | str) -> sqlite3.Connection:
@@ -466,7 +490,7 @@ def _prepared(path: Path | str) -> sqlite3.Connection:
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         if isinstance(path, Path):
             make_private(path)
-        connection.execute("SELECT count(*) FROM shards").fetchall()
+        _check(connection)
         # On disk and without a name, like every temporary table; it ends with the connection.
         connection.execute("PRAGMA temp_store = FILE").fetchall()
         connection.execute(_EXPLAINED)
@@ -474,6 +498,26 @@ def _prepared(path: Path | str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Raise Damaged for values that are never written; the keys are decoded when they are read."""
+    for table, wrong in _WRONG.items():
+        if connection.execute(f"SELECT 1 FROM {table} WHERE {wrong} LIMIT 1").fetchone():
+            raise Damaged
+    for (wanted,) in connection.execute("SELECT wanted FROM shards WHERE wanted IS NOT NULL"):
+        try:
+            keys = json.loads(wanted)
+        except (TypeError, ValueError, RecursionError):
+            raise Damaged from None
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise Damaged
+    for prefix, *bounds in connection.execute("SELECT prefix, after, until, last FROM shards"):
+        _text(prefix)
+        [_opt(bound) for bound in bounds]
+    for table, column in (("sampled", "key"), ("parts", "part")):
+        for (raw,) in connection.execute(f"SELECT {column} FROM {table}"):
+            _text(raw)
 
 
 def _tables_of(connection: sqlite3.Connection) -> list[str]:
@@ -499,7 +543,10 @@ def _bound(text: str | None) -> bytes | None:
 
 
 def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogatepass")
+    try:
+        return raw.decode("utf-8", "surrogatepass")
+    except (AttributeError, UnicodeDecodeError):  # AttributeError: it is no BLOB
+        raise Damaged from None
 
 
 def _opt(raw: bytes | None) -> str | None:

@@ -383,6 +383,8 @@ def cost_rows(plan: VerifyPlan, logs: int | None = 0) -> Iterator[CostRow]:
     if plan.begun_at is not None:
         done = f"{fmt.counted(plan.resumes, 'object')} compared already"
         yield CostRow("goes on", f"an earlier run was interrupted, with {done}")
+    if plan.replaced:
+        yield CostRow("begins anew", "what an earlier run had compared was damaged")
 
 
 def _side_words(side: SideCost, headers: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -261,11 +262,12 @@ class Verifications:
                 return None
             work = WorkFile(path)
             if (raw := work.result()) is not None:
-                result = msgspec.json.decode(raw, type=Verification)
-                if result.ended_at >= self._metered.now().wall - KEPT_SECONDS:
-                    return LastVerification(result, work)
+                with suppress(msgspec.MsgspecError):  # of another version, or damaged
+                    result = msgspec.json.decode(raw, type=Verification)
+                    if result.ended_at >= self._metered.now().wall - KEPT_SECONDS:
+                        return LastVerification(result, work)
             work.close()
-        except (msgspec.MsgspecError, *WORK_FILE_ERRORS) as error:
+        except WORK_FILE_ERRORS as error:
             raise CannotVerify(cannot_use(error)) from None
         return None
 

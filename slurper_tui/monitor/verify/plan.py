@@ -54,7 +54,7 @@ class VerifyPlan(msgspec.Struct, frozen=True):
     headers: requests for headers on each side.
     measured: `seconds` follows from the pace of an earlier verification.
     resumes: expected objects that an earlier run has compared already. begun_at: of that run, UTC
-        seconds; None if it begins anew.
+        seconds; None if it begins anew. replaced: because the file of an earlier run was damaged.
     """
 
     objects: int | None
@@ -65,6 +65,7 @@ class VerifyPlan(msgspec.Struct, frozen=True):
     headers: int = 0
     resumes: int = 0
     begun_at: float | None = None
+    replaced: bool = False
 
     @property
     def usd(self) -> float | None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.history.workfile import WorkFile, WorkThread, named_errors
+from slurper_tui.monitor.history.workfile import Damaged, WorkFile, WorkThread, named_errors
 from slurper_tui.monitor.model.verification import (
     DIFFERS,
     FAULTS,
@@ -165,6 +165,7 @@ class Verifier:
             headers=self._headers,
             resumes=resumes,
             begun_at=None if found is None else found.started_at,
+            replaced=self._work.replaced,
         )
 
     async def explain(self, log_types: Mapping[str, str] | None) -> None:
@@ -489,7 +490,10 @@ def differing_headers_in(work: WorkFile) -> list[HeaderDifference]:
     """
     rows = tuple[tuple[str, str | None, str | None], ...]
     with named_errors():
-        return [
-            HeaderDifference(key, msgspec.json.decode(found, type=rows))
-            for key, found in work.headers()
-        ]
+        try:
+            return [
+                HeaderDifference(key, msgspec.json.decode(found, type=rows))
+                for key, found in work.headers()
+            ]
+        except msgspec.MsgspecError:
+            raise Damaged from None

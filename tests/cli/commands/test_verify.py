@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -317,6 +318,32 @@ def test_a_work_file_that_cannot_be_used_is_named_in_one_line() -> None:
     ran = someone.run("verify", "a1", "--yes")
     words = f"slurper-tui: the work file {file} cannot be used: Is a directory"
     assert (ran.code, ran.out, ran.err[-1]) == (2, [], words)
+
+
+def test_a_damaged_work_file_is_told_before_it_begins_anew() -> None:
+    someone = person()
+    whole = someone.run("verify", "a1", "--yes", "--diff", "-")
+    [file] = someone.folder.rglob("verify-*.sqlite3")
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript("UPDATE shards SET compared = 'many'")
+    ran = someone.run("verify", "a1", "--yes", "--diff", "-")
+    assert (ran.code, ran.out) == (4, whole.out)
+    assert "begins anew: what an earlier run had compared was damaged" in "\n".join(ran.err)
+
+
+def test_a_key_that_was_damaged_meanwhile_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def spoil(work: WorkFile, result: bytes) -> None:
+        finish(work, result)
+        with closing(sqlite3.connect(str(work.path))) as connection:
+            connection.executescript("UPDATE OR IGNORE differences SET key = x'ff'")
+
+    finish = WorkFile.finish
+    monkeypatch.setattr(WorkFile, "finish", spoil)
+    ran = person().run("verify", "a1", "--yes", "--diff", "-")
+    assert ran.code == 2
+    assert ran.err[-1].startswith("slurper-tui: the work file cannot be used: its file is damaged")
 
 
 @pytest.mark.parametrize("when", ["while it compares", "while the list is written"])

@@ -532,6 +532,55 @@ async def test_a_damaged_work_file_is_replaced(tmp_path: Path) -> None:
     assert result.verified
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "run SET begun = 'text'",
+        "run SET begun = x'ff'",
+        "run SET result = 9000000000000",
+        "shards SET prefix = 'text'",
+        "shards SET last = x'ff'",
+        "shards SET after = 5",
+        "shards SET wanted = x'ff'",
+        "shards SET wanted = '[5]'",
+        "shards SET wanted = '7'",
+        "shards SET compared = 'many'",
+        "differences SET key = 'text'",
+        "differences SET size = 'large'",
+        "differences SET modified = x'00'",
+        "sampled SET key = x'ff'",
+        "sampled SET priority = 'first'",
+        "totals SET number = 'many'",
+        "totals SET what = x'00'",
+        "parts SET part = x'ff'",
+        "parts SET number = 'many'",
+        "headers SET found = 'text'",
+    ],
+)
+async def test_values_that_are_never_written_make_it_begin_anew(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "CHECKPOINT_SECONDS", 0.0)
+    path = tmp_path / "work"
+    source, target = objects(*FOLDERS), objects(*FOLDERS[3:])
+    made = verifier(MemoryBucket(source), MemoryBucket(target), work=WorkFile(path), headers=2)
+    async for progress in made.run():
+        if progress.compared:
+            made.stop()
+    await made.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            f"INSERT OR IGNORE INTO headers VALUES (x'61', x'5b5d'); UPDATE OR IGNORE {damage}"
+        )
+    again = verifier(MemoryBucket(source), MemoryBucket(target), work=WorkFile(path), headers=2)
+    asked = await again.plan()
+    assert asked.begun_at is None
+    assert asked.replaced or damage.startswith("run SET begun = x")
+    result, differences = await compared(again)
+    assert [one.key for one in differences] == FOLDERS[:3]
+    assert result.tally.of(Outcome.SAME) == len(FOLDERS) - 3
+
+
 async def test_a_work_file_of_another_version_is_begun_anew(tmp_path: Path) -> None:
     path = tmp_path / "work"
     WorkFile(path).close()
