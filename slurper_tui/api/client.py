@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import re
 import sys
 import threading
 import urllib.parse
@@ -455,9 +456,10 @@ class SlurperClient:
             faults = error.faults
             raise NoToken(_NO_TOKEN_ID, status=error.status, faults=faults, ray=error.ray) from None
         token = self._credentials.token if self._credentials else None
-        if not verified.value.id or token is None:
+        key_id = verified.value.id or ""
+        if token is None or not re.fullmatch("[A-Za-z0-9_-]{1,128}", key_id):
             raise NoToken(_NO_TOKEN_ID)
-        keys = Secret(verified.value.id, hashlib.sha256(token.encode()).hexdigest())
+        keys = Secret(key_id, hashlib.sha256(token.encode()).hexdigest())
         self._hide(keys)
         return Answer(keys, verified.limit)
 

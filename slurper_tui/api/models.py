@@ -342,6 +342,7 @@ def parse(model: type[S], raw: object) -> S:
 def parse_usage(raw: object) -> BucketUsage:
     """Convert the usage of a bucket, whose numbers are sent as strings.
 
+    Numbers that no bucket has, such as negative ones, are left out.
     Raises msgspec.ValidationError where it tells neither bytes nor objects.
     """
     if isinstance(raw, dict):
@@ -350,6 +351,7 @@ def parse_usage(raw: object) -> BucketUsage:
             if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value)
             else value
             for name, value in raw.items()
+            if not isinstance(value, int) or 0 <= value < 10**18
         }
     usage = parse(BucketUsage, raw)
     if usage.payload_size is None and usage.object_count is None:

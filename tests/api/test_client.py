@@ -221,6 +221,17 @@ async def test_the_r2_keys_of_a_token_are_its_id_and_its_sha_256() -> None:
     await client.close()
 
 
+@pytest.mark.parametrize("id", [None, 5, "", "a\nb", "a b", "\u00e9", "x" * 129, {"a": 1}])
+async def test_a_token_id_that_can_be_no_key_id_is_none(id: object) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"success": True, "result": {"id": id}})
+
+    client = SlurperClient(token_credentials("t" * 40), transport=httpx.MockTransport(answer))
+    with pytest.raises(NoToken, match="does not tell this token's id"):
+        await client.r2_keys()
+    await client.close()
+
+
 async def test_a_global_key_has_no_r2_keys_and_nothing_is_asked() -> None:
     services = Services()
     key = Services(key_credentials(services.account.email, services.account.key))

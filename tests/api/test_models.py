@@ -27,6 +27,7 @@ from slurper_tui.api.models import (
     encode,
     parse,
     parse_rows,
+    parse_usage,
 )
 from tests.api.odd import answering, envelope, response
 
@@ -296,3 +297,31 @@ def test_a_lone_surrogate_is_encoded_unchanged() -> None:
     sent = encode(NewJob(NewSource("s3", "b", PAIR, keys=(key, "b")), NewTarget("t", PAIR)))
     assert b'"a\\ud800/' in sent
     assert json.loads(sent)["source"]["keys"] == [key, "b"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "size", "uploads"),
+    [
+        ({"payloadSize": "5", "uploadCount": "1"}, 5, 1),
+        ({"payloadSize": 5, "uploadCount": None}, 5, None),
+        ({"payloadSize": "5", "uploadCount": -1}, 5, None),
+        ({"payloadSize": "5", "uploadCount": 10**30}, 5, None),
+        ({"payloadSize": "5", "uploadCount": [1]}, 5, None),
+        ({"payloadSize": -5, "objectCount": "0"}, None, None),
+        ({"payloadSize": 1e300, "objectCount": "0"}, None, None),
+        ({"payloadSize": True, "objectCount": "0"}, None, None),
+    ],
+)
+def test_numbers_that_no_bucket_has_are_left_out_of_its_usage(
+    raw: object, size: int | None, uploads: int | None
+) -> None:
+    usage = parse_usage(raw)
+    assert (usage.payload_size, usage.upload_count) == (size, uploads)
+
+
+@pytest.mark.parametrize(
+    "raw", [None, [], "5", {}, {"payloadSize": "-5"}, {"payloadSize": -5}, {"objectCount": 10**40}]
+)
+def test_a_usage_without_numbers_is_none(raw: object) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        parse_usage(raw)
