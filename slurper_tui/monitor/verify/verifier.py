@@ -209,7 +209,8 @@ class Verifier:
                 running.cancel()
             await asyncio.wait({running})
         self._ended_at = self._clock()
-        if self._begun is not None:
+        if self._begun is not None:  # the clock may have been set back meanwhile
+            self._ended_at = max(self._ended_at, self._begun.started_at)
             self._result = await self._thread.do(self._finished)
         yield self._progress(done=True)
 

@@ -505,6 +505,15 @@ async def test_the_progress_tells_the_pace_and_the_rest_of_the_time() -> None:
         assert one.eta == pytest.approx((3 * len(FOLDERS) - one.compared) / pace)
 
 
+async def test_a_clock_that_is_set_back_meanwhile_leaves_no_negative_time() -> None:
+    sides = MemoryBucket(objects("a")), MemoryBucket(objects("a"))
+    times = iter([STARTED, *[STARTED - 3600.0] * 9])
+    made = Verifier(*sides, scope(), VerifyOptions(workers=1), clock=lambda: next(times))
+    result, _ = await compared(made)
+    assert result.verified
+    assert (result.started_at, result.ended_at) == (STARTED, STARTED)
+
+
 @pytest.mark.parametrize("ended", [True, False])
 async def test_the_result_tells_whether_a_job_had_not_ended(ended: bool) -> None:
     job = JobScope("job", created_at=CREATED, ended=ended)
