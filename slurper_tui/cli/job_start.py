@@ -152,17 +152,25 @@ async def _content(name: str) -> bytes:
     return bytes(content)
 
 
+MOST_BESIDE = 20
+"""Keys beside the prefixes of a source that are shown of each job before it starts."""
+
+
 def draft_lines(drafts: Sequence[Draft]) -> Iterator[str]:
     """Yield each draft in full, one line a field.
 
     Keys come first, so that the other fields remain visible below a long list. Drafts that differ
-    only in the prefix are shown as one, with the list of prefixes.
+    only in the prefix are shown as one, with the list of prefixes; of the keys beside these, which
+    a listing has found, the first ones.
     """
     alike = {replace(draft, path_prefix=None, keys=None, counted=None) for draft in drafts}
     split = [draft for draft in drafts if draft.keys is None]
     if len(split) > 1 and len(alike) == 1:
         for number, draft in enumerate(drafts, 1):
-            yield from (f"  key        {key}" for key in draft.keys or ())
+            keys = draft.keys or ()
+            yield from (f"  key        {key}" for key in keys[:MOST_BESIDE])
+            if len(keys) > MOST_BESIDE:
+                yield f"  and {len(keys) - MOST_BESIDE:,} more keys"
             what = draft_name(draft)
             counted = "" if draft.counted is None else f"  {draft.counted.objects:,} objects"
             yield f"  job {number:<6} {what}{counted}"

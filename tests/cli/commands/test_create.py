@@ -620,6 +620,19 @@ def test_objects_beside_the_prefixes_become_a_job_of_their_keys() -> None:
     assert "2 prefixes and 2 objects beside them" in "\n".join(ran.err)
 
 
+def test_of_many_objects_beside_the_prefixes_the_first_ones_are_shown() -> None:
+    keys = tuple(f"{number:03}.html" for number in range(50))
+    beside = plan(
+        "old9", source=Source("s3", "old", keys=keys), target=Target("r2", "photos"), objects=50
+    )
+    person = bucket_owner("2022/", "2024/", more=[beside])
+    ran = person.run("create", *R2, "--split", "--yes")
+    assert person.posts()[-1]["source"]["keys"] == [*keys]
+    shown = [line.split()[-1] for line in ran.err if line.startswith("slurper-tui:   key ")]
+    assert shown == [*keys[:20]]
+    assert "slurper-tui:   and 30 more keys" in ran.err
+
+
 def test_gaps_of_a_list_are_what_the_source_really_holds() -> None:
     person = bucket_owner("2022/", "2024/", "thumbs/")
     name = person.file("prefixes", "2022/\n2O24/\n")
