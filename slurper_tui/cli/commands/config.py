@@ -29,6 +29,7 @@ from slurper_tui.config import (
     place_before,
     read_text,
 )
+from slurper_tui.new_file import new_file
 
 if TYPE_CHECKING:
     from slurper_tui.cli.context import Process
@@ -107,8 +108,8 @@ def _write_first(file: Path) -> None:
     """Write the commented file. Raises CliError if a file is there or it cannot be written."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with open(file, "x", encoding="utf-8") as new:
-            new.write(FIRST_FILE)
+        with new_file(file, 0o666) as new:
+            new.write(FIRST_FILE.encode())
     except FileExistsError:
         raise CliError(f"{file}: there is a file already; it is left as it is") from None
     except OSError as error:

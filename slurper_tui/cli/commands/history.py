@@ -46,6 +46,7 @@ from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.samples import HistoryView, Recorded, StoredJob
 from slurper_tui.monitor.model.selection import Selection
 from slurper_tui.monitor.polling.clock import ReplayClock
+from slurper_tui.new_file import new_file
 
 if TYPE_CHECKING:
     from slurper_tui.cli.context import Process
@@ -162,13 +163,8 @@ def _export(store: Store, options: argparse.Namespace, config: Config, out: Outp
         return ExitCode.OK
     path = Path(options.export)
     try:
-        file = path.open("x", encoding="utf-8")
-        try:
-            with file:
-                file.writelines(line + "\n" for line in lines)
-        except BaseException:  # an interruption too: a part would look like all of it
-            path.unlink(missing_ok=True)
-            raise
+        with new_file(path, 0o666) as file:
+            file.writelines(f"{line}\n".encode() for line in lines)
     except OSError as error:
         reason = error.strerror or error
         raise CliError(f"--export: {options.export} cannot be written: {reason}") from None

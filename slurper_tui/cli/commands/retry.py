@@ -42,6 +42,7 @@ from slurper_tui.monitor.reports.migrations import migration_of
 from slurper_tui.monitor.reports.retries import keys_left, looked_up, number_retried
 from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, retried_words
 from slurper_tui.monitor.verify.diff import DiffKeys, read_diff
+from slurper_tui.new_file import new_file
 
 if TYPE_CHECKING:
     from slurper_tui.cli.context import CommandContext
@@ -211,10 +212,9 @@ def _write_drafts(name: str, out: Output, drafts_of: Mapping[JobKey, Sequence[Dr
         if name == "-":
             out.exact(text)
         else:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             try:
-                with open(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
-                    file.write(text)
+                with new_file(path) as file:
+                    file.write(text.encode())
             except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or error
                 raise CliError(f"{path}: cannot write it: {reason}") from None

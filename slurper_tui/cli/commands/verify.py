@@ -10,7 +10,8 @@ import argparse
 import asyncio
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,9 +48,10 @@ from slurper_tui.monitor.reports.verification_text import (
     verdict_words,
 )
 from slurper_tui.monitor.reports.wording import inexact_words
-from slurper_tui.monitor.verify.diff import DiffForm, diff_entry, in_list_order, new_file
+from slurper_tui.monitor.verify.diff import DiffForm, diff_entry, in_list_order, is_misread
 from slurper_tui.monitor.verify.headers import MOST_SAMPLED, HeaderDifference
 from slurper_tui.monitor.verify.manifest import STDIN
+from slurper_tui.new_file import new_file
 
 if TYPE_CHECKING:
     from slurper_tui.cli.context import CommandContext
@@ -69,6 +71,9 @@ MOST_PREFIXES = 20
 
 MOST_HEADERS = 5
 """Objects with differing headers that are printed; --diff has all of the sample."""
+
+
+_EXACT, _BROKEN, _MISREAD, _INEXACT = "exact", "broken", "misread", "inexact"
 
 
 async def verify(context: CommandContext) -> ExitCode:
@@ -312,19 +317,16 @@ def _write_diff(
     if options.diff is None:
         return
     form = DiffForm.NUL if options.null else DiffForm.JSON if options.json else DiffForm.TEXT
-    number = broken = inexact = 0
+    numbers = Counter[str]()
 
     def entries() -> Iterator[str]:
-        nonlocal number, broken, inexact
         for each in in_list_order(verifier.differences):
-            if form is not DiffForm.JSON and not fmt.is_utf8(each.key):
-                inexact += 1
-                continue
-            number += 1
-            broken += "\n" in each.key or each.key.endswith("\r")
-            yield diff_entry(each, form)
+            kind = _kind(each.key, form)
+            numbers[kind] += 1
+            if kind in (_EXACT, _BROKEN):
+                yield diff_entry(each, form)
         for difference in headers:
-            number += 1
+            numbers[_EXACT] += 1
             yield diff_entry(difference, form)
 
     if options.diff == "-":
@@ -333,14 +335,30 @@ def _write_diff(
     else:
         _write_new(Path(options.diff), entries())
     place = "standard output" if options.diff == "-" else options.diff
-    out.note(
-        f"{place}: {fmt.count(number)} keys that are missing, differ or are only in the target"
-    )
-    if broken and form is DiffForm.TEXT:
-        keys = f"{fmt.count(broken)} of the keys contain a newline or end with CR"
+    written = fmt.count(numbers[_EXACT] + numbers[_BROKEN])
+    out.note(f"{place}: {written} keys that are missing, differ or are only in the target")
+    _note_odd_keys(out, numbers)
+
+
+def _note_odd_keys(out: Output, numbers: Mapping[str, int]) -> None:
+    """Tell which keys a list tells ambiguously or not at all. numbers: of keys by `_kind`."""
+    if numbers[_BROKEN]:
+        keys = f"{fmt.count(numbers[_BROKEN])} of the keys contain a newline or end with CR"
         out.note(f"{keys}: use --null or --json")
-    if inexact:
-        out.note(f"{inexact_words(inexact)}; --json has them")
+    if number := numbers[_MISREAD]:
+        left = fmt.counted(number, "key is left out, which", "keys are left out, which")
+        out.note(f"{left} would be read as other keys: use --null or --json")
+    if numbers[_INEXACT]:
+        out.note(f"{inexact_words(numbers[_INEXACT])}; --json has them")
+
+
+def _kind(key: str, form: DiffForm) -> str:
+    """Return whether a list in this form can tell a key."""
+    if form is not DiffForm.JSON and not fmt.is_utf8(key):
+        return _INEXACT
+    if form is not DiffForm.TEXT or not ("\n" in key or key.endswith("\r")):
+        return _EXACT
+    return _MISREAD if is_misread(key) else _BROKEN
 
 
 def _write_new(path: Path, entries: Iterator[str]) -> None:

@@ -7,12 +7,9 @@ as Python escapes them.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,9 +19,6 @@ from slurper_tui.api.models import surrogate_invalid_bytes
 from slurper_tui.monitor.model.verification import DIFFERS, Outcome
 
 if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import BinaryIO
-
     from slurper_tui.monitor.verify.compare import Difference
     from slurper_tui.monitor.verify.headers import HeaderDifference
 
@@ -47,30 +41,6 @@ def in_list_order(
     for outcome in Outcome:
         if outcome is not Outcome.SAME:
             yield from differences((outcome,))
-
-
-@contextmanager
-def new_file(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
-    """Open a file that has its name once it is whole, so that none is cut short by a kill.
-
-    mode: less the umask. Raises FileExistsError where there is one with this name, OSError.
-    """
-    if os.path.lexists(path):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-    part = path.with_name(f".slurper-tui-{os.urandom(4).hex()}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with open(descriptor, "wb") as file:
-            yield file
-        try:
-            os.link(part, path)  # a rename would replace a file that came meanwhile
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without links
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
-            os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 class DiffForm(Enum):
@@ -131,6 +101,18 @@ def read_diff(text: str) -> DiffKeys | None:
     if _split(first) is None:
         return None
     return _sorted_out(_of_entries(entries, "entry" if with_nul else "line"))
+
+
+def is_misread(key: str) -> bool:
+    """Return whether a list in text with this key reads as other keys, without a word.
+
+    Most keys with a newline are refused when they are read.
+    """
+    try:
+        found = read_diff(f"{Outcome.MISSING}\t{key}\n")
+    except ValueError:
+        return False
+    return found is None or found.missing != (key,)
 
 
 def _of_entries(entries: Iterable[str], unit: str) -> Iterator[tuple[str, str]]:

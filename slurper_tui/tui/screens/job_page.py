@@ -25,7 +25,8 @@ from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView, LogView
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.records import row_record
 from slurper_tui.monitor.reports.wording import WAITING, next_step, rclone_line
-from slurper_tui.monitor.verify.diff import DiffForm, diff_entry, new_file
+from slurper_tui.monitor.verify.diff import DiffForm, diff_entry
+from slurper_tui.new_file import new_file
 from slurper_tui.tui.keys import Hint, key_hint
 from slurper_tui.tui.render.columns import DrawContext, migration
 from slurper_tui.tui.render.lines import Line, Piece, hint_line, shorten, spread, width_of

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from textual.binding import BindingType
 
 from slurper_tui.monitor.jobs.draft import body
+from slurper_tui.new_file import new_file
 from slurper_tui.tui.screens.create_form import Given, KeysForm
 from slurper_tui.tui.screens.send import (
     PageContext,
@@ -109,10 +110,9 @@ def write_drafts(folder: Path, job_id: str, drafts: Sequence[Draft]) -> tuple[Pa
     written: list[Path] = []
     try:
         for path, draft in zip(_free_names(folder, job_id, len(drafts)), drafts, strict=True):
-            with path.open("x", encoding="utf-8") as file:
-                written.append(path)
-                json.dump(body(draft), file, indent=2)
-                file.write("\n")
+            with new_file(path, 0o666) as file:
+                file.write(f"{json.dumps(body(draft), indent=2)}\n".encode())
+            written.append(path)
     except OSError:
         for path in written:
             path.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from slurper_tui import new_file
 from slurper_tui.api.models import Source, Target
 from slurper_tui.cli.commands import verify as verify_command
 from slurper_tui.cli.output import Output, OutputClosed
@@ -22,7 +23,7 @@ from slurper_tui.monitor.history.workfile import WorkFile
 from slurper_tui.monitor.model.verification import CannotVerify, VerifyOptions
 from slurper_tui.monitor.reports.verifications import Verifications
 from slurper_tui.monitor.verify import buckets, manifest, verifier
-from slurper_tui.monitor.verify import diff as diff_module
+from slurper_tui.monitor.verify.diff import read_diff
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan, incident_key
 from slurper_tui.simulated.objects import Contents
@@ -433,7 +434,7 @@ def test_a_list_that_cannot_be_written_costs_no_result_and_leaves_no_part(
         os.close(number)
         return open("/dev/full", "wb", buffering=0)
 
-    monkeypatch.setattr(diff_module, "open", lambda number, mode: full(number), raising=False)
+    monkeypatch.setattr(new_file, "open", lambda number, mode: full(number), raising=False)
     ran = someone.run("verify", "a1", "--yes", "--diff", str(file))
     assert ran.code == 2
     assert ran.out[0].startswith("not verified: 4 missing")
@@ -453,6 +454,22 @@ def test_a_reader_that_goes_away_does_not_change_the_exit_code(
     monkeypatch.setattr(Output, "line", closed)
     monkeypatch.setattr(Output, "exact", closed)
     assert person().run("verify", "a1", "--yes", *words).code == 4
+
+
+def test_a_key_that_would_be_read_as_other_keys_is_left_out_of_a_list_in_text() -> None:
+    someone = person(**CLEAN)
+    file = someone.folder / "manifest"
+    odd = "2024/b\nmissing\t2024/c\n"
+    file.write_text("\0".join(["2024/a", odd]))
+    words = ("verify", "a1", "--yes", "--manifest", str(file), "--diff")
+    ran = someone.run(*words, "-")
+    assert [line for line in ran.out if line.startswith("missing")] == ["missing\t2024/a"]
+    said = "1 key is left out, which would be read as other keys: use --null or --json"
+    assert f"slurper-tui: {said}" in ran.err
+    someone.run(*words, str(someone.folder / "exact"), "--null")
+    found = read_diff((someone.folder / "exact").read_text())
+    assert found is not None
+    assert found.missing == ("2024/a", odd)
 
 
 def test_the_list_can_be_nul_or_json_or_on_standard_output() -> None:

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,7 +11,7 @@ from hypothesis import strategies as st
 from slurper_tui.api.models import mark_invalid_bytes
 from slurper_tui.monitor.model.verification import DIFFERS, Outcome
 from slurper_tui.monitor.verify.compare import Difference
-from slurper_tui.monitor.verify.diff import DiffForm, DiffKeys, diff_entry, new_file, read_diff
+from slurper_tui.monitor.verify.diff import DiffForm, DiffKeys, diff_entry, is_misread, read_diff
 from slurper_tui.monitor.verify.headers import HeaderDifference
 
 keys = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
@@ -96,67 +91,20 @@ def test_an_entry_without_an_outcome_is_named_with_its_line() -> None:
         read_diff("missing\ta\n\nsize\tb\nc\n")
 
 
-def test_a_new_file_has_its_name_once_it_is_whole(tmp_path: Path) -> None:
-    path = tmp_path / "keys"
-    with new_file(path) as file:
-        file.write(b"a\n")
-        file.flush()
-        assert not path.exists()
-    assert path.read_bytes() == b"a\n"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert [*tmp_path.iterdir()] == [path]
-
-
-def test_a_program_that_is_killed_leaves_no_file_of_that_name(tmp_path: Path) -> None:
-    path = tmp_path / "keys"
-    code = (
-        "import os, pathlib, signal, sys; from slurper_tui.monitor.verify.diff import new_file\n"
-        "with new_file(pathlib.Path(sys.argv[1])) as file:\n"
-        "    file.write(b'a'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert not path.exists()
-    with new_file(path) as file:
-        file.write(b"whole")
-    assert path.read_bytes() == b"whole"
-
-
-@pytest.mark.parametrize("when", ["before", "meanwhile"])
-def test_a_new_file_replaces_no_other(when: str, tmp_path: Path) -> None:
-    path = tmp_path / "keys"
-    if when == "before":
-        path.symlink_to(tmp_path / "nowhere")
-
-    def write() -> None:
-        with new_file(path) as file:
-            file.write(b"mine")
-            path.write_bytes(b"another's")
-
-    with pytest.raises(FileExistsError):
-        write()
-    assert when == "before" or path.read_bytes() == b"another's"
-    assert [*tmp_path.iterdir()] == [path]
-
-
-def test_a_file_that_fails_in_the_middle_is_deleted(tmp_path: Path) -> None:
-    def write() -> None:
-        with new_file(tmp_path / "keys") as file:
-            file.write(b"a")
-            raise OSError("full")
-
-    with pytest.raises(OSError, match="full"):
-        write()
-    assert not [*tmp_path.iterdir()]
-
-
-def test_a_file_system_without_links_holds_a_new_file_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def link(*_: object) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(os, "link", link)
-    with new_file(tmp_path / "keys", 0o600) as file:
-        file.write(b"a")
-    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("keys", b"a")]
+@pytest.mark.parametrize(
+    ("key", "misread"),
+    [
+        ("a\nmissing\tb", True),
+        ("a\n\nsize\tb", True),
+        ("a\n", True),
+        ("a\r", True),
+        ("a\nb", False),
+        ("a\nmissing\tb\nc", False),
+        ("missing\ta", False),
+        ("a\rb", False),
+    ],
+)
+def test_a_key_whose_lines_read_as_other_keys_is_known(key: str, *, misread: bool) -> None:
+    assert is_misread(key) is misread
+    entry = diff_entry(Difference(Outcome.MISSING, key), DiffForm.NUL)
+    assert read_diff(entry) == DiffKeys((key,))
