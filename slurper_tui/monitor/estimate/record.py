@@ -10,6 +10,9 @@ next forecast; the mean error shifts the range; the squared error sets its width
 little to say, because the time that remains is long beside the time observed, a prior from
 simulated jobs takes its place: the further ahead, the wider. A new job begins with the errors of
 the last job of its migration that has ended.
+
+Constants without another reason were chosen with the generated jobs of
+`tests/benchmarks/estimators`. Logarithms are natural.
 """
 
 from __future__ import annotations
@@ -48,10 +51,14 @@ PART = 0.13
 WORST = 2.5
 """Errors are limited to this logarithm."""
 
-_WIDTH = 6  # numbers of an open forecast: span, time, done, logarithms of blend, long and short
-_SUMS = (
-    5  # numbers of a span: weight, sum of errors, of their squares, of squares of long and short
-)
+_WIDTH = 6
+"""Numbers of an open forecast: index in SPANS, running time in seconds, objects done then, and the
+logarithms of three rates: the forecast's, and those of the long and the short average."""
+
+_SUMS = 5
+"""Weighted sums of a span's errors: their number, the errors of the forecast and the squares of
+these, the squared errors of the long and of the short average."""
+
 _LAST = len(SPANS) - 1.0
 _NO_MARKS = array("d")
 _NO_SUMS = array("d", bytes(8 * _SUMS * len(SPANS)))
@@ -130,7 +137,13 @@ def _rows(marks: array[float]) -> Iterator[array[float]]:
 
 
 def _add(sums: array[float], level: int, mark: array[float], past: float, done: int) -> None:
-    """Add the errors of an open forecast whose time is over."""
+    """Add the errors of an open forecast whose time is over.
+
+    A new error counts 1 / MARKS, because MARKS forecasts share each time; each older one counts
+    KEPT times as much as before (exponential forgetting).
+
+    past: seconds since it was made. done: objects done now.
+    """
     true = math.log(max(done - mark[2], 1e-9) / past)
     blend, long, short = (min(max(one - true, -WORST), WORST) for one in mark[3:])
     new = (1.0, blend, blend * blend, long * long, short * short)
@@ -169,7 +182,14 @@ LONG, SHORT = 1.0, 1.75
 
 
 def blended(sums: array[float], ahead: float, long: float, short: float) -> float:
-    """Return the mean of two averages by which the one with the smaller errors counts more."""
+    """Return the geometric mean of two averages, in objects per second.
+
+    The one with the smaller errors counts more: its weight is in inverse proportion to a power of
+    its mean squared error (Bates and Granger, The Combination of Forecasts, 1969, where the power
+    is 1). The power grows with the number of errors, so that without any LONG and SHORT hold.
+
+    ahead: seconds of the forecast. long, short: the averages.
+    """
     if long <= 0 or short <= 0:
         return max(long, short)
     weight = first = second = 0.0
@@ -257,7 +277,11 @@ def errors(
 ) -> tuple[float, float]:
     """Return mean and standard deviation of the error to be expected `ahead` seconds ahead.
 
-    seen: seconds observed. long, short: the averages of the forecast.
+    Both are weighted means of the recorded errors and of a prior that counts as some errors more
+    (as the posterior mean with a conjugate prior). The variance grows with the difference of the
+    two averages: where these differ, the rate is changing.
+
+    seen: seconds observed. long, short: the averages of the forecast, in objects per second.
     """
     weight = total = plain = squares = drift = 0.0
     for near, away, start in _near(sums, ahead):
@@ -280,8 +304,9 @@ def errors(
 
 
 def _certainty(weight: float, total: float, squares: float) -> float:
-    """Return how surely errors have one sign, from 0 to 1.
+    """Return how surely errors have one sign, from 0 to 1: t² / (t² + 1).
 
+    t is about that of a t-test of their mean against 0; EVEN keeps it finite.
     weight, total, squares: the weighted number and sums of the errors.
     """
     if weight <= 0:
