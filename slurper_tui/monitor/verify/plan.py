@@ -17,7 +17,7 @@ PACE_SECONDS = 20.0
 """Seconds over which the pace of the progress is averaged."""
 
 _MORE = 9
-"""Dividing ranges costs one more request for so many; measured on eight kinds of keys."""
+"""Requests for which dividing ranges costs one more; measured on eight kinds of keys."""
 
 
 class SideCost(msgspec.Struct, frozen=True):
@@ -112,8 +112,8 @@ def assumed_seconds(sides: Sequence[ObjectListing], objects: int, workers: int) 
 class VerifyProgress(msgspec.Struct, frozen=True):
     """How far a verification is.
 
-    compared: expected objects so far, those of an earlier run included. per_second: the same in a
-        second, lately; None at first.
+    compared: expected objects so far, those of an earlier run included. per_second: how many were
+        compared in a second, over the last `PACE_SECONDS`; None at first.
     position: the last key of the shard that moved last. share: 0 to 1; None if not known.
     eta: seconds that are left; None if not known. requests: sent by each side in this run.
     heads: objects whose headers were compared, and all of the sample; None before.

@@ -28,21 +28,27 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.verify.buckets import ObjectListing
 
 CHECKPOINT_SECONDS = 0.5
+"""Seconds between two checkpoints of a shard."""
+
 _MANY = 10_000
 """Differences after which a shard stores a checkpoint earlier."""
 
 _SHARDS_OF_WORKER = 8
+"""Shards at the start for each worker, at most."""
+
 _FEWEST_KEYS = 100
-"""Single keys of a shard, if there are so many."""
+"""Least number of single keys in a shard, except in the last one."""
 
 _LEVEL = 1000
 _DEEPEST = 8
+"""Names that are listed to divide a range by folders, and the most levels of which each has one
+folder only."""
 
 DIVIDE_AFTER = 3
 """Pages of a shard that are compared before another worker takes a part of it."""
 
 LARGE_PAIRS = "large"
-"""What a count is of: objects over 100 MiB that both sides have."""
+"""Name of a count in the totals: the objects over 100 MiB that both sides have."""
 
 
 class _Found(NamedTuple):
@@ -82,7 +88,7 @@ class _Shard:
         return self.range.keys is None and self.merge is not None and self.pages >= DIVIDE_AFTER
 
     def learn(self) -> None:
-        """At its end, tell the shard that was divided what came of it."""
+        """At its end, note in the shard that was divided whether this part held any key."""
         if self.division is None:
             return
         whole, position, step = self.division
