@@ -134,9 +134,7 @@ class FakeFailures:
         found = (key for type in self.named if type in log_types for key in self.named[type])
         return tuple(dict.fromkeys(found))
 
-    def inexact_keys(
-        self, log_types: Collection[str], job: JobKey | None = None
-    ) -> tuple[str, ...]:
+    def inexact_keys(self, log_types: Collection[str]) -> tuple[str, ...]:
         return ()
 
     def without_key(self, log_types: Collection[str], job: JobKey | None = None) -> int:

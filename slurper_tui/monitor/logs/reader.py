@@ -699,11 +699,9 @@ class FailingObjects:
         """
         return tuple(filter(is_exact, self._reasons.keys(log_types, job)))
 
-    def inexact_keys(
-        self, log_types: Collection[str], job: JobKey | None = None
-    ) -> tuple[str, ...]:
+    def inexact_keys(self, log_types: Collection[str]) -> tuple[str, ...]:
         """Return the keys that `keys` omits: the API sent bytes in them that are not UTF-8."""
-        return tuple(key for key in self._reasons.keys(log_types, job) if not is_exact(key))
+        return tuple(key for key in self._reasons.keys(log_types, None) if not is_exact(key))
 
     def without_key(self, log_types: Collection[str], job: JobKey | None = None) -> int:
         """Return the number of rows of these types that name no key."""

@@ -527,7 +527,6 @@ def _receipt(
 def job_receipt(
     view: JobView,
     samples: Sequence[Recorded],
-    log: LogCounts | None = None,
     events: tuple[Event, ...] = (),
     link: RetryLink | None = None,
 ) -> JobReceipt:
@@ -541,7 +540,6 @@ def job_receipt(
         ended,
         seen=() if begun is None or until is None else spans(samples, begun, until),
         best=_best_rate(last_of_each(samples, BEST_SECONDS)),
-        log=log,
         events=events,
         retry_link=link,
         last_seen=samples[-1].at if samples else view.as_of,

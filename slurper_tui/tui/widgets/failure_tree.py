@@ -82,11 +82,6 @@ class Entry(msgspec.Struct, frozen=True):
         """What the entry is: `REASON`, `MESSAGE` and so on."""
         return self.path[-2] if len(self.path) > 1 else REASON
 
-    @property
-    def is_key(self) -> bool:
-        """Whether the entry is an example key."""
-        return self.kind == KEY
-
 
 class FailureState(msgspec.Struct, frozen=True, eq=False):
     """The failure report as displayed.
