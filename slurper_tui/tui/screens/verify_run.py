@@ -285,7 +285,7 @@ def explained_words(number: int, sign: Callable[[str], str]) -> tuple[str, ...]:
     """
     if not number:
         return ()
-    objects = "1 object is" if number == 1 else f"{fmt.count(number)} objects are"
+    objects = fmt.counted(number, "object is", "objects are")
     keys = f"{sign('show.failures')} and {sign('failures.retry')}"
     return (f"{objects} missing as the log says, and left out: {keys} in the list copy these",)
 
