@@ -98,3 +98,34 @@ def test_an_interrupt_ends_it_and_the_same_command_goes_on(
         assert program.ended() == 0
         assert "goes on: an earlier run was interrupted" in program.text
         assert f"verified: all {OBJECTS:,} objects are in the target" in program.text
+
+
+@pytest.mark.parametrize("at", ["the question", "a typed key"])
+def test_a_shell_stops_it_and_it_goes_on(
+    at: str, server: LoopbackServer, environ: dict[str, str]
+) -> None:
+    shell = ("bash", "--norc", "--noprofile", "-i")
+    with PtyProgram(shell, {**environ, "PS1": "ready> "}, size=(120, 40)) as program:
+        program.see("ready>")
+        program.type(f"{PROGRAM} verify {'b2' if at == 'the question' else 'a1'}\n")
+        program.see("compare now? [y/N]" if at == "the question" else "source access key id:")
+        program.type("\x1a")
+        program.see("Stopped")
+        program.type("clear; fg; echo left $?\n")
+        if at == "the question":
+            program.type("y\n")
+            program.see("left 0")
+            assert f"verified: all {OBJECTS:,} objects are in the target" in program.text
+        else:
+            program.type(f"{ACCESS}\n")
+            program.see("source secret access key:")
+            program.type("\x1a")
+            program.see("Stopped")
+            program.type("clear; fg; echo left $?\n")
+            program.type(f"{HUSH}\n")
+            program.see("compare now? [y/N]")
+            program.type("n\n")
+            program.see("left 0")
+            assert HUSH.encode() not in program.raw
+        program.type("exit\n")
+        assert program.ended() == 0
