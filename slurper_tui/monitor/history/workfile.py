@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
+from types import NoneType
 from typing import NamedTuple, TypeVar
 
 from slurper_tui.monitor.history.files import (
@@ -96,17 +97,17 @@ _EXPLAINED = """
 _WRONG = {
     "run": "typeof(begun) != 'blob' OR typeof(result) NOT IN ('blob', 'null')",
     "shards": "typeof(compared) != 'integer'",
-    "differences": """
-        typeof(key) != 'blob' OR typeof(size) NOT IN ('integer', 'null')
-        OR typeof(actual_size) NOT IN ('integer', 'null')
-        OR typeof(modified) NOT IN ('real', 'null') OR typeof(log_type) NOT IN ('text', 'null')
-    """,
     "sampled": "typeof(priority) != 'integer'",
     "headers": "typeof(key) != 'blob' OR typeof(found) != 'blob'",
     "totals": "typeof(what) != 'text' OR typeof(number) != 'integer'",
     "parts": "typeof(what) != 'text' OR typeof(number) != 'integer'",
 }
-"""Which rows of each table hold a value of a wrong type, which SQLite allows."""
+"""Which rows of a table hold a value of a wrong type, which SQLite allows.
+
+Differences, of which there may be millions, are checked when they are read.
+"""
+
+_INT, _FLOAT, _STR = (int, NoneType), (float, NoneType), (str, NoneType)
 
 _NAMES = ("run", "shards", "differences", "totals", "parts", "sampled", "headers")
 
@@ -114,6 +115,9 @@ _BLOCK = """
     SELECT key, size, actual_size, modified, log_type FROM differences
     WHERE outcome = ? AND key > ? ORDER BY key LIMIT 1000
 """
+_NO_KEY = "SELECT 1 FROM differences WHERE outcome = ? AND key <= x'' LIMIT 1"
+"""Finds values that are no BLOB, which are ordered before all BLOBs, and an empty key."""
+
 _ADD_TOTAL = """
     INSERT INTO totals VALUES (?, ?) ON CONFLICT DO UPDATE SET number = number + excluded.number
 """
@@ -442,11 +446,21 @@ class WorkFile:
         return heapq.merge(*map(self._of_outcome, outcomes), key=attrgetter("key"))
 
     def _of_outcome(self, outcome: str) -> Iterator[StoredDifference]:
+        if self._connection.execute(_NO_KEY, (outcome,)).fetchone():
+            raise Damaged
         last = b""
         # In blocks, so that a consumer that pauses holds no lock.
         while rows := self._connection.execute(_BLOCK, (outcome, last)).fetchall():
-            for key, *rest in rows:
-                yield StoredDifference(_text(key), outcome, *rest)
+            for key, size, actual_size, modified, log_type in rows:
+                if not (
+                    isinstance(size, _INT)
+                    and isinstance(actual_size, _INT)
+                    and isinstance(modified, _FLOAT)
+                    and isinstance(log_type, _STR)
+                ):
+                    raise Damaged
+                known = (size, actual_size, modified, log_type)
+                yield StoredDifference(_text(key), outcome, *known)
             last = rows[-1][0]
 
     def close(self) -> None:

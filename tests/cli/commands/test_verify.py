@@ -332,13 +332,16 @@ def test_a_damaged_work_file_is_told_before_it_begins_anew() -> None:
     assert "begins anew: what an earlier run had compared was damaged" in "\n".join(ran.err)
 
 
-def test_a_key_that_was_damaged_meanwhile_is_told_in_one_line(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    "damage", ["key = x'ff'", "key = 'text'", "size = 'large'", "modified = x'00'"]
+)
+def test_a_difference_that_was_damaged_meanwhile_is_told_in_one_line(
+    damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def spoil(work: WorkFile, result: bytes) -> None:
         finish(work, result)
         with closing(sqlite3.connect(str(work.path))) as connection:
-            connection.executescript("UPDATE OR IGNORE differences SET key = x'ff'")
+            connection.executescript(f"UPDATE OR IGNORE differences SET {damage}")
 
     finish = WorkFile.finish
     monkeypatch.setattr(WorkFile, "finish", spoil)
