@@ -60,6 +60,7 @@ class Effort:
         """Return the environment of an ordinary user in a capable terminal."""
         fixed = {
             "PATH": os.environ.get("PATH", os.defpath),
+            "PYTHONPATH": str(HERE / "installed"),
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
