@@ -353,7 +353,11 @@ def _note_odd_keys(out: Output, numbers: Mapping[str, int]) -> None:
 
 
 def _kind(key: str, form: DiffForm) -> str:
-    """Return whether a list in this form can tell a key."""
+    """Return how a list in this form tells a key.
+
+    _EXACT: as it is. _BROKEN: so that reading the list fails. _MISREAD: as other keys. _INEXACT:
+    not at all, because it is not UTF-8.
+    """
     if form is not DiffForm.JSON and not fmt.is_utf8(key):
         return _INEXACT
     if form is not DiffForm.TEXT or not ("\n" in key or key.endswith("\r")):
