@@ -469,6 +469,30 @@ async def test_the_result_of_an_earlier_program_is_shown_and_leads_on(tmp_path: 
         await one.until(lambda: isinstance(one.app.screen, VerifyForm))
 
 
+async def test_a_job_that_was_deleted_meanwhile_is_compared_without_its_log() -> None:
+    async with bench(job(lost=3, failed=2)) as one:
+        await one.asked()
+        for operation in ("details", "progress", "logs"):
+            one.account.faults.add(Fault(operation=operation, status=404, code=1100))
+        await one.press("y")
+        await one.see("not verified: 5 missing, of 3,000 objects", "the API answered 404 (1100")
+        assert {request.method for request in one.requests} == {"GET"}
+
+
+async def test_a_deleted_job_of_which_only_the_history_knows_is_refused_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "history.sqlite3"
+    async with bench(job(), file=file):
+        pass
+    async with bench(job("other", "x/"), file=file) as one:
+        await one.form()
+        await one.press("pagedown", "enter")
+        await one.see("the API answered 404 (10007: Job not found)")
+        assert isinstance(one.app.screen, VerifyForm)
+        assert one.listings == 0
+
+
 async def test_nothing_arrives_while_the_api_asks_to_wait_and_that_is_said() -> None:
     async with bench() as one:
         await one.started()
