@@ -87,6 +87,10 @@ class _Begun(msgspec.Struct, frozen=True):
     seed: int = 0
 
 
+_LONGEST_STEP = 10.0
+"""Seconds between two reports that count at most: the program may have been stopped for hours."""
+
+
 class Verifier:
     """Compares what some jobs were to copy with what the target holds.
 
@@ -201,7 +205,7 @@ class Verifier:
                 )
                 waited.cancel()
                 if not self.paused:
-                    self._active += time.monotonic() - moment
+                    self._active += min(time.monotonic() - moment, _LONGEST_STEP)
             if not running.cancelled():
                 running.result()  # raises the error of the work file
         finally:

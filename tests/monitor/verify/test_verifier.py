@@ -6,6 +6,7 @@ import asyncio
 import random
 import sqlite3
 import stat
+import time
 import tracemalloc
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import closing
@@ -503,6 +504,21 @@ async def test_the_progress_tells_the_pace_and_the_rest_of_the_time() -> None:
     assert told
     for one, pace in told:
         assert one.eta == pytest.approx((3 * len(FOLDERS) - one.compared) / pace)
+
+
+async def test_an_hour_in_which_the_program_was_stopped_is_no_part_of_its_pace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sides = MemoryBucket(objects(*FOLDERS)), MemoryBucket(objects(*FOLDERS))
+    made, stopped, monotonic = verifier(*sides), list[float](), time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + sum(stopped))
+    async for _ in made.run():
+        if not stopped:
+            stopped.append(3600.0)
+    result = made.result()
+    await made.close()
+    assert result.pace is not None
+    assert result.pace > len(FOLDERS) / 60.0
 
 
 async def test_a_clock_that_is_set_back_meanwhile_leaves_no_negative_time() -> None:
