@@ -45,6 +45,7 @@ from slurper_tui.monitor.reports.verification_text import (
     manifest_words,
     prefix_rows,
     running_words,
+    sorting_words,
     verdict_words,
 )
 from slurper_tui.monitor.reports.wording import inexact_words
@@ -275,7 +276,7 @@ def _progress_words(progress: VerifyProgress, plan: VerifyPlan, *, live: bool) -
         done, whole = progress.heads
         return f"headers: {fmt.count(done)} of {fmt.count(whole)}"
     if progress.sorting is not None:
-        return f"{progress.sorting} is not listed in order: it is sorted first"
+        return sorting_words(progress.sorting)
     words = [f"{fmt.count(progress.compared)} keys"]
     if plan.objects and progress.share is not None:
         share = f"{int(progress.share * 100)} %"

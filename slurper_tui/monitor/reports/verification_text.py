@@ -76,6 +76,11 @@ def fault_words(tally: Tally) -> str:
     return " · ".join(f"{fmt.count(number)} {clause}" for number, clause in found if number)
 
 
+def sorting_words(side: str) -> str:
+    """Return why a side, by its name, is read whole before it is compared."""
+    return f"{side} is not listed in order: it is read whole and sorted first"
+
+
 def manifest_words(entries: int) -> str:
     """Return how much of a manifest was read; of 0 entries, that nothing can be read yet."""
     if not entries:

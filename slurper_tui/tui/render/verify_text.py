@@ -16,6 +16,7 @@ from slurper_tui.monitor.reports.verification_text import (
     fault_words,
     meaning_words,
     prefix_rows,
+    sorting_words,
     verdict_words,
 )
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten, wrap_words
@@ -77,8 +78,7 @@ def progress_lines(
     of_all = f" of {fmt.count(objects)}" if objects else ""
     yield from fact("compared", f"{fmt.count(progress.compared)}{of_all}", look, width, "strong")
     if progress.sorting is not None:
-        text = f"{progress.sorting} is not in order: it is read whole and sorted first"
-        yield from fact("sorting", text, look, width, "warning")
+        yield from fact("sorting", sorting_words(progress.sorting), look, width, "warning")
     yield from fact("pace", pace_words(progress), look, width)
     if progress.position is not None:
         room = max(8, width - LABEL - len(INDENT))

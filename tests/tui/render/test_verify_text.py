@@ -89,7 +89,7 @@ def test_the_progress_tells_pace_position_and_classes() -> None:
         (replace(PROGRESS, share=None), None, "the number of objects is not known: no percentage"),
         (replace(PROGRESS, paused=True), 9, "pace paused"),
         (replace(PROGRESS, per_second=None), 9, "pace —"),
-        (replace(PROGRESS, sorting="manifest a.csv"), 9, "manifest a.csv is not in order"),
+        (replace(PROGRESS, sorting="manifest a.csv"), 9, "manifest a.csv is not listed in order"),
     ],
 )
 def test_what_is_not_known_or_stands_is_said(
