@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from textual.command import CommandList
 from textual.events import Key
 from textual.geometry import Region
 from textual.pilot import Pilot
@@ -643,6 +644,18 @@ async def test_an_enter_that_waits_for_its_search_is_not_lost_to_the_next_keys()
         await wait_for(stage, lambda: stage.job == "job0127")
         assert stage.app.is_running
         assert stage.app.main.state.view.migrations
+
+
+async def test_enter_chooses_from_a_list_without_a_size() -> None:
+    """As just after a search, before the list is laid out."""
+    async with staged(snapshot(*THREE)) as stage:
+        await stage.press("colon")
+        await stage.pilot.resize_terminal(1, 1)
+        entries = stage.app.screen.query_one(CommandList)
+        await wait_for(stage, lambda: not entries.scrollable_content_region.area)
+        await stage.press(*"go to photos-3", "enter")
+        await wait_for(stage, lambda: stage.app.screen is stage.app.main)
+        await wait_for(stage, lambda: stage.job == "job0003")
 
 
 async def test_the_palette_searches_again_when_the_job_list_arrives() -> None:

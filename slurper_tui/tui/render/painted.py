@@ -417,8 +417,11 @@ class QuietPalette(CommandPalette):
         """Start nothing."""
 
     def _action_command_list(self, action: str) -> None:
-        """Pass an action on to the list, unless the terminal is too small for one line of it."""
-        if self.query_one(CommandList).scrollable_content_region.area:
+        """Pass an action on to the list; no page key where the terminal shows no line of it.
+
+        A choice is passed on always: just after a search the list has no size yet.
+        """
+        if action == "select" or self.query_one(CommandList).scrollable_content_region.area:
             super()._action_command_list(action)
 
 
