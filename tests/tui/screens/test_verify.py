@@ -324,6 +324,7 @@ async def test_a_key_that_comes_while_a_dialog_opens_closes_nothing() -> None:
         await one.see("Pause the verification")
         page.post_message(Key("n", "n"))  # which was on its way to the page
         await one.pilot.pause()
+        assert page in one.app.screen_stack
         await one.see("Pause the verification")
         await one.press("escape", "n")
         await one.until(lambda: isinstance(one.app.screen, VerifyForm))
