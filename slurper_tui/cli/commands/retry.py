@@ -40,7 +40,12 @@ from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.model.verification import BY_VERIFICATION, Outcome
 from slurper_tui.monitor.reports.migrations import migration_of
 from slurper_tui.monitor.reports.retries import keys_left, looked_up, number_retried
-from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, retried_words
+from slurper_tui.monitor.reports.wording import (
+    NO_FAILED_KEY,
+    live_words,
+    overwrite_words,
+    retried_words,
+)
 from slurper_tui.monitor.verify.diff import DiffKeys, read_diff
 from slurper_tui.new_file import new_file
 
@@ -147,9 +152,7 @@ async def _keys(
     if not last.counts.whole:
         code = exit_code(last.problem.exit_code) if last.problem else ExitCode.API
         raise CliError("the log was not read to its end, so what failed is not known", code)
-    if live := sum(view.live for view in views):
-        jobs = "the job has" if len(views) == 1 else f"{live} of {len(views)} jobs have"
-        context.out.note(f"{jobs} not ended: more objects may still fail")
+    context.out.notes(live_words(sum(view.live for view in views), len(views)))
     keys = keys_left(views, reading, last, types)
     if keys:
         context.out.notes(retried_words(number_retried(views, reading, keys, types)))
@@ -189,11 +192,7 @@ async def _keys_from(
         raise CliError(f"{place}: {len(alien):,} keys are of none of the jobs, such as {alien[0]}")
     if not keys:
         raise CliError(f"{place} has no key that is missing or different")
-    if found.differing:
-        out.note(
-            f"{len(found.differing):,} keys differ: they are copied with overwrite, so that what "
-            "the target has under these keys is replaced"
-        )
+    out.notes(overwrite_words(len(found.differing)))
     return keys
 
 

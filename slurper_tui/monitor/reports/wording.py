@@ -768,3 +768,19 @@ def _sum(counts: Sequence[int | None]) -> int | None:
     """Return the sum of the known counts; None if none is known."""
     numbers = [count for count in counts if count is not None]
     return sum(numbers) if numbers else None
+
+
+def overwrite_words(number: int) -> tuple[str, ...]:
+    """Return that objects are overwritten, if there are any."""
+    if not number:
+        return ()
+    objects = fmt.counted(number, "object differs", "objects differ")
+    return (f"{objects}: copied with overwrite, so that what the target has there is replaced",)
+
+
+def live_words(live: int, jobs: int) -> tuple[str, ...]:
+    """Return that some of the jobs have not ended, if any has not."""
+    if not live:
+        return ()
+    unended = "the job has" if jobs == 1 else f"{live} of {jobs} jobs have"
+    return (f"{unended} not ended: more objects may still fail",)

@@ -304,6 +304,7 @@ class NewJobs:
         """
         from slurper_tui.api.errors import ApiError, NotFound
         from slurper_tui.monitor.jobs.draft import KeysToRepair, NoRetry, repair_drafts
+        from slurper_tui.monitor.reports.wording import live_words
         from slurper_tui.tui.screens.retry_draft import DraftPage
         from slurper_tui.tui.screens.send import PendingRequest
 
@@ -326,8 +327,7 @@ class NewJobs:
             drafts += its_drafts
             retry_of += [job.key] * len(its_drafts)
             notes += await creation.earlier_retries(job.key, its.every, log_types)
-        if any(job.live for job in jobs):
-            notes.append("not every job has ended: more objects may still fail")
+        notes += live_words(sum(job.live for job in jobs), len(jobs))
         if not drafts:
             alone = impossible[0].partition(": ")[2] if len(jobs) == 1 else impossible[0]
             self._main.show_note(alone)

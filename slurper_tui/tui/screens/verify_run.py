@@ -19,7 +19,7 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.jobs.draft import keys_by_job
 from slurper_tui.monitor.model.verification import DIFFERS, CannotVerify, Outcome, with_losses
 from slurper_tui.monitor.reports.verification_text import fault_words, log_not_read
-from slurper_tui.monitor.reports.wording import inexact_words
+from slurper_tui.monitor.reports.wording import inexact_words, overwrite_words
 from slurper_tui.monitor.verify.diff import in_list_order
 from slurper_tui.tui.render.verify_text import more_words, run_words
 from slurper_tui.tui.state import Verifying
@@ -288,11 +288,3 @@ def explained_words(number: int, sign: Callable[[str], str]) -> tuple[str, ...]:
     objects = fmt.counted(number, "object is", "objects are")
     keys = f"{sign('show.failures')} and {sign('failures.retry')}"
     return (f"{objects} missing as the log says, and left out: {keys} in the list copy these",)
-
-
-def overwrite_words(number: int) -> tuple[str, ...]:
-    """Return that objects are overwritten, if there are any."""
-    if not number:
-        return ()
-    objects = fmt.counted(number, "object differs", "objects differ")
-    return (f"{objects}: copied with overwrite, so that what the target has there is replaced",)

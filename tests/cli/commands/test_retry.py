@@ -421,7 +421,7 @@ def test_the_keys_of_a_verification_are_copied_and_overwritten_only_where_they_d
     assert differing["overwrite"] is True
     assert (f"slurper-tui: {file}: 2 keys are left out: 1 expected, 1 extra") in ran.err
     assert any("as the log says are copied without --keys-from" in line for line in ran.err)
-    assert any("4 keys differ: they are copied with overwrite" in line for line in ran.err)
+    assert any("4 objects differ: copied with overwrite" in line for line in ran.err)
     assert links(someone) == dict.fromkeys(ran.out, PLAN.id)
     again = someone.run("retry", "a1", "--keys-from", file, "--yes")
     assert (again.code, len(someone.posts())) == (2, 2)
